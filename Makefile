@@ -1,0 +1,48 @@
+# Needs Python 3.11 or newer and make; everything else is installed into .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORK ?= .work/training
+
+.PHONY: help setup demo test lint format bench model lock clean
+
+help: ## what the targets do
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## make .venv with the locked dependencies
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Shrutlekh needs Python 3.11 or newer.")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: setup ## start everything, transcribe samples/, show text and pictures, stop
+	$(BIN)/python -m client.demo
+
+test: setup ## all tests, on real Redis, SQLite and Postgres that start by themselves
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## let ruff put the code into form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## CPU of the whole system against a bare ONNX Runtime loop (ARGS=--quick for a short one)
+	$(BIN)/python -m benchmarks.overhead $(ARGS)
+
+model: setup ## train the default model again; goes on where it was stopped (hours of CPU; needs espeak-ng and torch)
+	$(BIN)/python -m training all --work $(WORK) $(ARGS)
+
+lock: ## resolve the dependencies anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --quiet --upgrade --output-file requirements.lock
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .demo .work .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,155 @@
+"""Errors that a person gets to see: a stable ``code``, a sentence that says what to do, an HTTP status."""
+
+from typing import Any
+
+
+class ServiceError(Exception):
+    """Base of all coded errors.
+
+    ``code`` is part of the API contract and never changes; ``message`` is for people. ``extra`` joins the
+    problem document, ``headers`` the response.
+    """
+
+    code = "internal_error"
+    status = 500
+    title = "Something went wrong on the server"
+
+    def __init__(
+        self, message: str, *, headers: dict[str, str] | None = None, extra: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.headers = headers or {}
+        self.extra = extra or {}
+
+
+class InvalidRequest(ServiceError):
+    """A field is missing, malformed or out of range."""
+
+    code = "invalid_request"
+    status = 422
+    title = "The request is not valid"
+
+
+class JobNotFound(ServiceError):
+    """No job has this id, or it was erased."""
+
+    code = "job_not_found"
+    status = 404
+    title = "There is no such job"
+
+
+class JobNotFinished(ServiceError):
+    """The result was asked for before there is one."""
+
+    code = "job_not_finished"
+    status = 409
+    title = "The job has not finished"
+
+
+class JobHasNoResult(ServiceError):
+    """The job ended without a result: it failed or was cancelled."""
+
+    code = "job_has_no_result"
+    status = 409
+    title = "The job ended without a result"
+
+
+class TranscriptNotMade(ServiceError):
+    """The job was submitted with ``transcript=false``."""
+
+    code = "transcript_not_made"
+    status = 404
+    title = "The job was asked for no transcript"
+
+
+class WaveformNotMade(ServiceError):
+    """The job was submitted with ``waveform=false``."""
+
+    code = "waveform_not_made"
+    status = 404
+    title = "The job was asked for no picture"
+
+
+class IllegalTransition(ServiceError):
+    """The job is not in a state from which this event may happen (or another process was faster)."""
+
+    code = "illegal_transition"
+    status = 409
+    title = "The job is in another state"
+
+
+class UploadTooLarge(ServiceError):
+    """The upload passed the size limit."""
+
+    code = "upload_too_large"
+    status = 413
+    title = "The recording is too large"
+
+
+class NotMultipart(ServiceError):
+    """The body is not ``multipart/form-data``."""
+
+    code = "unsupported_media_type"
+    status = 415
+    title = "Send the recording as a form"
+
+
+class ModelNotInstalled(ServiceError):
+    """The job asks for a model that is not installed."""
+
+    code = "model_not_found"
+    status = 422
+    title = "There is no such model"
+
+
+class JobFailed(ServiceError):
+    """A simple form waited for a job that failed; ``code`` is that of the failure."""
+
+    status = 422
+    title = "The recording could not be transcribed"
+
+    def __init__(self, code: str, message: str, *, status: int, extra: dict[str, Any]) -> None:
+        super().__init__(message, extra=extra)
+        self.code = code
+        self.status = status
+
+
+class StillRunning(ServiceError):
+    """A simple form gave up waiting; the job goes on and can be polled."""
+
+    code = "still_running"
+    status = 504
+    title = "The transcription takes longer than this request may wait"
+
+
+class DatabaseUnavailable(ServiceError):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+    status = 503
+    title = "The database does not answer"
+
+
+class StorageFull(ServiceError):
+    """The disk of the file store is full."""
+
+    code = "storage_full"
+    status = 507
+    title = "The server's disk is full"
+
+
+# The recording's fault: the same input fails again, so the job is not tried again.
+PERMANENT_JOB_ERRORS = frozenset(
+    {"audio_unreadable", "audio_unsupported", "audio_too_long", "model_not_found", "model_invalid"}
+)
+# The machine's fault.
+ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+LEASE_EXPIRED = "lease_expired"
+WORKER_ERROR = "worker_error"
+FILE_MISSING = "file_missing"
+
+
+def status_of_job_error(code: str) -> int:
+    """HTTP status where a request waited for a job that failed so: 422 if the recording is at fault."""
+    return 422 if code in PERMANENT_JOB_ERRORS else 500

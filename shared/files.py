@@ -1,0 +1,122 @@
+"""Where recordings lie: a folder of server-named files, written whole or not at all."""
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from shared.errors import StorageFull, UploadTooLarge
+
+PARTIAL = ".part"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that lies whole in the store; ``key`` is its name there."""
+
+    key: str
+    size: int
+    sha256: str
+
+
+class Upload:
+    """A file on its way into the store. Leaving the ``with`` block before :meth:`commit` removes it."""
+
+    def __init__(self, store: "FileStore", max_bytes: int) -> None:
+        self._store = store
+        self._max_bytes = max_bytes
+        self._hash = hashlib.sha256()
+        self._key = secrets.token_hex(16)
+        self._partial = store.path(self._key).with_suffix(PARTIAL)
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        with _disk_full_named():
+            self._partial.parent.mkdir(parents=True, exist_ok=True)
+            # Unbuffered: the blocks are large, and a failed write must not be tried again at close.
+            self._file = self._partial.open("xb", buffering=0)
+        return self
+
+    def write(self, block: bytes) -> None:
+        """Append a block.
+
+        Raises:
+            UploadTooLarge: the file would pass the size limit; nothing of the block is written.
+            StorageFull: the disk has no room.
+        """
+        self.size += len(block)
+        if self.size > self._max_bytes:
+            raise UploadTooLarge(
+                f"The recording is larger than the limit of {self._max_bytes:,} bytes. "
+                "Split it, or ask the operator to raise SHRUTLEKH_MAX_UPLOAD_BYTES."
+            )
+        self._hash.update(block)
+        rest = memoryview(block)
+        with _disk_full_named():
+            while rest:
+                rest = rest[self._file.write(rest) :]
+
+    def commit(self) -> StoredFile:
+        """Force the bytes to the disk and give the file its place in the store."""
+        with _disk_full_named():
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._partial.rename(self._store.path(self._key))
+        return StoredFile(self._key, self.size, self._hash.hexdigest())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._partial.unlink(missing_ok=True)
+
+
+class FileStore:
+    """Files by key under a root folder, spread over 256 sub-folders."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, key: str) -> Path:
+        """Where the file with this key lies. Keys are made by the store, never by a client."""
+        return self.root / key[:2] / key
+
+    def receive(self, max_bytes: int) -> Upload:
+        """Begin to store a file of at most ``max_bytes``."""
+        return Upload(self, max_bytes)
+
+    def delete(self, key: str) -> None:
+        """Remove a file; one that is gone already is no error."""
+        self.path(key).unlink(missing_ok=True)
+
+    def keys(self) -> Iterator[str]:
+        """The keys of all whole files."""
+        for path in self.root.glob("??/*"):
+            if path.suffix != PARTIAL:
+                yield path.name
+
+    def remove_partial(self, older_than: float) -> int:
+        """Remove what a crash left of uploads, last written before ``older_than`` (Unix time)."""
+        removed = 0
+        for path in self.root.glob(f"??/*{PARTIAL}"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < older_than:
+                    path.unlink()
+                    removed += 1
+        return removed
+
+
+@contextmanager
+def _disk_full_named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull("The server has no room for this recording. Tell its operator.") from error
+        raise

@@ -1,0 +1,219 @@
+"""The tables. The invariants of the job life cycle are constraints here, in SQLite and Postgres alike."""
+
+import enum
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+class JobStatus(enum.StrEnum):
+    """The states of a job."""
+
+    QUEUED = "queued"  # waits for a worker
+    RUNNING = "running"  # a worker holds a lease on it
+    SUCCEEDED = "succeeded"  # its result is stored
+    FAILED = "failed"  # ended without a result; `error_code` says why
+    CANCELLED = "cancelled"  # its owner stopped it
+
+    @property
+    def is_final(self) -> bool:
+        """True for the states in which nothing more happens by itself."""
+        return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC datetimes in and out. SQLite has no zones, so it stores naive UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive values; hand SQLite naive UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime has no place in the database")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Every value comes out aware, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Declarative base with named constraints, so that migrations can name them too."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+STATUSES = ", ".join(f"'{status}'" for status in JobStatus)
+
+
+class Job(Base):
+    """One recording on its way to text."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(f"status IN ({STATUSES})", name="status_known"),
+        CheckConstraint("progress >= 0 AND progress <= 1", name="progress_fraction"),
+        CheckConstraint(
+            "attempt >= 0 AND max_attempts >= 1 AND attempt <= max_attempts", name="attempt_bounded"
+        ),
+        CheckConstraint(
+            "(status = 'running') = (lease_owner IS NOT NULL) "
+            "AND (status = 'running') = (lease_expires_at IS NOT NULL)",
+            name="lease_while_running",
+        ),
+        CheckConstraint(
+            "(status = 'failed') = (error_code IS NOT NULL) "
+            "AND (status = 'failed') = (error_message IS NOT NULL)",
+            name="error_when_failed",
+        ),
+        CheckConstraint(
+            "(status IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)",
+            name="finished_when_final",
+        ),
+        CheckConstraint("transcript OR waveform", name="something_wanted"),
+        CheckConstraint("status <> 'succeeded' OR audio_seconds IS NOT NULL", name="seconds_when_succeeded"),
+        Index("ix_jobs_newest", "created_at", "id"),
+        Index(
+            "ix_jobs_queue",
+            "available_at",
+            "id",
+            sqlite_where=text("status = 'queued'"),
+            postgresql_where=text("status = 'queued'"),
+        ),
+        Index(
+            "ix_jobs_leases",
+            "lease_expires_at",
+            sqlite_where=text("status = 'running'"),
+            postgresql_where=text("status = 'running'"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    status: Mapped[JobStatus] = mapped_column(
+        Enum(
+            JobStatus,
+            native_enum=False,
+            create_constraint=False,
+            length=16,
+            values_callable=lambda statuses: [status.value for status in statuses],
+        )
+    )
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    file_name: Mapped[str] = mapped_column(String(255))  # the client's name, for people only
+    file_key: Mapped[str] = mapped_column(String(64), unique=True)  # the store's name
+    file_bytes: Mapped[int] = mapped_column(BigInteger)
+    file_sha256: Mapped[str] = mapped_column(String(64))
+
+    model: Mapped[str] = mapped_column(String(64))
+    transcript: Mapped[bool]  # what is to be made: words,
+    waveform: Mapped[bool]  # and a picture
+
+    progress: Mapped[float]
+    attempt: Mapped[int]
+    max_attempts: Mapped[int]
+    available_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    lease_owner: Mapped[str | None] = mapped_column(String(128))
+    lease_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cancel_requested: Mapped[bool]
+
+    audio_seconds: Mapped[float | None]
+    audio_sample_rate: Mapped[int | None]
+    audio_channels: Mapped[int | None]
+    stage_seconds: Mapped[dict[str, float] | None] = mapped_column(Json)
+
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_message: Mapped[str | None] = mapped_column(Text)
+
+
+class JobEvent(Base):
+    """The audit trail: a row for every transition, written with it."""
+
+    __tablename__ = "job_events"
+    __table_args__ = (
+        Index("ix_job_events_job", "job_id", "id"),
+        Index(
+            "uq_job_events_one_success",
+            "job_id",
+            unique=True,
+            sqlite_where=text("to_status = 'succeeded'"),
+            postgresql_where=text("to_status = 'succeeded'"),
+        ),
+    )
+
+    # SQLite counts up by itself only in INTEGER
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True
+    )
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    event: Mapped[str] = mapped_column(String(32))
+    from_status: Mapped[str | None] = mapped_column(String(16))
+    to_status: Mapped[str] = mapped_column(String(16))
+    attempt: Mapped[int]
+    code: Mapped[str | None] = mapped_column(String(64))
+
+
+class SegmentRow(Base):
+    """A stretch of speech with its words: ``words`` is a list of ``{text, start, end, confidence}``."""
+
+    __tablename__ = "segments"
+    __table_args__ = (
+        CheckConstraint("end_seconds >= start_seconds AND start_seconds >= 0", name="times_ordered"),
+    )
+
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    start_seconds: Mapped[float]
+    end_seconds: Mapped[float]
+    text: Mapped[str] = mapped_column(Text)
+    confidence: Mapped[float | None]
+    words: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+
+
+class WaveformRow(Base):
+    """The picture of a recording and the peaks that it was drawn from."""
+
+    __tablename__ = "waveforms"
+
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    png: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    peaks: Mapped[dict[str, Any]] = mapped_column(Json, deferred=True)

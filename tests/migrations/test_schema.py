@@ -1,0 +1,43 @@
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from migrations.schema import alembic_config, upgrade
+from shared.database import Database
+from shared.tables import Base
+
+
+def test_the_migrations_make_the_tables_of_the_code(database: Database) -> None:
+    with database.read() as session:
+        context = MigrationContext.configure(
+            session.connection(), opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_they_make_every_constraint_of_the_code(database: Database) -> None:
+    """Alembic's comparison passes over CHECK constraints and the conditions of partial indexes."""
+    with database.read() as session:
+        found = inspect(session.connection())
+        for table in Base.metadata.tables.values():
+            in_code = {str(check.name) for check in table.constraints if "ck_" in str(check.name)}
+            assert {check["name"] for check in found.get_check_constraints(table.name)} == in_code
+        if database.is_sqlite:
+            indexes = session.execute(text("SELECT sql FROM sqlite_master WHERE type = 'index'")).scalars()
+        else:
+            indexes = session.execute(text("SELECT indexdef FROM pg_indexes")).scalars()
+        partial = {index for index in indexes if index and "WHERE" in index}
+    for name, condition in {
+        "uq_job_events_one_success": "succeeded",
+        "ix_jobs_queue": "queued",
+        "ix_jobs_leases": "running",
+    }.items():
+        assert any(name in index and condition in index for index in partial), name
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    upgrade(database)
+    with database.read() as session:
+        context = MigrationContext.configure(session.connection())
+        assert context.get_current_revision() == ScriptDirectory.from_config(alembic_config()).get_current_head()

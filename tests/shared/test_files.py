@@ -1,0 +1,77 @@
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from shared.errors import StorageFull, UploadTooLarge
+from shared.files import FileStore
+
+
+def test_a_file_comes_out_as_it_went_in(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    with store.receive(max_bytes=10) as upload:
+        upload.write(b"hello")
+        upload.write(b"world")
+        stored = upload.commit()
+    assert store.path(stored.key).read_bytes() == b"helloworld"
+    assert (stored.size, stored.sha256) == (10, hashlib.sha256(b"helloworld").hexdigest())
+    assert list(store.keys()) == [stored.key]
+    store.delete(stored.key)
+    store.delete(stored.key)
+    assert list(store.keys()) == []
+
+
+def test_one_byte_too_many_leaves_nothing(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    with pytest.raises(UploadTooLarge), store.receive(max_bytes=4) as upload:
+        upload.write(b"1234")
+        upload.write(b"5")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_an_upload_given_up_leaves_nothing(tmp_path: Path) -> None:
+    with FileStore(tmp_path).receive(max_bytes=10) as upload:
+        upload.write(b"half")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_full_disk_is_named_and_leaves_nothing() -> None:
+    if not Path("/dev/shm").is_dir() or os.geteuid() != 0:
+        pytest.skip("needs a small file system, which only root can mount")
+    mount = Path("/dev/shm/shrutlekh-full")
+    mount.mkdir(exist_ok=True)
+    if os.system(f"mount -t tmpfs -o size=64k tmpfs {mount} 2>/dev/null"):
+        pytest.skip("this machine lets nobody mount")
+    try:
+        with pytest.raises(StorageFull), FileStore(mount).receive(max_bytes=2**20) as upload:
+            for _ in range(32):
+                upload.write(bytes(8192))
+        assert not [path for path in mount.rglob("*") if path.is_file()]
+    finally:
+        os.system(f"umount {mount}")
+        mount.rmdir()
+
+
+def test_a_full_disk_at_the_last_moment_is_named_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageFull), FileStore(tmp_path).receive(max_bytes=10) as upload:
+        upload.write(b"x")
+        upload.commit()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_what_a_crash_left_of_uploads_is_removed_when_old(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    (tmp_path / "ab").mkdir()
+    old, young = tmp_path / "ab" / "ab1.part", tmp_path / "ab" / "ab2.part"
+    for path, time in ((old, 1000), (young, 3000)):
+        path.write_bytes(b"x")
+        os.utime(path, (time, time))
+    assert store.remove_partial(older_than=2000) == 1
+    assert (old.exists(), young.exists()) == (False, True)
+    assert list(store.keys()) == []

@@ -1,0 +1,63 @@
+"""Who may import whom: the rules of docs/architecture.md, held by reading every import in the code."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAY_IMPORT = {
+    "shared": set(),
+    "speech": set(),
+    "api": {"shared"},
+    "worker": {"shared", "speech"},
+    "modelkit": {"speech"},
+    "training": {"modelkit", "speech"},
+    "migrations": {"shared"},
+    "client": set(),
+}
+# `serve` and `transcribe` start the other parts; what they need is imported when they are called.
+WHEN_CALLED = {"client": {"api", "migrations", "shared", "speech", "worker"}}
+API_STAYS_SMALL = {"numpy", "onnxruntime", "librosa", "soundfile", "soxr", "matplotlib", "torch"}
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """(top-level package, imported at module level?) for every import of a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inside = {
+        id(node)
+        for scope in ast.walk(tree)
+        if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(scope)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name.split(".")[0], id(node) not in inside) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found.append(((node.module or "").split(".")[0], id(node) not in inside))
+    return found
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_follow_the_rules(package: str) -> None:
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert files
+    for path in files:
+        for name, at_module_level in imports(path):
+            if name not in MAY_IMPORT or name == package:
+                continue
+            allowed = MAY_IMPORT[package] | (set() if at_module_level else WHEN_CALLED.get(package, set()))
+            assert name in allowed, f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_the_api_and_shared_know_no_audio_library() -> None:
+    for package in ("api", "shared"):
+        for path in (ROOT / package).rglob("*.py"):
+            assert not {name for name, _ in imports(path)} & API_STAYS_SMALL, path
+
+
+def test_no_module_without_an_idea() -> None:
+    nameless = {"utils.py", "helpers.py", "common.py", "misc.py"}
+    assert not [path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py") if path.name in nameless]
