@@ -121,8 +121,7 @@ def transition(
     if attempt is None:
         raise IllegalTransition("The job changed its state in this moment.")
     _record(session, job.id, event, job.status, rule.target, attempt, moment, code)
-    session.refresh(job)
-    return job
+    return session.get_one(Job, job.id, populate_existing=True)
 
 
 def claim_next(session: Session, owner: str, lease: timedelta) -> Job | None:

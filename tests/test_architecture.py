@@ -27,7 +27,7 @@ def imports(path: Path) -> list[tuple[str, bool]]:
     inside = {
         id(node)
         for scope in ast.walk(tree)
-        if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef)
+        if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef) or is_for_types_only(scope)
         for node in ast.walk(scope)
     }
     found = []
@@ -38,6 +38,10 @@ def imports(path: Path) -> list[tuple[str, bool]]:
             assert node.level == 0, f"{path}: imports are absolute"
             found.append(((node.module or "").split(".")[0], id(node) not in inside))
     return found
+
+
+def is_for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -60,4 +64,6 @@ def test_the_api_and_shared_know_no_audio_library() -> None:
 
 def test_no_module_without_an_idea() -> None:
     nameless = {"utils.py", "helpers.py", "common.py", "misc.py"}
-    assert not [path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py") if path.name in nameless]
+    assert not [
+        path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py") if path.name in nameless
+    ]

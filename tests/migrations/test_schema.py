@@ -40,4 +40,6 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     upgrade(database)
     with database.read() as session:
         context = MigrationContext.configure(session.connection())
-        assert context.get_current_revision() == ScriptDirectory.from_config(alembic_config()).get_current_head()
+        assert (
+            context.get_current_revision() == ScriptDirectory.from_config(alembic_config()).get_current_head()
+        )

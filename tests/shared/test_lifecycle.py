@@ -163,7 +163,9 @@ def test_an_attempt_that_broke_off_is_tried_again_then_given_up(
     assert "Bang." in job.error_message
 
 
-def test_a_sweeper_cannot_take_a_lease_that_was_renewed(database: Database, new_job: Callable[..., Job]) -> None:
+def test_a_sweeper_cannot_take_a_lease_that_was_renewed(
+    database: Database, new_job: Callable[..., Job]
+) -> None:
     job = put_into(database, new_job(), JobStatus.RUNNING)
     with pytest.raises(IllegalTransition), database.write() as session:
         hand_back(session, job, code="lease_expired", message="Silent.", lease_expired=True)

@@ -10,7 +10,9 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
-    rows = re.findall(r"^\| `SHRUTLEKH_([A-Z_]+)` \| (.*?) \| (.*?) \|$", DOCS.read_text(encoding="utf-8"), re.M)
+    rows = re.findall(
+        r"^\| `SHRUTLEKH_([A-Z_]+)` \| (.*?) \| (.*?) \|$", DOCS.read_text(encoding="utf-8"), re.M
+    )
     documented = {name.lower(): (default, text) for name, default, text in rows}
     assert documented.keys() == Settings.model_fields.keys()
     for name, field in Settings.model_fields.items():
@@ -33,7 +35,9 @@ def test_sqlite_lies_in_the_data_folder_unless_told_otherwise(tmp_path: Path) ->
     assert Settings(database_url="postgresql+psycopg://h/d").database == "postgresql+psycopg://h/d"
 
 
-@pytest.mark.parametrize("wrong", [{"port": 0}, {"max_attempts": 0}, {"log_level": "LOUD"}, {"lease_seconds": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"port": 0}, {"max_attempts": 0}, {"log_level": "LOUD"}, {"lease_seconds": 0}]
+)
 def test_nonsense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings(**wrong)

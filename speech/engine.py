@@ -1,0 +1,191 @@
+"""The whole way of one recording: audio, speech chunks, batches, log-probabilities, words."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from speech.audio import AudioReader, open_audio
+from speech.decode import GreedyDecoder
+from speech.model import ModelFolder
+from speech.recogniser import OnnxCtcRecogniser, Recogniser
+from speech.segment import Chunk, EnergySegmenter, Segmenter
+from speech.transcript import Segment
+from speech.waveform import PeakMeter, Peaks
+
+
+class Engine:
+    """A loaded model that transcribes recordings, one after another; not for several threads at once.
+
+    Its session does not survive a fork: load it in the process that uses it.
+    """
+
+    def __init__(self, folder: ModelFolder, recogniser: Recogniser) -> None:
+        self.folder = folder
+        self.recogniser = recogniser
+        self.decoder = GreedyDecoder(folder.tokens, folder.blank_id, folder.frame_stride)
+
+    @classmethod
+    def load(cls, folder: Path, threads: int = 1, precision: str = "float32") -> "Engine":
+        """Loads a model folder; `threads` are those within an operator.
+
+        Raises:
+            ModelNotFound, ModelInvalid.
+        """
+        model = ModelFolder.load(folder)
+        return cls(model, OnnxCtcRecogniser(model, threads, precision))
+
+    def warm(self) -> None:
+        """Runs the graph on noise of typical lengths, so that the first recording is as fast as the next."""
+        self.recogniser.warm()
+
+    def segmenter(self) -> Segmenter:
+        """A new segmenter for one recording."""
+        return EnergySegmenter(self.folder.sample_rate, self.folder.max_segment_seconds)
+
+    def transcribe(
+        self,
+        path: str | os.PathLike[str],
+        max_seconds: float | None = None,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> "Transcription":
+        """Opens a recording; the work is done while the result is iterated.
+
+        Args:
+            on_progress: called with `Transcription.progress` after each block of audio, also where nothing is
+                said. What it raises ends the transcription.
+
+        Raises:
+            AudioUnreadable, AudioUnsupported, AudioTooLong: here, or while iterating.
+        """
+        audio = open_audio(path, self.folder.sample_rate, max_seconds)
+        return Transcription(self, audio, on_progress)
+
+
+class Transcription:
+    """Iterates once over the segments of a recording, in order. Frees the recording at the end, or by
+    `close`.
+
+    Attributes:
+        timings: seconds of wall clock spent so far by stage: "decode" (file to chunks and peaks), "infer"
+            (graph) and "text" (log-probabilities to words).
+    """
+
+    BATCH_SECONDS = 32.0
+    """Audio recognised at once, padding included: small enough for progress to move."""
+
+    PADDING = 0.15
+    """Chunks share a run of the graph only while less than this part of it is padding."""
+
+    def __init__(
+        self, engine: Engine, audio: AudioReader, on_progress: Callable[[float], None] | None = None
+    ) -> None:
+        self._engine = engine
+        self._audio = audio
+        self._on_progress = on_progress
+        self.source_rate = audio.source_rate
+        self.channels = audio.channels
+        self._meter = PeakMeter(audio.sample_rate)
+        self._recognised = 0.0
+        self._done = False
+        self.timings = {"decode": 0.0, "infer": 0.0, "text": 0.0}
+        self._segments = self._run()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio decoded so far; after the end the length of the recording."""
+        return self._audio.decoded_seconds
+
+    @property
+    def progress(self) -> float:
+        """Part of the recording whose words are known, 0..1, by its bytes and not by its header."""
+        if self._done:
+            return 1.0
+        return self._audio.progress * self._recognised / self.seconds if self._recognised else 0.0
+
+    @property
+    def peaks(self) -> Peaks:
+        """The waveform of what was decoded so far; after the end of the whole recording."""
+        return self._meter.peaks()
+
+    def __iter__(self) -> Iterator[Segment]:
+        return self._segments
+
+    def _run(self) -> Iterator[Segment]:
+        with self._audio:
+            for chunks in self._batches():
+                yield from self._recognise(chunks)
+            self._done = True
+
+    def _batches(self) -> Iterator[list[Chunk]]:
+        """Chunks in order, gathered up to BATCH_SECONDS."""
+        segmenter = self._engine.segmenter()
+        blocks = iter(self._audio)
+        waiting: list[Chunk] = []
+        ended = False
+        while not ended:
+            with self._timed("decode"):
+                block = next(blocks, None)
+                if block is None:
+                    ended = True
+                    waiting += segmenter.flush()
+                else:
+                    self._meter.push(block)
+                    waiting += segmenter.push(block)
+            if self._on_progress is not None:
+                self._on_progress(self.progress)
+            while waiting and (ended or sum(len(chunk.samples) for chunk in waiting) >= self._batch_samples):
+                batch = take_batch(waiting, self._batch_samples, self.PADDING)
+                yield batch
+                del waiting[: len(batch)]
+
+    @property
+    def _batch_samples(self) -> float:
+        return self.BATCH_SECONDS * self._audio.sample_rate
+
+    def _recognise(self, chunks: Sequence[Chunk]) -> Iterator[Segment]:
+        rate = self._audio.sample_rate
+        with self._timed("infer"):
+            outputs = self._engine.recogniser.log_probs([chunk.samples for chunk in chunks])
+        for chunk, log_probs in zip(chunks, outputs, strict=True):
+            end = (chunk.start_sample + len(chunk.samples)) / rate
+            with self._timed("text"):
+                words = self._engine.decoder.words(log_probs, chunk.start_sample / rate, end)
+            self._recognised = end
+            if words:
+                yield Segment.from_words(words)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[stage] += time.perf_counter() - began
+
+    def close(self) -> None:
+        """Frees the recording, also before the end. May be called twice."""
+        self._audio.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def take_batch(chunks: Sequence[Chunk], max_samples: float, max_padding: float) -> list[Chunk]:
+    """The first of `chunks`, at least one, that fit in one run of the graph without much padding."""
+    longest = total = 0
+    for count, chunk in enumerate(chunks):
+        longest = max(longest, len(chunk.samples))
+        total += len(chunk.samples)
+        padded = longest * (count + 1)
+        if count and (padded > max_samples or total < padded * (1.0 - max_padding)):
+            return list(chunks[:count])
+    return list(chunks)

@@ -1,0 +1,283 @@
+"""The waveform of a recording: peaks gathered while it streams by, and a picture of them."""
+
+import functools
+import io
+import threading
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from PIL import Image
+
+Samples = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """Lowest and highest sample of each stretch of `samples_per_pixel` samples; the last stretch may be
+    shorter.
+
+    Attributes:
+        sample_rate: hertz of the samples that were measured.
+        samples: how many there were.
+        lows, highs: shape (stretches,), within ±1.
+    """
+
+    sample_rate: int
+    samples_per_pixel: int
+    samples: int
+    lows: Samples
+    highs: Samples
+
+    @property
+    def seconds(self) -> float:
+        return self.samples / self.sample_rate
+
+    def to_dict(self, bits: int = 8) -> dict[str, Any]:
+        """The JSON form of the program audiowaveform (version 2), which web players read.
+
+        Args:
+            bits: 8 or 16; full scale is 127 or 32767.
+        """
+        scale = (1 << (bits - 1)) - 1
+        data = np.stack((self.lows, self.highs), axis=1).ravel()
+        return {
+            "version": 2,
+            "channels": 1,
+            "sample_rate": self.sample_rate,
+            "samples_per_pixel": self.samples_per_pixel,
+            "bits": bits,
+            "length": len(self.lows),
+            "data": np.rint(np.clip(data, -1.0, 1.0) * scale).astype(int).tolist(),
+        }
+
+
+class PeakMeter:
+    """Gathers peaks from blocks in constant memory.
+
+    Stretches begin at `FIRST_WIDTH` samples. Each time there are `capacity` of them (an even number) they
+    are joined in pairs, so that in the end there are between half of `capacity` and `capacity`, or fewer
+    for a short recording.
+    """
+
+    FIRST_WIDTH: Final = 32
+
+    def __init__(self, sample_rate: int, capacity: int = 2048) -> None:
+        self._sample_rate = sample_rate
+        self._capacity = capacity
+        self._width = self.FIRST_WIDTH
+        self._samples = 0
+        self._count = 0
+        """Stretches that are complete."""
+        self._filled = 0
+        """Samples in the stretch that is not."""
+        self._lows = np.zeros(capacity, np.float32)
+        self._highs = np.zeros(capacity, np.float32)
+
+    def push(self, block: Samples) -> None:
+        """Takes the next samples of shape (n,)."""
+        self._samples += len(block)
+        while len(block):
+            if self._filled or len(block) < self._width:
+                used = min(self._width - self._filled, len(block))
+                self._add_part(block[:used])
+            else:
+                stretches = min(len(block) // self._width, self._capacity - self._count)
+                used = stretches * self._width
+                self._add(block[:used].reshape(stretches, self._width))
+            block = block[used:]
+            if self._count == self._capacity:
+                self._join()
+
+    def _add_part(self, part: Samples) -> None:
+        low, high = part.min(), part.max()
+        at = self._count
+        self._lows[at] = min(self._lows[at], low) if self._filled else low
+        self._highs[at] = max(self._highs[at], high) if self._filled else high
+        self._filled += len(part)
+        if self._filled == self._width:
+            self._filled = 0
+            self._count += 1
+
+    def _add(self, stretches: Samples) -> None:
+        end = self._count + len(stretches)
+        stretches.min(axis=1, out=self._lows[self._count : end])
+        stretches.max(axis=1, out=self._highs[self._count : end])
+        self._count = end
+
+    def _join(self) -> None:
+        self._count //= 2
+        self._lows[: self._count] = np.minimum(self._lows[::2], self._lows[1::2])
+        self._highs[: self._count] = np.maximum(self._highs[::2], self._highs[1::2])
+        self._width *= 2
+
+    def peaks(self) -> Peaks:
+        """What was gathered so far, an incomplete stretch included."""
+        end = self._count + (self._filled > 0)
+        return Peaks(
+            self._sample_rate, self._width, self._samples, self._lows[:end].copy(), self._highs[:end].copy()
+        )
+
+
+_INK, _WAVE, _GRID, _PAPER = 0, 72, 232, 255
+"""Palette indexes. The picture is drawn in greys, which index a palette that runs over these colours: one
+byte a pixel to draw, compress and send instead of four."""
+_COLOURS: Final = {_INK: (15, 23, 42), _WAVE: (37, 99, 200), _GRID: (226, 232, 240), _PAPER: (255, 255, 255)}
+
+_STEPS: Final = (
+    *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
+    *(60, 120, 300, 600, 900, 1800, 3600, 7200),
+)
+_MAX_TICKS: Final = 9
+_SCALES: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class Painter:
+    """Paints waveforms as PNG, 1000 by 240 pixels: filled envelope, light grid, time below and amplitude on
+    the left.
+
+    One figure and its artists serve every picture, and what never changes is drawn once; a lock makes it
+    safe to share between threads. The amplitude axis ends at the first of 0.01, 0.02, 0.05 ... 1 that holds
+    the waveform.
+    """
+
+    WIDTH: Final = 1000
+    HEIGHT: Final = 240
+    _LEFT, _COLUMNS = 46, 940
+    _TOP, _MIDDLE, _BOTTOM = 10, 110, 210
+    """Pixels: where the axes are, counted from the upper left corner."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        figure = Figure(figsize=(self.WIDTH / 100, self.HEIGHT / 100), dpi=100)
+        self._canvas = cast(Any, FigureCanvasAgg(figure))  # whose methods matplotlib leaves untyped
+        figure.set_facecolor(_grey(_PAPER))
+        self._axes = figure.add_axes(
+            (
+                self._LEFT / self.WIDTH,
+                1.0 - self._BOTTOM / self.HEIGHT,
+                self._COLUMNS / self.WIDTH,
+                (self._BOTTOM - self._TOP) / self.HEIGHT,
+            )
+        )
+        self._axes.set_axis_off()
+        self._axes.set_xlim(0, 1)
+        self._axes.set_ylim(-1, 1)
+        self._canvas.draw()
+        self._blank = self._canvas.copy_from_bbox(figure.bbox)
+        self._axes.hlines((-1, -0.5, 0, 0.5, 1), 0, 1, colors=_grey(_GRID), linewidths=0.8)
+        self._canvas.draw()
+        self._background = self._canvas.copy_from_bbox(figure.bbox)
+
+        self._wave = PathPatch(Path(np.zeros((1, 2))), facecolor=_grey(_WAVE), edgecolor="none", linewidth=0)
+        self._axes.add_patch(self._wave)
+        self._text = self._axes.text(0.5, 0, "", ha="center", va="center", fontsize=8, color=_grey(_INK))
+        self._label = functools.lru_cache(maxsize=1024)(self._draw_label)
+        marks = sorted(_COLOURS)
+        channels = [np.interp(range(256), marks, [_COLOURS[mark][i] for mark in marks]) for i in range(3)]
+        self._palette = np.rint(np.stack(channels, axis=1)).astype(np.uint8).tobytes()
+
+    def paint(self, peaks: Peaks, seconds: float | None = None) -> bytes:
+        """A PNG of the peaks. The time axis is `seconds` long, by default as long as the recording."""
+        length = max(peaks.seconds if seconds is None else seconds, 1e-3)
+        ticks, labels = time_ticks(length)
+        loudest = float(max(-peaks.lows.min(), peaks.highs.max())) if len(peaks.lows) else 0.0
+        scale = next((scale for scale in _SCALES if loudest <= scale), 1.0)
+        with self._lock:
+            self._canvas.restore_region(self._background)
+            if len(peaks.lows):
+                self._wave.set_path(self._envelope(peaks, length, scale))
+                self._axes.draw_artist(self._wave)
+            greys = self._greys()
+            for at, text in zip(ticks, labels, strict=True):
+                x = round(self._LEFT + at / length * (self._COLUMNS - 1))
+                np.minimum(greys[self._TOP : self._BOTTOM, x], _GRID, out=greys[self._TOP : self._BOTTOM, x])
+                self._paste(greys, self._label(text), x, self._BOTTOM + 14, 0.5)
+            for y, text in ((self._TOP, f"{scale:g}"), (self._MIDDLE, "0"), (self._BOTTOM, f"-{scale:g}")):
+                self._paste(greys, self._label(text), self._LEFT - 6, y, 1.0)
+        picture = Image.frombuffer("P", (self.WIDTH, self.HEIGHT), greys.tobytes(), "raw", "P", 0, 1)
+        picture.putpalette(self._palette)
+        file = io.BytesIO()
+        picture.save(file, "png", compress_level=3)
+        return file.getvalue()
+
+    def _greys(self) -> npt.NDArray[np.uint8]:
+        """A copy of what is drawn, shape (height, width)."""
+        return np.array(self._canvas.buffer_rgba(), copy=False)[..., 0].copy()
+
+    def _draw_label(self, text: str) -> npt.NDArray[np.uint8]:
+        """The text cut out of a blank picture: setting type anew would take most of a picture's time."""
+        self._canvas.restore_region(self._blank)
+        self._text.set_text(text)
+        self._axes.draw_artist(self._text)
+        inked = self._greys()
+        rows, columns = (
+            np.flatnonzero((inked < _PAPER).any(axis=1)),
+            np.flatnonzero((inked < _PAPER).any(axis=0)),
+        )
+        return inked[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
+
+    def _paste(
+        self, greys: npt.NDArray[np.uint8], label: npt.NDArray[np.uint8], x: int, y: int, before: float
+    ) -> None:
+        """Puts a label at height y, the part `before` of its width left of x, all within the picture."""
+        height, width = label.shape
+        left = min(max(round(x - before * width), 0), self.WIDTH - width)
+        top = min(max(y - height // 2, 0), self.HEIGHT - height)
+        window = greys[top : top + height, left : left + width]
+        np.minimum(window, label, out=window)
+
+    def _envelope(self, peaks: Peaks, length: float, scale: float) -> Path:
+        """Outline of the waveform in axes of 1 by ±1, at most one step a pixel and never thinner than one
+        pixel."""
+        lows, highs = peaks.lows, peaks.highs
+        edges = np.minimum(np.arange(len(lows) + 1) * peaks.samples_per_pixel, peaks.samples)
+        if len(lows) > self._COLUMNS:
+            firsts = np.arange(self._COLUMNS) * len(lows) // self._COLUMNS
+            lows, highs = np.minimum.reduceat(lows, firsts), np.maximum.reduceat(highs, firsts)
+            edges = np.append(edges[firsts], edges[-1])
+        x = np.repeat(edges / (peaks.sample_rate * length), 2)[1:-1]
+        middle = (lows + highs) / (2 * scale)
+        half = np.maximum((highs - lows) / (2 * scale), 1.4 / self.HEIGHT)
+        above, below = np.repeat(middle + half, 2), np.repeat(middle - half, 2)
+        outline = np.stack((np.concatenate((x, x[::-1])), np.concatenate((above, below[::-1]))), axis=1)
+        return Path(np.clip(outline, (0.0, -1.0), (1.0, 1.0)))
+
+
+def paint(peaks: Peaks, seconds: float | None = None) -> bytes:
+    """A PNG by the process's one Painter, see `Painter.paint`."""
+    return _painter().paint(peaks, seconds)
+
+
+@functools.cache
+def _painter() -> Painter:
+    return Painter()
+
+
+def time_ticks(length: float) -> tuple[list[float], list[str]]:
+    """At most ten round times in 0..length (seconds) and what to write below them: "2.5 s", "1:30" or
+    "2:00:00"."""
+    step = next((step for step in _STEPS if length / step <= _MAX_TICKS), None)
+    if step is None:
+        step = 7200 * np.ceil(length / 7200 / _MAX_TICKS)
+    ticks = [index * float(step) for index in range(int(length / step + 1e-9) + 1)]
+    if ticks[-1] < 60:
+        digits = 0 if step >= 1 else 1 if step >= 0.1 else 2
+        return ticks, [f"{at:.{digits}f} s" for at in ticks]
+    labels = []
+    for at in ticks:
+        minutes, seconds = divmod(round(at), 60)
+        hours, minutes = divmod(minutes, 60)
+        labels.append(
+            f"{hours}:{minutes:02}:{seconds:02}" if ticks[-1] >= 3600 else f"{minutes}:{seconds:02}"
+        )
+    return ticks, labels
+
+
+def _grey(index: int) -> str:
+    return str(index / 255)

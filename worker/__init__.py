@@ -1,0 +1,1 @@
+"""The Celery worker: claims a job, keeps its lease, drives the engine, saves what comes out."""

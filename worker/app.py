@@ -1,0 +1,76 @@
+"""The Celery application of a worker, and what happens when its processes start and stop."""
+
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.signals import worker_process_init, worker_process_shutdown
+
+from shared.logs import configure_logging
+from shared.queue import TRANSCRIBE, make_celery
+from shared.settings import Settings
+from worker.cpus import Share
+from worker.heartbeat import Heartbeat
+from worker.process import WorkerProcess
+from worker.transcribe import answer
+
+WARM_UP_SECONDS = 120.0
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """Celery's prefork pool around :func:`worker.transcribe.answer`.
+
+    The parent process loads no model and opens no database: all of that is made after the fork.
+    """
+
+    def __init__(self, settings: Settings, share: Share) -> None:
+        self.settings = settings
+        self.share = share
+        self._process: WorkerProcess | None = None
+        self._heartbeat: Heartbeat | None = None
+        self.celery: Celery = make_celery(settings)
+        self.celery.conf.update(
+            worker_concurrency=share.processes,
+            worker_proc_alive_timeout=WARM_UP_SECONDS,
+            worker_disable_rate_limits=True,
+        )
+        self.celery.task(name=TRANSCRIBE)(self.on_doorbell)
+        worker_process_init.connect(self.on_process_start, weak=False)
+        worker_process_shutdown.connect(self.on_process_stop, weak=False)
+
+    def run(self) -> None:
+        """Work until SIGTERM (finishes the jobs in hand) or SIGQUIT (drops them; their leases run out)."""
+        self.celery.worker_main(
+            [
+                "worker",
+                "--pool=prefork",
+                "--without-gossip",
+                "--without-mingle",
+                "--without-heartbeat",
+                f"--loglevel={self.settings.log_level}",
+            ]
+        )
+
+    def on_doorbell(self, _job_id: str) -> None:
+        """A message came: take the next job. Which one is SQL's decision, not the message's."""
+        assert self._process is not None, "the pool starts its processes through on_process_start"
+        answer(self._process)
+
+    def on_process_start(self, **_: Any) -> None:
+        """In a new process: load and warm the model, then say that a worker is there."""
+        configure_logging(self.settings.log_level)
+        self._process = process = WorkerProcess.start(self.settings, self.share.threads)
+        self._heartbeat = Heartbeat(
+            process.redis, process.name, self.settings.heartbeat_seconds, self.settings.heartbeat_expiry
+        )
+        self._heartbeat.start()
+        log.info("worker_warm", worker=process.name, threads=self.share.threads)
+
+    def on_process_stop(self, **_: Any) -> None:
+        """A process ends in order."""
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+        if self._process is not None:
+            self._process.close()

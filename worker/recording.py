@@ -1,0 +1,86 @@
+"""One recording through the engine: words, and the picture with its peaks."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from speech.audio import open_audio
+from speech.engine import Engine
+from speech.transcript import Segment
+from speech.waveform import Painter, PeakMeter, Peaks
+
+PICTURE_SAMPLE_RATE = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is known of a recording at its end. ``stage_seconds`` are wall-clock seconds by stage."""
+
+    seconds: float
+    sample_rate: int
+    channels: int
+    stage_seconds: dict[str, float]
+    png: bytes | None
+    peaks: dict[str, Any] | None
+
+
+def transcribe(
+    path: Path,
+    max_seconds: float,
+    engine: Engine,
+    painter: Painter | None,
+    on_segment: Callable[[Segment], None],
+    on_progress: Callable[[float], None],
+) -> Outcome:
+    """Hand over each segment as it is known, then draw the picture if there is a painter.
+
+    Raises:
+        SpeechError: the recording can't be read or is too long.
+    """
+    with engine.transcribe(path, max_seconds, on_progress) as transcription:
+        for segment in transcription:
+            on_segment(segment)
+        stage_seconds = dict(transcription.timings)
+        png = peaks = None
+        if painter is not None:
+            png, peaks, stage_seconds["waveform"] = _paint(painter, transcription.peaks)
+        return Outcome(
+            transcription.seconds,
+            transcription.source_rate,
+            transcription.channels,
+            stage_seconds,
+            png,
+            peaks,
+        )
+
+
+def draw(path: Path, max_seconds: float, painter: Painter, on_progress: Callable[[float], None]) -> Outcome:
+    """Only the picture.
+
+    Raises:
+        SpeechError: the recording can't be read or is too long.
+    """
+    began = time.perf_counter()
+    with open_audio(path, PICTURE_SAMPLE_RATE, max_seconds) as audio:
+        meter = PeakMeter(audio.sample_rate)
+        for block in audio:
+            meter.push(block)
+            on_progress(audio.progress)
+        decode = time.perf_counter() - began
+        png, peaks, waveform = _paint(painter, meter.peaks())
+        return Outcome(
+            audio.decoded_seconds,
+            audio.source_rate,
+            audio.channels,
+            {"decode": decode, "waveform": waveform},
+            png,
+            peaks,
+        )
+
+
+def _paint(painter: Painter, peaks: Peaks) -> tuple[bytes, dict[str, Any], float]:
+    began = time.perf_counter()
+    png = painter.paint(peaks)
+    return png, peaks.to_dict(), time.perf_counter() - began

@@ -1,0 +1,118 @@
+"""The sweeper: jobs whose worker fell silent go back to the queue, and lost doorbells are rung again.
+
+``python -m worker.sweeper`` runs it; any number may run at once, for every step is a conditional update.
+"""
+
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import select
+
+from shared.changes import announce
+from shared.clock import now
+from shared.database import Database
+from shared.errors import LEASE_EXPIRED, IllegalTransition, ServiceError
+from shared.files import FileStore
+from shared.jobs import get_job
+from shared.lifecycle import hand_back
+from shared.logs import configure_logging
+from shared.queue import QUEUE, JobQueue, make_celery
+from shared.settings import Settings
+from shared.tables import Job, JobStatus
+
+AT_ONCE = 1000
+PARTIAL_UPLOAD_SECONDS = 3600.0
+
+log = structlog.get_logger(__name__)
+
+
+class Sweeper:
+    """One round is :meth:`sweep`."""
+
+    def __init__(self, database: Database, redis: Redis, queue: JobQueue, files: FileStore) -> None:
+        self._database = database
+        self._redis = redis
+        self._queue = queue
+        self._files = files
+
+    def sweep(self) -> None:
+        """Take back expired leases, ring for jobs that no message waits for, remove cut-off uploads."""
+        self.take_back_expired()
+        self.ring_again()
+        self._files.remove_partial(time.time() - PARTIAL_UPLOAD_SECONDS)
+
+    def take_back_expired(self) -> int:
+        """End the attempts whose lease ran out; the number of them."""
+        with self._database.read() as session:
+            expired = session.scalars(
+                select(Job.id)
+                .where(Job.status == JobStatus.RUNNING, Job.lease_expires_at <= now())
+                .limit(AT_ONCE)
+            ).all()
+        return sum(self._take_back(job_id) for job_id in expired)
+
+    def ring_again(self) -> int:
+        """Ring until as many messages wait as jobs are due; the number of rings.
+
+        Messages that a worker holds ready do not count here, so there may be a few too many: they find
+        nothing to claim.
+        """
+        try:
+            waiting = int(self._redis.llen(QUEUE))
+        except (RedisError, OSError):
+            return 0
+        unheard = self._due()[waiting:]
+        return sum(self._queue.ring(job_id) for job_id in unheard)
+
+    def _due(self) -> Sequence[uuid.UUID]:
+        with self._database.read() as session:
+            return session.scalars(
+                select(Job.id)
+                .where(Job.status == JobStatus.QUEUED, Job.available_at <= now())
+                .order_by(Job.available_at, Job.id)
+                .limit(AT_ONCE)
+            ).all()
+
+    def _take_back(self, job_id: uuid.UUID) -> bool:
+        try:
+            with self._database.write() as session:
+                job = hand_back(
+                    session,
+                    get_job(session, job_id),
+                    lease_expired=True,
+                    code=LEASE_EXPIRED,
+                    message="Its worker fell silent.",
+                )
+        except (IllegalTransition, ServiceError):
+            return False  # renewed, finished or erased in this moment
+        log.warning("lease_expired", job_id=str(job_id), attempt=job.attempt, status=job.status.value)
+        announce(self._redis, job_id)
+        return True
+
+
+def main() -> None:
+    """Sweep until SIGTERM or SIGINT."""
+    settings = Settings()
+    configure_logging(settings.log_level)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    database = Database(settings.database, pool_size=1)
+    redis = Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=2)
+    sweeper = Sweeper(database, redis, JobQueue(make_celery(settings)), FileStore(settings.files_dir))
+    while not stopped.is_set():
+        try:
+            sweeper.sweep()
+        except ServiceError as error:
+            log.warning("sweep_failed", code=error.code)
+        stopped.wait(settings.sweep_seconds)
+
+
+if __name__ == "__main__":
+    main()
