@@ -23,6 +23,7 @@ from migrations.schema import upgrade
 from shared.database import Database
 from shared.settings import Settings
 
+ROOT = Path(__file__).resolve().parent.parent
 MODEL = "hi-ctc-small"
 
 
@@ -31,6 +32,15 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing")
     pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def speech_dir() -> Path:
+    """The recordings of real people to test on, which are not part of the repository."""
+    path = Path(os.environ.get("SHRUTLEKH_SPEECH_DIR", ROOT.parent / "shared" / "speech"))
+    if not (path / "cv-hi" / "manifest.tsv").is_file():
+        missing(f"speech in {path} (set SHRUTLEKH_SPEECH_DIR)")
+    return path
 
 
 @pytest.fixture(scope="session")

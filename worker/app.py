@@ -1,5 +1,6 @@
 """The Celery application of a worker, and what happens when its processes start and stop."""
 
+import logging
 from typing import Any
 
 import structlog
@@ -37,6 +38,8 @@ class Worker:
             worker_disable_rate_limits=True,
         )
         self.celery.task(name=TRANSCRIBE)(self.on_doorbell)
+        for logger in ("celery.worker.strategy", "celery.app.trace"):  # a line for each doorbell says nothing
+            logging.getLogger(logger).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
         worker_process_init.connect(self.on_process_start, weak=False)
         worker_process_shutdown.connect(self.on_process_stop, weak=False)
 

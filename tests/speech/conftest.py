@@ -20,17 +20,6 @@ def make_model(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def speech_dir() -> Path:
-    """The recordings to test on, which are not part of the repository."""
-    path = Path(os.environ.get("SHRUTLEKH_SPEECH_DIR", ROOT.parent / "shared" / "speech"))
-    if not (path / "cv-hi" / "manifest.tsv").is_file():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"there are no recordings at {path}: set SHRUTLEKH_SPEECH_DIR")
-        pytest.skip(f"there are no recordings at {path}")
-    return path
-
-
-@pytest.fixture(scope="session")
 def clips(speech_dir: Path) -> list[Path]:
     """Hindi clips of Common Voice: MP3, 48 kHz, 2 to 10 seconds."""
     return sorted((speech_dir / "cv-hi" / "clips").glob("*.mp3"))

@@ -1,0 +1,1 @@
+"""Measurements of the whole system, each as a ratio within one run."""

@@ -1,0 +1,209 @@
+"""``make bench``: CPU of the whole service against a bare ONNX Runtime loop on the same audio.
+
+The bare loop runs the model on the same segments, already decoded, one after another on one thread, and does
+nothing else. The service's figure is the CPU time of all its processes (API, worker, sweeper, Redis) between
+the first upload and the last result, polling included; the uploading client is not counted.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.recordings import Workload, decoded, long, short
+from client.demo import embedded_service
+from client.http import ShrutlekhClient
+from client.recordings import plan
+from client.submission import Options, Outcome, Submission
+from shared.settings import Settings
+from speech.model import ModelFolder
+from speech.segment import EnergySegmenter
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Figures of one workload; CPU in seconds."""
+
+    workload: str
+    jobs: int
+    audio_seconds: float
+    bare_cpu_seconds: float
+    system_cpu_seconds: float
+
+    @property
+    def ratio(self) -> float:
+        """CPU of the system for each CPU second of the bare loop."""
+        return self.system_cpu_seconds / self.bare_cpu_seconds
+
+    @property
+    def extra_ms_per_job(self) -> float:
+        """What a job costs beyond its inference."""
+        return 1000 * (self.system_cpu_seconds - self.bare_cpu_seconds) / self.jobs
+
+
+class BareLoop:
+    """Nothing but ONNX Runtime on segments that lie decoded in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model = ModelFolder.load(folder)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            folder / "model.onnx", options, providers=["CPUExecutionProvider"]
+        )
+
+    def segments(self, paths: list[Path]) -> list[npt.NDArray[np.float32]]:
+        """The stretches of audio that the service's segmenter cuts, too."""
+        found = []
+        for path in paths:
+            segmenter = EnergySegmenter(self.model.sample_rate, self.model.max_segment_seconds)
+            chunks = segmenter.push(decoded(path, self.model.sample_rate)) + segmenter.flush()
+            found += [chunk.samples for chunk in chunks]
+        return found
+
+    def cpu_seconds(self, segments: list[npt.NDArray[np.float32]]) -> float:
+        """CPU time of one pass over the segments."""
+        began = time.process_time()
+        for samples in segments:
+            self._session.run(
+                None, {"waveform": samples[None], "lengths": np.array([len(samples)], dtype=np.int64)}
+            )
+        return time.process_time() - began
+
+
+def system_cpu_seconds() -> float:
+    """CPU time so far of all processes below this one, those that have ended included."""
+    total = 0.0
+    for process in psutil.Process().children(recursive=True):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def measure(client: ShrutlekhClient, bare: BareLoop, workload: Workload, out: Path) -> Result:
+    """Bare loop before and after the service's turn, so that a machine that slows down wrongs neither."""
+    segments = bare.segments(workload.paths)
+    bare.cpu_seconds(segments[:20])
+    before = bare.cpu_seconds(segments)
+    began = system_cpu_seconds()
+    outcomes = run(client, workload, out)
+    system = system_cpu_seconds() - began
+    after = bare.cpu_seconds(segments)
+    return Result(
+        workload.name,
+        len(outcomes),
+        sum(outcome.seconds or 0.0 for outcome in outcomes),
+        (before + after) / 2,
+        system,
+    )
+
+
+def run(client: ShrutlekhClient, workload: Workload, out: Path) -> list[Outcome]:
+    """Send the workload through the service; every job must succeed."""
+    options = Options(force=True, in_flight=min(32, len(workload.paths)))
+    with closing(Submission(client, plan(workload.paths, out), options).run()) as events:
+        outcomes = [event for event in events if isinstance(event, Outcome)]
+    failed = [outcome for outcome in outcomes if outcome.status != "succeeded"]
+    if failed or len(outcomes) != len(workload.paths):
+        sys.exit(f"{len(failed)} of {len(workload.paths)} jobs failed, the first: {failed[:1]}")
+    return outcomes
+
+
+def latencies(client: ShrutlekhClient, path: Path, count: int) -> list[float]:
+    """Seconds from the start of the upload to the transcript, one recording at a time."""
+    seconds = []
+    for _ in range(count):
+        began = time.perf_counter()
+        job = client.wait_for(client.submit(path).id)
+        client.transcript(job.id)
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a short form that only shows that it works")
+    parser.add_argument("--jobs", type=int, help="number of short recordings (default 200)")
+    parser.add_argument("--minutes", type=float, help="length of the long recording (default 30)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    jobs = arguments.jobs or (20 if arguments.quick else 200)
+    minutes = arguments.minutes or (2 if arguments.quick else 30)
+    console = Console(stderr=True)
+    settings = Settings()
+    bare = BareLoop(settings.models_dir / settings.default_model)
+
+    def step(name: str, work: Callable[[], Result]) -> Result:
+        with console.status(name):
+            return work()
+
+    with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
+        folder = Path(temporary)
+        workloads = [
+            short(folder / "short", jobs),
+            long(folder / "long", 60 * minutes, bare.model.sample_rate),
+        ]
+        with embedded_service(folder / "data") as url, ShrutlekhClient(url) as client:
+            run(client, Workload("warm-up", workloads[0].paths[:4]), folder / "warm-up")
+            waits = latencies(client, workloads[0].paths[0], 5 if arguments.quick else 20)
+            results = [
+                step(work.name, lambda work=work: measure(client, bare, work, folder / "out"))  # type: ignore[misc]
+                for work in workloads
+            ]
+    if arguments.json:
+        print(
+            json.dumps(
+                {
+                    "results": [
+                        asdict(result) | {"ratio": result.ratio, "extra_ms_per_job": result.extra_ms_per_job}
+                        for result in results
+                    ],
+                    "submit_to_text_seconds": {"median": statistics.median(waits), "max": max(waits)},
+                }
+            )
+        )
+        return
+    Console().print(table(results))
+    Console().print(
+        f"From upload to text on the idle service: median {1000 * statistics.median(waits):.0f} ms, "
+        f"longest {1000 * max(waits):.0f} ms of {len(waits)}",
+        highlight=False,
+    )
+
+
+def table(results: list[Result]) -> Table:
+    """A row for each workload."""
+    rows = Table("recordings", title="CPU seconds for each second of audio")
+    for column in ("audio", "bare ONNX Runtime", "whole service", "ratio", "extra for a job"):
+        rows.add_column(column, justify="right")
+    for result in results:
+        rows.add_row(
+            result.workload,
+            f"{result.audio_seconds:.0f} s",
+            f"{result.bare_cpu_seconds / result.audio_seconds:.5f}",
+            f"{result.system_cpu_seconds / result.audio_seconds:.5f}",
+            f"{result.ratio:.2f}",
+            f"{result.extra_ms_per_job:.1f} ms",
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What the benchmarks listen to: real Hindi clips where they are at hand, else the samples."""
+
+import os
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from speech.audio import open_audio
+
+ROOT = Path(__file__).resolve().parent.parent
+PAUSE_SECONDS = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Recordings to transcribe, and how many jobs to make of them."""
+
+    name: str
+    paths: list[Path]
+
+
+def clips() -> list[Path]:
+    """Common Voice's Hindi clips from SHRUTLEKH_SPEECH_DIR, else the synthetic samples of this repository."""
+    speech = Path(os.environ.get("SHRUTLEKH_SPEECH_DIR", ROOT.parent / "shared" / "speech"))
+    return sorted((speech / "cv-hi" / "clips").glob("*.mp3")) or sorted((ROOT / "samples").glob("*.wav"))
+
+
+def short(folder: Path, jobs: int) -> Workload:
+    """``jobs`` recordings of a few seconds, each a file of its own name."""
+    folder.mkdir(parents=True)
+    paths = []
+    for number, clip in zip(range(jobs), cycle(clips()), strict=False):
+        paths.append(folder / f"{number:05d}{clip.suffix}")
+        paths[-1].symlink_to(clip)
+    return Workload(f"{jobs} clips", paths)
+
+
+def long(folder: Path, seconds: float, sample_rate: int) -> Workload:
+    """One recording of at least ``seconds``: clips joined with pauses of faint noise."""
+    folder.mkdir(parents=True)
+    path = folder / "long.wav"
+    noise = np.random.default_rng(7)
+    with soundfile.SoundFile(path, "w", sample_rate, 1, "PCM_16") as file:
+        for clip in cycle(clips()):
+            file.write(decoded(clip, sample_rate))
+            file.write(noise.normal(0, 1e-4, int(PAUSE_SECONDS * sample_rate)).astype(np.float32))
+            if file.frames >= seconds * sample_rate:
+                break
+        length = file.frames / sample_rate
+    return Workload(f"one of {length / 60:.0f} min", [path])
+
+
+def decoded(path: Path, sample_rate: int) -> npt.NDArray[np.float32]:
+    """The whole recording, mono, shape (samples,)."""
+    with open_audio(path, sample_rate) as audio:
+        return np.concatenate([np.zeros(0, np.float32), *audio])

@@ -1,0 +1,53 @@
+"""The whole service, started as a person starts it: `shrutlekh serve`."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service: where it answers, where its files lie, and a client for it."""
+
+    url: str
+    data: Path
+    http: httpx.Client
+
+    def stored_files(self) -> list[Path]:
+        return [path for path in (self.data / "files").rglob("*") if path.is_file()]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service on SQLite and on Postgres, with the shipped model."""
+    data = tmp_path_factory.mktemp("service")
+    environment = os.environ | {
+        "SHRUTLEKH_MAX_UPLOAD_BYTES": str(20 * 2**20),
+        "SHRUTLEKH_SWEEP_SECONDS": "0.5",
+    }
+    if request.param == "postgres":
+        environment["SHRUTLEKH_DATABASE_URL"] = request.getfixturevalue("postgres_server")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "client", "serve", "--port", "0", "--data", str(data)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("Shrutlekh is ready at http://"), line
+    url = line.split()[-1]
+    with httpx.Client(base_url=url, timeout=60) as http:
+        yield Service(url, data, http)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
