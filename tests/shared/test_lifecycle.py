@@ -1,5 +1,5 @@
-import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -10,35 +10,11 @@ from shared.clock import now
 from shared.database import Database
 from shared.errors import IllegalTransition
 from shared.jobs import get_job
-from shared.lifecycle import TRANSITIONS, Event, claim_next, hand_back, renew, submit, transition
+from shared.lifecycle import TRANSITIONS, Event, claim_next, hand_back, renew, transition
 from shared.tables import Job, JobEvent, JobStatus
 
 LEASE = timedelta(seconds=60)
 WORKER = "worker-1"
-
-
-@pytest.fixture
-def new_job(database: Database) -> Callable[..., Job]:
-    def make(**columns: object) -> Job:
-        job = Job(
-            **{
-                "id": uuid.uuid4(),
-                "file_name": "a.wav",
-                "file_key": uuid.uuid4().hex,
-                "file_bytes": 3 * 2**31,
-                "file_sha256": "0" * 64,
-                "model": "m",
-                "transcript": True,
-                "waveform": True,
-                "max_attempts": 2,
-            }
-            | columns
-        )
-        with database.write() as session:
-            submit(session, job)
-        return job
-
-    return make
 
 
 def put_into(database: Database, job: Job, status: JobStatus) -> Job:
@@ -112,6 +88,27 @@ def test_a_job_goes_to_one_worker_only_and_the_oldest_first(
         (second.id, "b", 1),
         None,
     ]
+
+
+def test_many_workers_at_once_claim_each_job_once(
+    database: Database, database_url: str, new_job: Callable[..., Job]
+) -> None:
+    jobs = {new_job().id for _ in range(40)}
+
+    def work(worker: int) -> list[object]:
+        own, claimed = Database(database_url), []
+        while True:
+            with own.write() as session:
+                job = claim_next(session, f"worker-{worker}", LEASE)
+            if job is None:
+                own.close()
+                return claimed
+            claimed.append(job.id)
+
+    with ThreadPoolExecutor(8) as pool:
+        claimed = [job for claims in pool.map(work, range(8)) for job in claims]
+    assert len(claimed) == len(jobs)
+    assert set(claimed) == jobs
 
 
 def test_a_stale_job_object_decides_nothing(database: Database, new_job: Callable[..., Job]) -> None:

@@ -1,0 +1,64 @@
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from shared.clock import now
+from shared.database import Database
+from shared.errors import InvalidRequest, JobNotFound
+from shared.jobs import erase, get_job, page_of_jobs, queue_position
+from shared.lifecycle import claim_next
+from shared.tables import Job, JobEvent, JobStatus
+
+
+def test_pages_are_newest_first_and_miss_nothing(database: Database, new_job: Callable[..., Job]) -> None:
+    jobs = [new_job() for _ in range(7)]
+    same_moment = now()
+    with database.write() as session:  # four of them in one moment: the id decides
+        session.execute(
+            update(Job).where(Job.id.in_([job.id for job in jobs[:4]])).values(created_at=same_moment)
+        )
+    seen, cursor = [], None
+    while True:
+        with database.read() as session:
+            page = page_of_jobs(session, status=None, cursor=cursor, limit=2)
+        seen += [(job.created_at, job.id) for job in page.jobs]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert len(seen) == 7
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_pages_of_one_status(database: Database, new_job: Callable[..., Job]) -> None:
+    running, _queued = new_job(), new_job()
+    with database.write() as session:
+        claim_next(session, "w", timedelta(seconds=9))
+    with database.read() as session:
+        page = page_of_jobs(session, status=JobStatus.RUNNING, cursor=None, limit=5)
+    assert [job.id for job in page.jobs] == [running.id]
+
+
+@pytest.mark.parametrize("cursor", ["", "nonsense", "MjAyNg", "ल", "====", "MjAyNi0wMS0wMVQwMDowMDowMCB4"])
+def test_a_cursor_of_somebody_elses_making_is_refused(database: Database, cursor: str) -> None:
+    with database.read() as session, pytest.raises(InvalidRequest):
+        page_of_jobs(session, status=None, cursor=cursor, limit=5)
+
+
+def test_the_position_counts_who_comes_before(database: Database, new_job: Callable[..., Job]) -> None:
+    jobs = [new_job() for _ in range(3)]
+    with database.write() as session:
+        assert [queue_position(session, job) for job in jobs] == [0, 1, 2]
+        claim_next(session, "w", timedelta(seconds=9))
+        assert [queue_position(session, get_job(session, job.id)) for job in jobs] == [None, 0, 1]
+
+
+def test_erasing_takes_everything_along(database: Database, new_job: Callable[..., Job]) -> None:
+    job = new_job()
+    with database.write() as session:
+        erase(session, job)
+    with database.read() as session:
+        assert not session.scalars(select(JobEvent)).all()
+        with pytest.raises(JobNotFound):
+            get_job(session, job.id)
