@@ -1,0 +1,149 @@
+"""``shrutlekh submit``."""
+
+import json
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from client.commands.options import Url
+
+if TYPE_CHECKING:
+    from client.submission import Outcome
+
+EPILOG = """Examples:
+
+shrutlekh submit interview.wav
+
+shrutlekh submit archive/ --out texts/ --jobs 8
+
+shrutlekh submit *.mp3 --json | jq -r .text
+
+Interrupt it at any time and give the same command again: what is done is not done twice.
+
+Exit status: 0 all is well, 1 some recordings failed, 2 wrong usage or no service."""
+
+
+def submit(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="Recordings, and folders that are searched for .wav, .flac, .ogg, .opus and .mp3 files.",
+            show_default=False,
+        ),
+    ],
+    url: Url = "http://127.0.0.1:8000",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write below this folder instead of beside the recordings.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Uploads at a time.")] = 4,
+    in_flight: Annotated[
+        int, typer.Option(min=1, max=1000, help="Recordings at the service at a time, uploaded or waiting.")
+    ] = 32,
+    model: Annotated[
+        str | None, typer.Option(help="Model to use instead of the service's default.", show_default=False)
+    ] = None,
+    waveform: Annotated[bool, typer.Option(help="Fetch a picture of each recording, NAME.png.")] = True,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait for the texts and write them, or only submit.")
+    ] = True,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object a line on stdout for each recording.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Do again what an earlier run has done.")] = False,
+) -> None:
+    """Transcribe recordings and folders of recordings with a running service.
+
+    Writes NAME.txt, NAME.json and NAME.png for each recording.
+    """
+    from rich.console import Console
+
+    from client.display import Bar, Display, Lines
+    from client.errors import ClientError
+    from client.http import ShrutlekhClient
+    from client.recordings import plan
+    from client.retries import PATIENT
+    from client.submission import Options, Outcome, Submission
+
+    console = Console(stderr=True)
+
+    def note(message: str) -> None:
+        console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    recordings = plan(paths, out, note)
+    if not recordings:
+        note("There are no recordings there.")
+        return
+    options = Options(model, waveform, min(jobs, in_flight), min(in_flight, len(recordings)), wait, force)
+    counts: Counter[str] = Counter()
+    failures: list[Outcome] = []
+    display: Display = (Bar if console.is_terminal else Lines)(console, len(recordings))
+    with ShrutlekhClient(url, retries=PATIENT, connections=in_flight) as client:
+        try:
+            readiness = client.ready()
+            if not readiness.ready:
+                note(
+                    f"The service is not ready (missing: {readiness.missing}): recordings wait in its queue."
+                )
+            with display, closing(Submission(client, recordings, options).run()) as events:
+                for event in events:
+                    display.show(event)
+                    if isinstance(event, Outcome):
+                        counts[event.status] += 1
+                        if event.error is not None:
+                            failures.append(event)
+                        if as_json:
+                            print(_json_line(event), flush=True)  # noqa: T201
+        except KeyboardInterrupt:
+            note(f"Interrupted. {_summary(counts)} Give the same command again to go on.")
+            raise
+        except ClientError:
+            if counts:
+                note(f"Stopped early. {_summary(counts)}")
+            raise
+        finally:
+            for failure in failures:
+                note(_sentence(failure))
+    note(_summary(counts))
+    if failures:
+        raise typer.Exit(1)
+
+
+def _json_line(outcome: "Outcome") -> str:
+    from client.display import printable
+
+    record: dict[str, Any] = {
+        "path": printable(outcome.source),
+        "status": outcome.status,
+        "id": outcome.job_id,
+        "text": outcome.text,
+        "seconds": outcome.seconds,
+        "processing_seconds": outcome.processing_seconds,
+        "outputs": {kind: printable(path) for kind, path in outcome.outputs.items()},
+        "error": None if outcome.error is None else {"code": outcome.error[0], "message": outcome.error[1]},
+    }
+    return json.dumps(record, ensure_ascii=False)
+
+
+def _sentence(failure: "Outcome") -> str:
+    from client.display import printable
+
+    code, message = failure.error or ("", "")
+    return f"{printable(failure.source)}: {code}: {message}"
+
+
+def _summary(counts: "Counter[str]") -> str:
+    words = {"succeeded": "transcribed", "queued": "submitted", "running": "submitted"}
+    said: Counter[str] = Counter()
+    for status, count in counts.items():
+        said[words.get(status, status)] += count
+    parts = [f"{count} {word}" for word, count in said.items()] or ["Nothing done yet"]
+    return ", ".join(parts) + "."

@@ -1,0 +1,40 @@
+"""When to try a request again, and how long to wait before."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+RETRYABLE_STATUS = frozenset({429, 503})
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """Exponential backoff with jitter; a ``Retry-After`` of the server is a lower bound.
+
+    Attributes:
+        attempts: tries of a request, the first included.
+        base: seconds before the second try; doubles with each further one.
+        longest: most seconds between two tries, also where the server asks for more.
+    """
+
+    attempts: int = 4
+    base: float = 0.25
+    longest: float = 20.0
+
+    def delay(
+        self, tried: int, retry_after: float | None = None, jitter: Callable[[], float] = random.random
+    ) -> float:
+        """Seconds to wait after the ``tried``-th try (from 1) failed.
+
+        Half of the backoff is random, so that clients which failed together do not come back together.
+        """
+        backoff = min(self.longest, self.base * 2.0 ** (tried - 1))
+        wait = backoff * (0.5 + 0.5 * jitter())
+        if retry_after is not None:
+            wait = max(wait, min(retry_after, self.longest))
+        return wait
+
+
+NO_RETRIES = Retries(attempts=1)
+PATIENT = Retries(attempts=10)
+"""Outlasts a restart of the service: about a minute."""

@@ -1,0 +1,219 @@
+"""The commands: what they print, where, and their exit status."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client.cli import main
+from tests.client.fake_service import FakeService
+
+Run = Callable[..., tuple[int, str, str]]
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def shrutlekh(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line; gives exit status, stdout and stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["shrutlekh", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for name in ("a.wav", "b.wav"):
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["serve"], ["submit"], ["status"], ["transcribe"], ["models"], ["delete"]]
+)
+def test_help(shrutlekh: Run, command: list[str]) -> None:
+    code, out, _ = shrutlekh(*command, "--help")
+    assert code == 0
+    assert "Usage: shrutlekh" in out
+    if command and command[0] in {"serve", "submit", "status", "transcribe"}:
+        assert "Examples:" in out
+        assert f"shrutlekh {command[0]}" in out.split("Examples:")[1]
+
+
+def test_help_starts_quickly() -> None:
+    """The least of three, since the machine may be busy."""
+    seconds = []
+    for _ in range(3):
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-m", "client", "--help"], check=True, capture_output=True)
+        seconds.append(time.monotonic() - began)
+    assert min(seconds) < 0.5
+
+
+def test_the_command_line_imports_no_other_part_of_the_house() -> None:
+    code = "import sys, client.cli; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    assert "client" in loaded
+    assert not loaded & {"api", "worker", "speech", "shared", "migrations", "httpx", "numpy", "sqlalchemy"}
+
+
+def test_submit(shrutlekh: Run, service: FakeService, folder: Path, tmp_path: Path) -> None:
+    code, out, err = shrutlekh("submit", folder, "--url", service.url, "--out", tmp_path / "out")
+    assert (code, out) == (0, "")
+    assert "2/2 succeeded" in err
+    assert err.endswith("2 transcribed.\n")
+    assert (tmp_path / "out" / "a.txt").exists()
+    code, _, err = shrutlekh("submit", folder, "--url", service.url, "--out", tmp_path / "out")
+    assert code == 0
+    assert err.endswith("2 skipped.\n")
+
+
+def test_submit_as_json(shrutlekh: Run, service: FakeService, folder: Path) -> None:
+    service.outcome = {
+        "b.wav": {"status": "failed", "error": {"code": "audio_unreadable", "message": "Why."}}
+    }
+    code, out, err = shrutlekh("submit", folder, "--url", service.url, "--json")
+    assert code == 1
+    first, second = sorted(map(json.loads, out.splitlines()), key=lambda record: str(record["path"]))
+    assert "नमस्ते" in out
+    assert first == {
+        "path": str(folder / "a.wav"),
+        "status": "succeeded",
+        "id": first["id"],
+        "text": "नमस्ते a.wav",
+        "seconds": 2.0,
+        "processing_seconds": 0.75,
+        "outputs": {kind: str(folder / f"a.{kind}") for kind in ("png", "txt", "json")},
+        "error": None,
+    }
+    assert (second["status"], second["error"]) == ("failed", {"code": "audio_unreadable", "message": "Why."})
+    assert f"{folder}/b.wav: audio_unreadable: Why." in err
+    assert "1 failed" in err
+
+
+def test_submit_takes_the_url_from_the_environment(
+    shrutlekh: Run, service: FakeService, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHRUTLEKH_URL", service.url)
+    code, _, err = shrutlekh("submit", folder / "a.wav", "--no-wait", "--no-waveform")
+    assert code == 0
+    assert err.endswith("1 submitted.\n")
+    assert service.uploads == ["a.wav"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        pytest.param(
+            ["submit", "."], "No Shrutlekh answers at http://127.0.0.1:9. Start one", id="no service"
+        ),
+        pytest.param(["submit", "nowhere"], "There is no file or folder nowhere", id="no path"),
+        pytest.param(["submit", ".", "--jobs", "0"], "--jobs", id="no jobs"),
+        pytest.param(["submit"], "Missing argument", id="no argument"),
+        pytest.param(["status"], "No Shrutlekh answers", id="status without service"),
+        pytest.param(["models"], "No Shrutlekh answers", id="models without service"),
+        pytest.param(["frobnicate"], "No such command", id="no command"),
+    ],
+)
+def test_usage_and_connection_errors_end_with_2(
+    shrutlekh: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], sentence: str
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("SHRUTLEKH_URL", NOBODY)
+    began = time.monotonic()
+    code, out, err = shrutlekh(*arguments)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert "Traceback" not in err
+    assert time.monotonic() - began < 5
+
+
+def test_a_model_that_is_not_there_ends_the_run(shrutlekh: Run, service: FakeService, folder: Path) -> None:
+    code, _, err = shrutlekh("submit", folder, "--url", service.url, "--model", "x")
+    assert code == 2
+    assert "The model asked for is not installed." in err
+
+
+def test_no_recordings(shrutlekh: Run, tmp_path: Path) -> None:
+    code, _, err = shrutlekh("submit", tmp_path, "--url", NOBODY)
+    assert (code, err) == (0, "There are no recordings there.\n")
+
+
+def test_ctrl_c_tells_how_to_go_on(service: FakeService, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for index in range(30):
+        (folder / f"{index:02}.wav").write_bytes(b"x%d" % index)
+    service.seconds = 0.2
+    command = [sys.executable, "-m", "client", "submit", str(folder), "--in-flight", "2", "--json"]
+    environment = {**os.environ, "SHRUTLEKH_URL": service.url}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert first["status"] == "succeeded"
+    assert process.returncode == 130
+    assert "Interrupted. " in err
+    assert "Give the same command again to go on." in err
+    assert "Traceback" not in err
+    assert not list(folder.glob(".shrutlekh-*"))
+
+
+def test_status_lists_jobs(shrutlekh: Run, service: FakeService, folder: Path) -> None:
+    shrutlekh("submit", folder, "--url", service.url)
+    code, out, _ = shrutlekh("status", "--url", service.url)
+    assert code == 0
+    assert "a.wav" in out
+    assert "2 succeeded" in out
+    document = json.loads(shrutlekh("status", "--url", service.url, "--json")[1])
+    assert document["counts"]["succeeded"] == "2"
+    assert {job["file"]["name"] for job in document["jobs"]} == {"a.wav", "b.wav"}
+
+
+def test_status_of_a_job(shrutlekh: Run, service: FakeService, folder: Path) -> None:
+    service.outcome = {
+        "b.wav": {"status": "failed", "error": {"code": "audio_unreadable", "message": "Why."}}
+    }
+    shrutlekh("submit", folder, "--url", service.url)
+    ids = {job["file"]["name"]: job_id for job_id, job in service.jobs.items()}
+    code, out, _ = shrutlekh("status", ids["a.wav"], "--watch", "--url", service.url)
+    assert code == 0
+    assert "नमस्ते a.wav" in out
+    code, out, _ = shrutlekh("status", ids["b.wav"], "--url", service.url)
+    assert code == 1
+    assert "audio_unreadable: Why." in out
+    record: dict[str, Any] = json.loads(shrutlekh("status", ids["a.wav"], "--json", "--url", service.url)[1])
+    assert (record["id"], record["text"]) == (ids["a.wav"], "नमस्ते a.wav")
+    code, _, err = shrutlekh("status", "nope", "--url", service.url)
+    assert (code, err) == (2, "Error: There is no such job. (job_not_found, HTTP 404)\n")
+
+
+def test_models_and_delete(shrutlekh: Run, service: FakeService, folder: Path) -> None:
+    code, out, _ = shrutlekh("models", "--url", service.url)
+    assert code == 0
+    assert "hi-ctc-small (default)" in out
+    assert "WER 25.0%" in out
+    shrutlekh("submit", folder / "a.wav", "--url", service.url)
+    (job_id,) = service.jobs
+    assert shrutlekh("delete", job_id, "--url", service.url)[:2] == (0, f"{job_id}: erased\n")
+    code, _, err = shrutlekh("delete", job_id, "--url", service.url)
+    assert code == 1
+    assert "There is no such job." in err

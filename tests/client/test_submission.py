@@ -1,0 +1,224 @@
+"""Many recordings: bounded, resumable, atomic, and one failing never stops the rest."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client.errors import ApiError, Unreachable
+from client.http import ShrutlekhClient
+from client.outputs import sha256
+from client.recordings import plan
+from client.submission import Options, Outcome, Submission, Uploaded
+from tests.client.fake_service import PNG, FakeService
+
+
+def recordings_in(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for index in range(count):
+        (folder / f"{index:03}.wav").write_bytes(f"recording {index}".encode())
+    return folder
+
+
+def submit(service: FakeService, folder: Path, out: Path | None = None, **options: Any) -> dict[str, Outcome]:
+    with ShrutlekhClient(service.url) as client:
+        events = list(Submission(client, plan([folder], out), Options(**options)).run())
+    return {Path(event.source).name: event for event in events if isinstance(event, Outcome)}
+
+
+def test_writes_text_json_and_picture(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 1)
+    outcome = submit(service, folder)["000.wav"]
+    assert (outcome.status, outcome.seconds, outcome.processing_seconds) == ("succeeded", 2.0, 0.75)
+    assert outcome.outputs == {kind: str(folder / f"000.{kind}") for kind in ("png", "txt", "json")}
+    assert (folder / "000.txt").read_text(encoding="utf-8") == "नमस्ते 000.wav\n"
+    assert (folder / "000.png").read_bytes() == PNG
+    text = (folder / "000.json").read_text(encoding="utf-8")
+    assert "नमस्ते" in text
+    document = json.loads(text)
+    assert document["job"] == outcome.job_id
+    assert document["file"] == {"name": "000.wav", "bytes": 11, "sha256": sha256(str(folder / "000.wav"))}
+    assert document["segments"][0]["end"] == 1.0
+    assert (folder / "000.txt").stat().st_mode & 0o777 == 0o666 & ~current_umask()
+
+
+def current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_without_a_picture(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 1)
+    submit(service, folder, waveform=False)
+    assert sorted(path.name for path in folder.iterdir()) == ["000.json", "000.txt", "000.wav"]
+    assert service.forms == [{"transcript": "true", "waveform": "false"}]
+
+
+def test_a_second_run_does_only_what_is_missing(service: FakeService, tmp_path: Path) -> None:
+    folder, out = recordings_in(tmp_path / "in", 3), tmp_path / "out"
+    assert {outcome.status for outcome in submit(service, folder, out).values()} == {"succeeded"}
+    (folder / "003.wav").write_bytes(b"new")
+    service.uploads.clear()
+    again = submit(service, folder, out)
+    assert [again[name].status for name in sorted(again)] == ["skipped"] * 3 + ["succeeded"]
+    assert again["000.wav"].text == "नमस्ते 000.wav"
+    assert again["000.wav"].outputs == {kind: str(out / f"000.{kind}") for kind in ("png", "txt", "json")}
+    assert service.uploads == ["003.wav"]
+
+
+def age(path: Path, seconds: float) -> None:
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "options"),
+    [
+        pytest.param(lambda d: (d / "000.wav").write_bytes(b"other"), {}, id="recording newer"),
+        pytest.param(
+            lambda d: ((d / "000.wav").write_bytes(b"other"), age(d / "000.wav", 99)), {}, id="bytes differ"
+        ),
+        pytest.param(lambda d: (d / "000.txt").unlink(), {}, id="text gone"),
+        pytest.param(lambda d: (d / "000.png").unlink(), {}, id="picture gone"),
+        pytest.param(lambda d: (d / "000.json").write_text('{"file"'), {}, id="json cut off"),
+        pytest.param(lambda d: (d / "000.json").write_text("[]"), {}, id="another json"),
+        pytest.param(lambda d: None, {"force": True}, id="forced"),
+    ],
+)
+def test_what_makes_a_recording_be_done_again(
+    service: FakeService, tmp_path: Path, change: Any, options: dict[str, Any]
+) -> None:
+    folder = recordings_in(tmp_path / "in", 1)
+    age(folder / "000.wav", 100)
+    submit(service, folder)
+    assert submit(service, folder)["000.wav"].status == "skipped"
+    time.sleep(0.01)
+    change(folder)
+    assert submit(service, folder, **options)["000.wav"].status == "succeeded"
+    assert submit(service, folder)["000.wav"].status == "skipped"
+
+
+def test_another_model_does_it_again(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 1)
+    submit(service, folder, model="hi-ctc-small")
+    assert submit(service, folder, model="hi-ctc-small")["000.wav"].status == "skipped"
+    with pytest.raises(ApiError, match="model_not_found"):
+        submit(service, folder, model="hi-other")
+
+
+def test_failures_do_not_stop_the_rest(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 6)
+    error = {"code": "audio_unreadable", "message": "This is no audio."}
+    service.outcome = {
+        "001.wav": {"status": "failed", "error": error},
+        "002.wav": {"status": "cancelled"},
+    }
+    (folder / "003.json").mkdir()  # where the output should go
+    (folder / "004.wav").chmod(0)
+    outcomes = submit(service, folder)
+    assert outcomes["001.wav"].error == ("audio_unreadable", "This is no audio.")
+    assert (outcomes["002.wav"].status, outcomes["002.wav"].error) == (
+        "cancelled",
+        ("cancelled", "The job was cancelled."),
+    )
+    assert outcomes["003.wav"].error is not None
+    assert outcomes["003.wav"].error[0] == "output_unwritable"
+    if os.geteuid() != 0:  # root reads everything
+        assert outcomes["004.wav"].error is not None
+        assert outcomes["004.wav"].error[0] == "file_unreadable"
+    assert outcomes["000.wav"].status == outcomes["005.wav"].status == "succeeded"
+    assert not list(folder.glob(".shrutlekh-*"))
+    assert not (folder / "001.txt").exists()
+
+
+def test_a_recording_that_vanishes_fails_alone(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 2)
+    recordings = plan([folder])
+    (folder / "000.wav").unlink()
+    with ShrutlekhClient(service.url) as client:
+        events = list(Submission(client, recordings, Options()).run())
+    outcomes = sorted(event.status for event in events if isinstance(event, Outcome))
+    assert outcomes == ["failed", "succeeded"]
+
+
+def test_uploads_and_jobs_in_flight_are_bounded(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 60)
+    service.seconds, service.upload_seconds = 0.03, 0.01
+    outcomes = submit(service, folder, uploads=3, in_flight=8)
+    assert len(outcomes) == len(service.uploads) == 60
+    assert 1 < service.most_uploading <= 3
+    assert 1 < service.most_open <= 8
+
+
+def test_recordings_are_taken_as_they_are_needed(service: FakeService, tmp_path: Path) -> None:
+    """A hundred thousand recordings are not all begun because somebody looks at the first result."""
+    folder = recordings_in(tmp_path / "in", 50)
+    taken = 0
+    items = plan([folder])
+
+    def counted() -> Any:
+        nonlocal taken
+        for item in items:
+            taken += 1
+            yield item
+
+    with ShrutlekhClient(service.url) as client:
+        events = Submission(client, counted(), Options(in_flight=2)).run()
+        assert isinstance(next(events), Uploaded)
+        events.close()
+        time.sleep(0.2)
+        assert taken < 10
+        before = len(list(folder.glob("*.json")))
+        time.sleep(0.1)
+        assert len(list(folder.glob("*.json"))) == before
+
+
+def test_without_waiting(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 3)
+    service.seconds = 60
+    outcomes = submit(service, folder, wait=False)
+    assert {outcome.status for outcome in outcomes.values()} == {"queued"}
+    assert {outcome.job_id for outcome in outcomes.values()} == set(service.jobs)
+    assert not list(folder.glob("*.json"))
+
+
+def test_a_service_that_goes_away_ends_the_run(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 3)
+    with pytest.raises(Unreachable), ShrutlekhClient("http://127.0.0.1:9", sleep=lambda _: None) as client:
+        list(Submission(client, plan([folder]), Options()).run())
+
+
+def test_an_interrupted_run_leaves_whole_files_and_is_taken_up(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 40)
+    service.seconds = 0.01
+    with ShrutlekhClient(service.url) as client:
+        events = Submission(client, plan([folder]), Options(in_flight=4)).run()
+        finished = 0
+        for event in events:
+            finished += isinstance(event, Outcome)
+            if finished == 10:
+                break
+        events.close()
+    done = sorted(path.stem for path in folder.glob("*.json"))
+    assert 10 <= len(done) < 40
+    for stem in done:
+        json.loads((folder / f"{stem}.json").read_text(encoding="utf-8"))
+        assert (folder / f"{stem}.txt").read_text(encoding="utf-8") == f"नमस्ते {stem}.wav\n"
+    assert not list(folder.glob(".shrutlekh-*"))
+    again = submit(service, folder)
+    assert sorted(name.removesuffix(".wav") for name, o in again.items() if o.status == "skipped") == done
+    assert len(list(folder.glob("*.txt"))) == 40
+
+
+def test_a_bug_in_a_thread_reaches_the_caller(
+    service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("client.submission.write_outputs", broken)
+    with pytest.raises(ZeroDivisionError):
+        submit(service, recordings_in(tmp_path / "in", 2))
