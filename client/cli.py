@@ -39,7 +39,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8")
     try:
-        app()
+        app(prog_name="shrutlekh")
     except ClientError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(2)

@@ -5,7 +5,7 @@ import binascii
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.orm import Session
@@ -92,6 +92,6 @@ def _decode_cursor(cursor: str) -> tuple[datetime, uuid.UUID]:
         created_at = datetime.fromisoformat(moment)
         if created_at.tzinfo is None:
             raise ValueError("no zone")
-        return created_at, uuid.UUID(job_id)
-    except (ValueError, binascii.Error) as error:
+        return created_at.astimezone(UTC), uuid.UUID(job_id)
+    except (ValueError, OverflowError, binascii.Error) as error:  # overflow: year 1 east of Greenwich
         raise InvalidRequest("The cursor is not one that this service gave out.") from error

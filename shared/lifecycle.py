@@ -57,17 +57,21 @@ TRANSITIONS = {
 }
 
 
-def submit(session: Session, job: Job) -> None:
-    """Insert a new job, queued, with its first event."""
+def submit(session: Session, *jobs: Job) -> None:
+    """Insert new jobs, queued, each with its first event. All are given the same time."""
     moment = now()
-    job.status = JobStatus.QUEUED
-    job.created_at = job.available_at = moment
-    job.progress = 0.0
-    job.attempt = 0
-    job.cancel_requested = False
-    session.add(job)
+    for job in jobs:
+        job.status = JobStatus.QUEUED
+        job.created_at = job.available_at = moment
+        job.progress = 0.0
+        job.attempt = 0
+        job.cancel_requested = False
+    session.add_all(jobs)
     session.flush()
-    _record(session, job.id, Event.SUBMITTED, None, JobStatus.QUEUED, 0, moment, None)
+    session.execute(
+        insert(JobEvent),
+        [_event(job.id, Event.SUBMITTED, None, JobStatus.QUEUED, 0, moment, None) for job in jobs],
+    )
 
 
 def transition(
@@ -111,17 +115,19 @@ def transition(
         conditions.append(Job.lease_owner == owner)
     if lease_expired:
         conditions.append(Job.lease_expires_at <= moment)
-    attempt = session.execute(
+    source = job.status  # `job` may be the very object that the statement refreshes
+    after = session.scalars(
         update(Job)
         .where(*conditions)
         .values(values)
-        .returning(Job.attempt)
-        .execution_options(synchronize_session=False)
-    ).scalar_one_or_none()
-    if attempt is None:
+        .returning(Job)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    ).one_or_none()
+    if after is None:
         raise IllegalTransition("The job changed its state in this moment.")
-    _record(session, job.id, event, job.status, rule.target, attempt, moment, code)
-    return session.get_one(Job, job.id, populate_existing=True)
+    row = _event(after.id, event, source, rule.target, after.attempt, moment, code)
+    session.execute(insert(JobEvent).values(row))
+    return after
 
 
 def claim_next(session: Session, owner: str, lease: timedelta) -> Job | None:
@@ -212,8 +218,7 @@ def renew(session: Session, job_id: uuid.UUID, owner: str, lease: timedelta, pro
     return not cancel_requested
 
 
-def _record(
-    session: Session,
+def _event(
     job_id: uuid.UUID,
     event: Event,
     source: JobStatus | None,
@@ -221,15 +226,14 @@ def _record(
     attempt: int,
     moment: datetime,
     code: str | None,
-) -> None:
-    session.execute(
-        insert(JobEvent).values(
-            job_id=job_id,
-            at=moment,
-            event=event.value,
-            from_status=source.value if source else None,
-            to_status=target.value,
-            attempt=attempt,
-            code=code,
-        )
-    )
+) -> dict[str, Any]:
+    """A row of the audit trail."""
+    return {
+        "job_id": job_id,
+        "at": moment,
+        "event": event.value,
+        "from_status": source.value if source else None,
+        "to_status": target.value,
+        "attempt": attempt,
+        "code": code,
+    }

@@ -30,6 +30,7 @@ def make_celery(settings: Settings) -> Celery:
         result_backend=None,
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a worker outlasts any outage
         broker_connection_timeout=2,
         task_publish_retry=False,
         broker_transport_options={
@@ -37,7 +38,9 @@ def make_celery(settings: Settings) -> Celery:
             "socket_timeout": 5,
             "socket_keepalive": True,
             "health_check_interval": 25,
-            "max_retries": 0,
+            # Ringing for a Redis that is away fails at once instead of after seconds of trying.
+            "max_retries": 1,
+            "interval_start": 0,
         },
         worker_hijack_root_logger=False,
         worker_send_task_events=False,

@@ -117,16 +117,17 @@ def _save(session: Session, job: Job, lease: Lease, outcome: Outcome) -> None:
         session.execute(insert(WaveformRow).values(job_id=job.id, png=outcome.png, peaks=outcome.peaks))
 
 
-def _end(process: WorkerProcess, job: Job, event: Event, **changes: Any) -> bool:
+def _end(process: WorkerProcess, job: Job, event: Event, *, keep_file: bool = True, **changes: Any) -> None:
     try:
         with process.database.write() as session:
             session.execute(delete(SegmentRow).where(SegmentRow.job_id == job.id))
             transition(session, job, event, owner=process.name, code=changes.get("error_code"), **changes)
+            if not keep_file:  # before the commit: whoever sees the end finds nothing left
+                process.files.delete(job.file_key)
     except IllegalTransition:
         log.warning("lease_lost")
-        return False
-    log.info("job_ended", outcome=event.value, **changes)
-    return True
+    else:
+        log.info("job_ended", outcome=event.value, **changes)
 
 
 def _hand_back(process: WorkerProcess, job: Job, message: str) -> None:
@@ -136,5 +137,4 @@ def _hand_back(process: WorkerProcess, job: Job, message: str) -> None:
 
 def _fail(process: WorkerProcess, job: Job, code: str, message: str) -> None:
     """End the job for good: the same recording would fail again. Its file is of no more use."""
-    if _end(process, job, Event.FAILED, error_code=code, error_message=message):
-        process.files.delete(job.file_key)
+    _end(process, job, Event.FAILED, keep_file=False, error_code=code, error_message=message)

@@ -1,0 +1,1 @@
+"""HTTP front end: takes recordings in, hands out jobs, transcripts and pictures."""

@@ -1,0 +1,46 @@
+"""``python -m api``: run the front end until SIGTERM or Ctrl-C."""
+
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from api.app import create_app
+from shared.logs import configure_logging
+from shared.settings import Settings
+
+DRAIN_SECONDS = 8  # for uploads under way; container runtimes kill after 10
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that sends home who waits for a job before it waits for requests to end."""
+
+    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End long polls at once, let uploads finish, then stop."""
+        self._app.state.services.watcher.stop()
+        await super().shutdown(sockets)
+
+
+def main() -> None:
+    """Run the front end with the settings of the environment."""
+    settings = Settings()
+    configure_logging(settings.log_level)
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        access_log=settings.log_level == "DEBUG",  # polls by the thousand would bury what matters
+        server_header=False,
+    )
+    Server(app, config).run()
+
+
+if __name__ == "__main__":
+    main()

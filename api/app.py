@@ -1,0 +1,46 @@
+"""The application: routes, errors, middleware, and the services they work with."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from api.lingering import LingeringClose
+from api.openapi import install_openapi
+from api.problems import install_problem_handlers
+from api.routes import health, jobs, models, results, simple
+from api.services import open_services
+from shared.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The front end with these settings. It opens its connections when it starts, not before."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_services(settings) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="Shrutlekh",
+        summary="Hindi recordings to text.",
+        version=version("shrutlekh"),
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    for module in (jobs, results, simple, models, health):
+        app.include_router(module.router)
+    install_openapi(app)
+    install_problem_handlers(app)
+    app.add_middleware(LingeringClose)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["Location", "ETag", "Retry-After", "Link"],
+    )
+    return app

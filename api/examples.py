@@ -1,0 +1,120 @@
+"""What the OpenAPI document shows as examples."""
+
+from pydantic import JsonValue
+
+JOB_ID = "019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77"
+JOB: dict[str, JsonValue] = {
+    "id": JOB_ID,
+    "status": "succeeded",
+    "progress": 1.0,
+    "attempt": 1,
+    "max_attempts": 3,
+    "position": None,
+    "created_at": "2026-01-15T09:30:00.125000Z",
+    "started_at": "2026-01-15T09:30:00.180000Z",
+    "finished_at": "2026-01-15T09:30:00.420000Z",
+    "file": {"name": "समाचार.wav", "bytes": 128044, "sha256": "9f86d081884c7d65" * 4},
+    "model": "hi-ctc-small",
+    "transcript": True,
+    "waveform": True,
+    "cancel_requested": False,
+    "audio": {"seconds": 4.0, "sample_rate": 16000, "channels": 1},
+    "stage_seconds": {"audio": 0.004, "infer": 0.021, "text": 0.001, "waveform": 0.06},
+    "error": None,
+    "links": {
+        "self": f"/v1/jobs/{JOB_ID}",
+        "transcript": f"/v1/jobs/{JOB_ID}/transcript",
+        "waveform_png": f"/v1/jobs/{JOB_ID}/waveform.png",
+        "waveform_json": f"/v1/jobs/{JOB_ID}/waveform.json",
+    },
+}
+QUEUED_JOB: dict[str, JsonValue] = JOB | {
+    "status": "queued",
+    "progress": 0.0,
+    "attempt": 0,
+    "position": 3,
+    "started_at": None,
+    "finished_at": None,
+    "audio": None,
+    "stage_seconds": None,
+    "links": {
+        "self": f"/v1/jobs/{JOB_ID}",
+        "transcript": None,
+        "waveform_png": None,
+        "waveform_json": None,
+    },
+}
+SEGMENTS: list[JsonValue] = [
+    {
+        "start": 0.31,
+        "end": 1.62,
+        "text": "नमस्ते दुनिया",
+        "confidence": 0.91,
+        "words": [
+            {"text": "नमस्ते", "start": 0.31, "end": 0.84, "confidence": 0.94},
+            {"text": "दुनिया", "start": 0.96, "end": 1.62, "confidence": 0.88},
+        ],
+    }
+]
+_RESULTS_OF_TRANSCRIBE: dict[str, JsonValue] = {
+    "self": f"/v1/jobs/{JOB_ID}",
+    "transcript": f"/v1/jobs/{JOB_ID}/transcript",
+    "waveform_png": None,
+    "waveform_json": None,
+}
+PAGE: dict[str, JsonValue] = {"jobs": [JOB], "next_cursor": None}
+TRANSCRIPT: dict[str, JsonValue] = {
+    "job_id": JOB_ID,
+    "model": "hi-ctc-small",
+    "language": "hi",
+    "seconds": 4.0,
+    "text": "नमस्ते दुनिया",
+    "segments": SEGMENTS,
+}
+SIMPLE_TRANSCRIPT: dict[str, JsonValue] = {
+    "id": JOB_ID,
+    "text": "नमस्ते दुनिया",
+    "language": "hi",
+    "seconds": 4.0,
+    "segments": SEGMENTS,
+    "links": _RESULTS_OF_TRANSCRIBE,
+}
+PEAKS: dict[str, JsonValue] = {
+    "version": 2,
+    "channels": 1,
+    "sample_rate": 16000,
+    "samples_per_pixel": 256,
+    "bits": 8,
+    "length": 2,
+    "data": [-12, 14, -31, 29],
+}
+MODELS: dict[str, JsonValue] = {
+    "default": "hi-ctc-small",
+    "models": [
+        {
+            "name": "hi-ctc-small",
+            "language": "hi",
+            "sample_rate": 16000,
+            "licence": "Apache-2.0",
+            "description": "Small Hindi CTC model.",
+            "evaluation": [{"set": "a test set", "wer": 0.5, "cer": 0.2}],
+        }
+    ],
+}
+ALIVE: dict[str, JsonValue] = {"status": "ok"}
+READY: dict[str, JsonValue] = {
+    "status": "ready",
+    "checks": {
+        "database": {"ok": True, "detail": None},
+        "redis": {"ok": True, "detail": None},
+        "workers": {"ok": True, "count": 2},
+    },
+}
+NOT_READY: dict[str, JsonValue] = {
+    "status": "not_ready",
+    "checks": {
+        "database": {"ok": True, "detail": None},
+        "redis": {"ok": True, "detail": None},
+        "workers": {"ok": False, "count": 0},
+    },
+}

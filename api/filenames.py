@@ -1,0 +1,67 @@
+"""A client's file name made fit for people to read. It never becomes a path: the store has its own names."""
+
+import re
+import unicodedata
+from urllib.parse import unquote
+
+LONGEST = 255
+LONGEST_EXTENSION = 16
+FALLBACK = "recording"
+
+# Marks that reorder the text around them make "gpj.exe" look like "exe.jpg". Joiners stay: Hindi needs them.
+_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+_DROPPED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*(?:"|$)')
+_EXTENDED = re.compile(r"filename\*\s*=\s*(utf-8|iso-8859-1)'[a-z0-9-]{0,32}'([^\s;]+)", re.IGNORECASE)
+# What browsers escape in a quoted file name, and nothing else (WHATWG HTML, multipart/form-data encoding).
+_BROWSER_ESCAPES = {"%22": '"', "%0D": "\r", "%0A": "\n"}
+_BROWSER_ESCAPE = re.compile("|".join(_BROWSER_ESCAPES), re.IGNORECASE)
+
+
+def display_name(raw: str) -> str:
+    """The last component of ``raw`` in NFC without control characters, at most 255 characters long."""
+    component = raw.replace("\\", "/").rpartition("/")[2]
+    name = unicodedata.normalize("NFC", "".join(filter(_is_wanted, component))).strip()
+    if not name.strip("."):
+        return FALLBACK
+    if len(name) <= LONGEST:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    if not stem or len(extension) > LONGEST_EXTENSION:
+        return name[:LONGEST]
+    return stem[: LONGEST - len(dot + extension)] + dot + extension
+
+
+def name_in_header(plain: bytes | None, disposition: bytes) -> str:
+    """The file name that a part's Content-Disposition gives, ready to show.
+
+    Args:
+        plain: value of the ``filename`` parameter, if there is one.
+        disposition: the whole header value, searched for ``filename*`` (RFC 5987), which comes first.
+    """
+    extended = _EXTENDED.search(_QUOTED.sub('""', disposition.decode("latin-1")))
+    if extended is not None:
+        decoded = _percent_decoded(extended[2], extended[1])
+        if decoded is not None:
+            return display_name(decoded)
+    name = text_of(plain or b"")
+    return display_name(_BROWSER_ESCAPE.sub(lambda escape: _BROWSER_ESCAPES[escape[0].upper()], name))
+
+
+def text_of(header: bytes) -> str:
+    """A header value as text: UTF-8 as browsers send it, Latin-1 as old clients do."""
+    try:
+        return header.decode("utf-8")
+    except UnicodeDecodeError:
+        return header.decode("latin-1")
+
+
+def _percent_decoded(value: str, charset: str) -> str | None:
+    try:
+        return unquote(value, encoding=charset, errors="strict")
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_wanted(character: str) -> bool:
+    return character not in _REORDERING and unicodedata.category(character) not in _DROPPED_CATEGORIES

@@ -1,0 +1,83 @@
+"""What the OpenAPI document says beyond what FastAPI sees: streamed forms, and errors with their codes."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api import examples
+from api.problems import MEDIA_TYPE
+from api.schemas import Problem
+from shared.errors import ServiceError
+
+Responses = dict[int | str, dict[str, Any]]
+
+_PROBLEM = {"$ref": "#/components/schemas/Problem"}
+_FILE = {
+    "type": "string",
+    "format": "binary",
+    "description": "The recording. Its name is shown to people and never used as a path.",
+}
+_FIELDS: dict[str, dict[str, Any]] = {
+    "model": {"type": "string", "description": "Installed model; the service's default if none is named."},
+    "transcript": {"type": "boolean", "default": True, "description": "Make the words."},
+    "waveform": {"type": "boolean", "default": True, "description": "Make the picture and the peaks."},
+}
+
+
+def problems(*errors: type[ServiceError]) -> Responses:
+    """Documentation of the errors that a route may answer with."""
+    documented: Responses = {}
+    for error in errors:
+        text = " ".join((error.__doc__ or "").split())
+        response = documented.setdefault(
+            error.status,
+            {"description": "", "content": {MEDIA_TYPE: {"schema": _PROBLEM, "examples": {}}}},
+        )
+        response["description"] = f"{response['description']} `{error.code}`: {text}".strip()
+        response["content"][MEDIA_TYPE]["examples"][error.code] = {"value": _example_of(error, text)}
+    return documented
+
+
+def form(*fields: str) -> dict[str, Any]:
+    """Documentation of a form with a file and ``fields``."""
+    schema = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": _FILE, **{name: _FIELDS[name] for name in fields}},
+        "additionalProperties": False,
+    }
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Let ``app`` describe its errors as what they are: problem documents."""
+
+    def describe() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(
+                title=app.title,
+                version=app.version,
+                summary=app.summary,
+                description=app.description,
+                routes=app.routes,
+            )
+            schemas = document["components"]["schemas"]
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            schemas["Problem"] = Problem.model_json_schema()
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = describe  # type: ignore[method-assign]
+
+
+def _example_of(error: type[ServiceError], text: str) -> dict[str, Any]:
+    return {
+        "type": f"urn:shrutlekh:error:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": text,
+        "code": error.code,
+        "instance": f"/v1/jobs/{examples.JOB_ID}",
+    }

@@ -1,0 +1,155 @@
+"""Every error as an RFC 9457 problem document with a stable ``code``: ours, the router's, the unexpected."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.errors import InvalidRequest, ServiceError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 2  # for what passes by itself, as a database that restarts
+
+# Codes of what the router itself refuses.
+ROUTER_CODES = {404: "not_found", 405: "method_not_allowed"}
+ROUTER_DETAILS = {
+    404: "Nothing is at this address. GET /docs lists what there is.",
+    405: "This address does not know the method; the Allow header names those it knows.",
+}
+
+log = structlog.get_logger(__name__)
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Answer all errors of ``app`` with problem documents."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _router_error)
+    app.add_exception_handler(ClientDisconnect, _client_gone)
+    app.add_middleware(UnexpectedErrors)
+
+
+def problem(
+    scope: Scope,
+    *,
+    code: str,
+    status: int,
+    title: str,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Response:
+    """A problem document about the request of ``scope``; ``extra`` members join it."""
+    document = {
+        "type": f"urn:shrutlekh:error:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "instance": quote(scope["path"]),
+        **(extra or {}),
+    }
+    headers = dict(headers or {})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.setdefault("Retry-After", str(RETRY_SECONDS))
+    return Response(json.dumps(document, ensure_ascii=False), status, headers, MEDIA_TYPE)
+
+
+class UnexpectedErrors:
+    """Logs what nobody foresaw, with its traceback, and tells the client only that it happened."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application and answer 500 if it raises before its response began."""
+        started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except Exception:
+            if scope["type"] != "http" or started:
+                raise
+            log.exception("unexpected_error", method=scope["method"], path=scope["path"])
+            response = problem(
+                scope,
+                code=ServiceError.code,
+                status=ServiceError.status,
+                title=ServiceError.title,
+                detail="The server met an error that nobody foresaw. Its log says more.",
+            )
+            await response(scope, receive, send)
+
+
+async def _service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        cause = type(error.__cause__).__name__ if error.__cause__ else None
+        log.warning("request_failed", code=error.code, path=request.url.path, cause=cause)
+    return problem(
+        request.scope,
+        code=error.code,
+        status=error.status,
+        title=error.title,
+        detail=error.message,
+        headers=error.headers,
+        extra=error.extra,
+    )
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    """Name the parameters at fault, without repeating their values."""
+    assert isinstance(error, RequestValidationError)
+    errors = [{"field": str(item["loc"][-1]), "message": item["msg"]} for item in error.errors()]
+    return problem(
+        request.scope,
+        code=InvalidRequest.code,
+        status=InvalidRequest.status,
+        title=InvalidRequest.title,
+        detail="; ".join(f"{item['field']}: {item['message']}" for item in errors),
+        extra={"errors": errors},
+    )
+
+
+async def _router_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_of(request))
+    return problem(
+        request.scope,
+        code=ROUTER_CODES.get(error.status_code, phrase.lower().replace(" ", "_")),
+        status=error.status_code,
+        title=phrase,
+        detail=ROUTER_DETAILS.get(error.status_code, str(error.detail)),
+        headers=headers,
+    )
+
+
+def _methods_of(request: Request) -> list[str]:
+    """All methods that the address knows; the router names only those of the first route that fits it."""
+
+    def is_known(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") if is_known(method)]
+
+
+async def _client_gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=499)  # nobody is there to read it

@@ -1,0 +1,131 @@
+"""Submit, poll, list, cancel and erase jobs."""
+
+import uuid
+
+from fastapi import APIRouter, Request, Response
+
+from api import examples
+from api.caching import is_known, weak_etag
+from api.dependencies import Cursor, JobId, Limit, ServicesDep, StatusFilter, WaitSeconds
+from api.openapi import form, problems
+from api.removal import cancel_or_erase
+from api.schemas import JobOut, PageOut, path_of
+from api.services import Services
+from api.submission import submit_form
+from shared.errors import (
+    DatabaseUnavailable,
+    IllegalTransition,
+    InvalidRequest,
+    JobNotFound,
+    ModelNotInstalled,
+    NotMultipart,
+    StorageFull,
+    UploadTooLarge,
+)
+from shared.jobs import get_job, page_of_jobs, queue_position
+
+JSON = "application/json"
+UPLOAD_ERRORS = (
+    UploadTooLarge,
+    NotMultipart,
+    InvalidRequest,
+    ModelNotInstalled,
+    DatabaseUnavailable,
+    StorageFull,
+)
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=JobOut,
+    responses={
+        202: {
+            "description": "The recording is stored and its job queued.",
+            "headers": {"Location": {"description": "Where to poll.", "schema": {"type": "string"}}},
+            "content": {JSON: {"example": examples.QUEUED_JOB}},
+        },
+        **problems(*UPLOAD_ERRORS),
+    },
+    openapi_extra=form("model", "transcript", "waveform"),
+)
+async def submit_job(request: Request, services: ServicesDep) -> Response:
+    """Submit a recording."""
+    job, position = await submit_form(request, services)
+    body = JobOut.of(job, position).to_json()
+    return Response(body, 202, {"Location": path_of(job.id)}, JSON)
+
+
+@router.get("", response_model=PageOut, responses=problems(InvalidRequest, DatabaseUnavailable))
+async def list_jobs(
+    services: ServicesDep, status: StatusFilter = None, cursor: Cursor = None, limit: Limit = 50
+) -> Response:
+    """List jobs, newest first."""
+
+    def read() -> bytes:
+        with services.database.read() as session:
+            page = page_of_jobs(session, status=status, cursor=cursor, limit=limit)
+        jobs = [JobOut.of(job) for job in page.jobs]
+        return PageOut(jobs=jobs, next_cursor=page.next_cursor).model_dump_json().encode()
+
+    return Response(await services.threads.read(read), 200, {"Cache-Control": "private, no-cache"}, JSON)
+
+
+@router.get(
+    "/{job_id}",
+    response_model=JobOut,
+    responses={
+        200: {"headers": {"ETag": {"description": "Changes with the job.", "schema": {"type": "string"}}}},
+        304: {"description": "The job is as If-None-Match knows it."},
+        **problems(InvalidRequest, JobNotFound, DatabaseUnavailable),
+    },
+)
+async def poll_job(request: Request, services: ServicesDep, job_id: JobId, wait: WaitSeconds = 0) -> Response:
+    """Poll a job, or wait for it."""
+    asks_for_change = "if-none-match" in request.headers
+
+    async def read() -> tuple[JobOut, bytes]:
+        return await services.threads.read(lambda: _read_job(services, job_id))
+
+    def is_enough(seen: tuple[JobOut, bytes]) -> bool:
+        job, body = seen
+        return job.status.is_final or (asks_for_change and not is_known(request, weak_etag(body)))
+
+    seconds = min(wait, services.settings.max_wait_seconds)
+    if seconds > 0:
+        _, body = await services.watcher.wait(
+            job_id, read=read, until=is_enough, seconds=seconds, is_gone=request.is_disconnected
+        )
+    else:
+        _, body = await read()
+    headers = {"ETag": weak_etag(body), "Cache-Control": "private, no-cache"}
+    if is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(body, 200, headers, JSON)
+
+
+@router.delete(
+    "/{job_id}",
+    response_model=JobOut,
+    responses={
+        200: {"description": "It was queued and is cancelled."},
+        202: {"description": "It is running and ends after the segment at hand.", "model": JobOut},
+        204: {"description": "It had ended and is erased with its results and its recording."},
+        **problems(InvalidRequest, JobNotFound, IllegalTransition, DatabaseUnavailable),
+    },
+)
+async def delete_job(services: ServicesDep, job_id: JobId) -> Response:
+    """Cancel a job, or erase one that has ended."""
+    job = await cancel_or_erase(services, job_id)
+    if job is None:
+        return Response(status_code=204)
+    return Response(JobOut.of(job).to_json(), 200 if job.status.is_final else 202, None, JSON)
+
+
+def _read_job(services: Services, job_id: uuid.UUID) -> tuple[JobOut, bytes]:
+    with services.database.read() as session:
+        job = get_job(session, job_id)
+        out = JobOut.of(job, queue_position(session, job))
+    return out, out.to_json()

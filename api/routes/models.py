@@ -1,0 +1,20 @@
+"""Which models are installed."""
+
+from dataclasses import asdict
+
+from fastapi import APIRouter
+
+from api.dependencies import ServicesDep
+from api.schemas import ModelOut, ModelsOut
+from shared.models import installed_models
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+
+@router.get("")
+async def list_models(services: ServicesDep) -> ModelsOut:
+    """List the installed models and their measured error rates."""
+    models = await services.threads.file(lambda: installed_models(services.settings.models_dir))
+    return ModelsOut(
+        default=services.settings.default_model, models=[ModelOut(**asdict(model)) for model in models]
+    )

@@ -1,0 +1,110 @@
+"""Someone who does a worker's part in the life cycle, without any audio."""
+
+from datetime import timedelta
+
+from redis import Redis
+
+from shared import presence
+from shared.changes import announce
+from shared.database import Database
+from shared.lifecycle import Event, claim_next, renew, transition
+from shared.tables import Job, SegmentRow, WaveformRow
+
+OWNER = "pretend"
+LEASE = timedelta(seconds=60)
+PNG = b"\x89PNG\r\n\x1a\n of a waveform"
+PEAKS = {
+    "version": 2,
+    "channels": 1,
+    "sample_rate": 16000,
+    "samples_per_pixel": 256,
+    "bits": 8,
+    "length": 1,
+    "data": [-3, 4],
+}
+WORDS = [
+    {"text": "नमस्ते", "start": 0.25, "end": 0.5, "confidence": 0.5},
+    {"text": "दुनिया", "start": 0.75, "end": 1.0, "confidence": 0.75},
+]
+SEGMENTS = [
+    {"start": 0.25, "end": 1.0, "text": "नमस्ते दुनिया", "confidence": 0.625, "words": WORDS},
+    {"start": 2.0, "end": 2.5, "text": "हाँ", "confidence": None, "words": []},
+]
+
+
+class PretendWorker:
+    """Claims jobs and ends them with results of its own."""
+
+    def __init__(self, database: Database, redis_url: str) -> None:
+        self._database = database
+        self._redis = Redis.from_url(redis_url)
+
+    def close(self) -> None:
+        self._redis.close()
+
+    def beat(self) -> None:
+        presence.beat(self._redis, OWNER, 10)
+
+    def leave(self) -> None:
+        presence.leave(self._redis, OWNER)
+
+    def claim(self) -> Job:
+        with self._database.write() as session:
+            job = claim_next(session, OWNER, LEASE)
+        assert job is not None, "no job is queued"
+        announce(self._redis, job.id)
+        return job
+
+    def report(self, job: Job, progress: float) -> bool:
+        with self._database.write() as session:
+            go_on = renew(session, job.id, OWNER, LEASE, progress)
+        announce(self._redis, job.id)
+        return go_on
+
+    def succeed(self, segments: list[dict] | None = None, *, announced: bool = True) -> Job:
+        job = self.claim()
+        made = (SEGMENTS if segments is None else segments) if job.transcript else []
+        with self._database.write() as session:
+            for position, segment in enumerate(made):
+                session.add(
+                    SegmentRow(
+                        job_id=job.id,
+                        position=position,
+                        start_seconds=segment["start"],
+                        end_seconds=segment["end"],
+                        text=segment["text"],
+                        confidence=segment["confidence"],
+                        words=segment["words"],
+                    )
+                )
+            if job.waveform:
+                session.add(WaveformRow(job_id=job.id, png=PNG, peaks=PEAKS))
+            job = transition(
+                session,
+                job,
+                Event.SUCCEEDED,
+                owner=OWNER,
+                progress=1.0,
+                audio_seconds=4.0,
+                audio_sample_rate=16000,
+                audio_channels=1,
+                stage_seconds={"audio": 0.25, "infer": 0.5, "text": 0.125, "waveform": 0.25},
+            )
+        if announced:
+            announce(self._redis, job.id)
+        return job
+
+    def fail(self, code: str = "audio_unreadable", message: str = "The file holds no audio.") -> Job:
+        job = self.claim()
+        with self._database.write() as session:
+            job = transition(
+                session, job, Event.FAILED, owner=OWNER, code=code, error_code=code, error_message=message
+            )
+        announce(self._redis, job.id)
+        return job
+
+    def cancel(self, job: Job) -> Job:
+        with self._database.write() as session:
+            job = transition(session, job, Event.CANCELLED, owner=OWNER)
+        announce(self._redis, job.id)
+        return job

@@ -1,0 +1,71 @@
+"""GET /healthz and GET /readyz."""
+
+import time
+
+import httpx
+import pytest
+
+from api.services import Services
+from shared.settings import Settings
+from tests.api.front_end import running
+from tests.api.pretend_worker import PretendWorker
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_alive(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/healthz")).json() == {"status": "ok"}
+
+
+async def test_ready_only_with_a_worker(client: httpx.AsyncClient, worker: PretendWorker) -> None:
+    response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["status"] == "not_ready"
+    assert response.json()["checks"]["workers"] == {"ok": False, "count": 0}
+    assert response.json()["checks"]["database"]["ok"] is True
+    assert response.json()["checks"]["redis"]["ok"] is True
+    worker.beat()
+    response = await client.get("/readyz")
+    assert (response.status_code, response.json()["status"]) == (200, "ready")
+    assert response.json()["checks"]["workers"] == {"ok": True, "count": 1}
+    worker.leave()
+    assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_without_redis_it_lives_but_is_not_ready(settings: Settings) -> None:
+    away = settings.model_copy(update={"redis_url": "unix:///nowhere/redis.sock"})
+    async with running(away) as (_, client):
+        assert (await client.get("/healthz")).status_code == 200
+        response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["checks"]["redis"]["ok"] is False
+    assert response.json()["checks"]["database"]["ok"] is True
+
+
+async def test_without_a_database_it_lives_but_is_not_ready(
+    settings: Settings, worker: PretendWorker
+) -> None:
+    worker.beat()
+    url = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    # A cached property of the copied settings holds the old URL.
+    away = Settings(**{**settings.model_dump(), "database_url": url})
+    async with running(away) as (_, client):
+        assert (await client.get("/healthz")).status_code == 200
+        response = await client.get("/readyz")
+        assert response.status_code == 503
+        assert response.json()["checks"]["database"]["ok"] is False
+        assert response.json()["checks"]["redis"]["ok"] is True
+        listing = await client.get("/v1/jobs")
+    assert (listing.status_code, listing.json()["code"]) == (503, "database_unavailable")
+
+
+async def test_a_database_that_hangs_holds_the_probe_only_so_long(
+    client: httpx.AsyncClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.routes.health.PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(services.database, "ping", lambda: time.sleep(1))
+    for _ in range(2):
+        began = time.monotonic()
+        response = await client.get("/readyz")
+        assert time.monotonic() - began < 0.8
+        assert response.json()["checks"]["database"]["ok"] is False

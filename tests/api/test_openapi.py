@@ -1,0 +1,89 @@
+"""The OpenAPI document says what the routes do."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+]
+
+
+@pytest.fixture
+async def document(client: httpx.AsyncClient) -> dict[str, Any]:
+    return (await client.get("/openapi.json")).json()
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{method.upper()} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+async def test_the_routes_are_those_of_the_contract(document: dict[str, Any]) -> None:
+    assert {name for name, _ in operations(document)} == {
+        "POST /v1/jobs",
+        "GET /v1/jobs",
+        "GET /v1/jobs/{job_id}",
+        "DELETE /v1/jobs/{job_id}",
+        "GET /v1/jobs/{job_id}/transcript",
+        "GET /v1/jobs/{job_id}/waveform.png",
+        "GET /v1/jobs/{job_id}/waveform.json",
+        "POST /transcribe/",
+        "POST /visualize/",
+        "GET /v1/models",
+        "GET /healthz",
+        "GET /readyz",
+    }
+
+
+async def test_errors_are_problem_documents_with_their_codes(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if status < "400" or name == "GET /readyz":
+                continue
+            content = response["content"]
+            assert list(content) == ["application/problem+json"], (name, status)
+            examples = content["application/problem+json"]["examples"]
+            assert examples, (name, status)
+            for code, example in examples.items():
+                assert example["value"]["code"] == code
+                assert str(example["value"]["status"]) == status
+
+
+async def test_every_answer_has_an_example(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for status, response in operation["responses"].items():
+            for media_type, content in response.get("content", {}).items():
+                if media_type == "image/png":
+                    continue
+                schema = content.get("schema", {})
+                model = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], {})
+                shown = "example" in content or "examples" in content or "examples" in model
+                assert shown, (name, status, media_type)
+
+
+async def test_references_lead_somewhere(document: dict[str, Any]) -> None:
+    def walk(node: object) -> None:
+        if isinstance(node, dict):
+            if isinstance(reference := node.get("$ref"), str):
+                assert reference.rpartition("/")[2] in document["components"]["schemas"], reference
+            for value in node.values():
+                walk(value)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value)
+
+    walk(document)
+
+
+async def test_forms_are_described(document: dict[str, Any]) -> None:
+    form = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["required"] == ["file"]
+    assert set(form["properties"]) == {"file", "model", "transcript", "waveform"}
+    form = document["paths"]["/transcribe/"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    assert set(form["schema"]["properties"]) == {"file", "model"}

@@ -1,0 +1,106 @@
+"""POST /transcribe/ and POST /visualize/: send, wait, get."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from shared.settings import Settings
+from tests.api.front_end import AUDIO, running
+from tests.api.pretend_worker import PNG, SEGMENTS, PretendWorker
+
+pytestmark = pytest.mark.anyio
+
+
+async def send(client: httpx.AsyncClient, path: str, **form: str) -> asyncio.Task[httpx.Response]:
+    """The request, on its way and its job queued."""
+    task = asyncio.create_task(client.post(path, files={"file": ("a.wav", AUDIO)}, data=form))
+    async with asyncio.timeout(5):
+        while not (await client.get("/v1/jobs")).json()["jobs"]:
+            await asyncio.sleep(0.02)
+    return task
+
+
+async def test_transcribe(client: httpx.AsyncClient, worker: PretendWorker) -> None:
+    request = await send(client, "/transcribe/")
+    job = await anyio.to_thread.run_sync(worker.succeed)
+    response = await request
+    assert response.status_code == 200, response.text
+    body = response.json()
+    assert body["text"] == "नमस्ते दुनिया हाँ"
+    assert (body["id"], body["language"], body["seconds"]) == (str(job.id), "hi", 4.0)
+    assert body["segments"] == SEGMENTS
+    assert response.headers["location"] == body["links"]["self"]
+    assert (await client.get(body["links"]["transcript"])).status_code == 200
+
+
+async def test_visualize(client: httpx.AsyncClient, worker: PretendWorker) -> None:
+    request = await send(client, "/visualize/", model="hi-ctc-small")
+    job = await anyio.to_thread.run_sync(worker.succeed)
+    assert job.transcript is False
+    response = await request
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/png")
+    assert response.content == PNG
+    assert response.headers["location"] == f"/v1/jobs/{job.id}"
+    assert f"</v1/jobs/{job.id}>" in response.headers["link"]
+
+
+@pytest.mark.parametrize("path", ["/transcribe", "/visualize"])
+async def test_the_slash_may_be_left_out(client: httpx.AsyncClient, worker: PretendWorker, path: str) -> None:
+    request = await send(client, path)
+    await anyio.to_thread.run_sync(worker.succeed)
+    assert (await request).status_code == 200
+
+
+@pytest.mark.parametrize(("code", "status"), [("audio_unreadable", 422), ("attempts_exhausted", 500)])
+@pytest.mark.parametrize("path", ["/transcribe/", "/visualize/"])
+async def test_a_failure_is_the_requests(
+    client: httpx.AsyncClient, worker: PretendWorker, path: str, code: str, status: int
+) -> None:
+    request = await send(client, path)
+    job = await anyio.to_thread.run_sync(lambda: worker.fail(code, "It went wrong."))
+    response = await request
+    assert response.status_code == status
+    problem = response.json()
+    assert (problem["code"], problem["detail"]) == (code, "It went wrong.")
+    assert problem["job"] == f"/v1/jobs/{job.id}"
+
+
+async def test_a_cancelled_job_is_a_conflict(client: httpx.AsyncClient) -> None:
+    request = await send(client, "/transcribe/")
+    (job,) = (await client.get("/v1/jobs")).json()["jobs"]
+    await client.delete(job["links"]["self"])
+    response = await request
+    assert (response.status_code, response.json()["code"]) == (409, "job_has_no_result")
+
+
+async def test_patience_ends_but_the_job_goes_on(settings: Settings, worker: PretendWorker) -> None:
+    hasty = settings.model_copy(update={"simple_wait_seconds": 0.2})
+    async with running(hasty) as (_, client):
+        response = await client.post("/transcribe/", files={"file": ("a.wav", AUDIO)})
+        assert (response.status_code, response.json()["code"]) == (504, "still_running")
+        link = response.json()["job"]
+        assert (await client.get(link)).json()["status"] == "queued"
+        worker.succeed()
+        assert (await client.get(f"{link}/transcript")).status_code == 200
+
+
+async def test_only_the_model_may_be_chosen(client: httpx.AsyncClient) -> None:
+    response = await client.post("/transcribe/", files={"file": ("a.wav", AUDIO)}, data={"waveform": "true"})
+    assert response.status_code == 422
+    assert response.json()["errors"] == [
+        {"field": "waveform", "message": "There is no such field. Fields: file, model."}
+    ]
+
+
+async def test_without_redis(settings: Settings, worker: PretendWorker, tmp_path: Path) -> None:
+    away = settings.model_copy(update={"redis_url": f"unix://{tmp_path}/no.sock"})
+    async with running(away) as (_, client):
+        request = await send(client, "/transcribe/")
+        await anyio.to_thread.run_sync(worker.succeed)
+        ended = time.monotonic()
+        assert (await request).status_code == 200
+        assert time.monotonic() - ended < 1

@@ -1,0 +1,59 @@
+"""What the documentation says of the code is true."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from api.app import create_app
+from shared import errors
+from shared.settings import Settings
+from speech.errors import SpeechError
+
+ROOT = Path(__file__).resolve().parent.parent
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+def test_every_route_is_documented_and_no_other() -> None:
+    paths = create_app(Settings()).openapi()["paths"]
+    in_code = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    assert set(re.findall(r"^\| `((?:GET|POST|DELETE) /\S*)`", API, re.M)) == in_code
+
+
+def test_every_error_code_is_documented_with_its_status() -> None:
+    documented = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", API, re.M))
+    for error in errors.ServiceError.__subclasses__():
+        if error is not errors.JobFailed:  # has the code of its job
+            assert documented[error.code] == str(error.status), error
+    assert documented["internal_error"] == str(errors.ServiceError.status)
+
+
+def test_every_error_code_of_a_job_is_documented() -> None:
+    of_jobs = set(re.findall(r"^\| `(\w+)` \| [^|]+ \|$", API, re.M))
+    of_jobs |= set(re.findall(r"`(\w+)` \(", API))
+    for error in SpeechError.__subclasses__():
+        assert error.code in of_jobs
+        assert error.code in errors.PERMANENT_JOB_ERRORS
+    for code in (errors.FILE_MISSING, errors.ATTEMPTS_EXHAUSTED, errors.LEASE_EXPIRED, errors.WORKER_ERROR):
+        assert code in of_jobs
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    for path in [
+        ROOT / "README.md",
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("models/**/*.md"),
+        *ROOT.glob("samples/*.md"),
+    ]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name} -> {target}"
+
+
+@pytest.mark.parametrize("name", ["README.md", "models/hi-ctc-small/README.md"])
+def test_the_error_rates_are_those_of_the_shipped_model(name: str) -> None:
+    card = json.loads((ROOT / "models" / "hi-ctc-small" / "model.json").read_text(encoding="utf-8"))
+    (dev,) = [entry for entry in card["evaluation"] if entry["set"] == "cv-hi dev"]
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for rate in ("wer", "cer"):
+        assert f"{100 * dev[rate]:.1f}" in text, rate

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from training.augment import augment, change_speed, filtered, noise
+
+STEPS = np.arange(16000) / 16000
+TONE = (0.1 * np.sin(2 * np.pi * 440 * STEPS)).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_view_is_finite_follows_from_the_seed_and_differs(seed: int) -> None:
+    made = augment(TONE, np.random.default_rng(seed), TONE[::-1])
+    again = augment(TONE, np.random.default_rng(seed), TONE[::-1])
+    assert made.dtype == np.float32
+    assert np.isfinite(made).all()
+    assert np.abs(made).max() <= 1.0
+    assert np.array_equal(made, again)
+    assert not np.array_equal(made, augment(TONE, np.random.default_rng(seed + 100), TONE[::-1]))
+
+
+def test_silence_stays_finite() -> None:
+    made = augment(np.zeros(4000, np.float32), np.random.default_rng(0), np.zeros(0, np.float32))
+    assert np.isfinite(made).all()
+
+
+def test_speed_raises_pitch_and_shortens() -> None:
+    fast = change_speed(TONE, 1.25)
+    assert len(fast) == 12800
+    peak = np.abs(np.fft.rfft(fast)).argmax() * 16000 / len(fast)
+    assert peak == pytest.approx(550, abs=2)
+
+
+def test_filtering_keeps_the_length() -> None:
+    assert len(filtered(TONE[:5001], np.random.default_rng(3))) == 5001
+
+
+def test_noise_has_unit_power() -> None:
+    made = noise(np.random.default_rng(1), 16000)
+    assert np.sqrt(np.mean(made**2)) == pytest.approx(1.0, abs=0.01)
