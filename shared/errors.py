@@ -139,10 +139,10 @@ class StorageFull(ServiceError):
     title = "The server's disk is full"
 
 
-# The recording's fault: the same input fails again, so the job is not tried again.
-PERMANENT_JOB_ERRORS = frozenset(
-    {"audio_unreadable", "audio_unsupported", "audio_too_long", "model_not_found", "model_invalid"}
-)
+# The recording's fault: the same bytes fail again, so they are not kept.
+RECORDING_ERRORS = frozenset({"audio_unreadable", "audio_unsupported", "audio_too_long"})
+# Not the machine's fault: the job is not tried again.
+PERMANENT_JOB_ERRORS = RECORDING_ERRORS | {"model_not_found", "model_invalid"}
 # The machine's fault.
 ATTEMPTS_EXHAUSTED = "attempts_exhausted"
 LEASE_EXPIRED = "lease_expired"

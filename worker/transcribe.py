@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from shared.changes import announce
 from shared.errors import (
     FILE_MISSING,
+    RECORDING_ERRORS,
     WORKER_ERROR,
     DatabaseUnavailable,
     IllegalTransition,
@@ -74,9 +75,7 @@ def _work(process: WorkerProcess, job: Job) -> None:
     except DatabaseUnavailable:
         log.error("database_unavailable")
         raise
-    except SpeechError as error:
-        _fail(process, job, error.code, error.message)
-    except ServiceError as error:
+    except (SpeechError, ServiceError) as error:
         _fail(process, job, error.code, error.message)
     except FileNotFoundError:
         _fail(process, job, FILE_MISSING, "The stored recording is gone. Submit it again.")
@@ -136,5 +135,6 @@ def _hand_back(process: WorkerProcess, job: Job, message: str) -> None:
 
 
 def _fail(process: WorkerProcess, job: Job, code: str, message: str) -> None:
-    """End the job for good: the same recording would fail again. Its file is of no more use."""
-    _end(process, job, Event.FAILED, keep_file=False, error_code=code, error_message=message)
+    """End the job for good. A recording that can never be read is not kept."""
+    keep_file = code not in RECORDING_ERRORS
+    _end(process, job, Event.FAILED, keep_file=keep_file, error_code=code, error_message=message)

@@ -53,12 +53,13 @@ def stack(tmp_path: Path, signals: Signals, said: list[str]) -> Iterator[Stack]:
 
 def start(stack: Stack) -> list[psutil.Process]:
     """Start the children and wait until they say so; gives their process tree."""
+    others = set(psutil.Process().children(recursive=True))  # servers of other tests
     for child in stack._children:
         child.start()
     for child in stack._children:
         while "started" not in child.last_lines():
             time.sleep(0.01)
-    return psutil.Process().children(recursive=True)
+    return list(set(psutil.Process().children(recursive=True)) - others)
 
 
 def test_a_stop_in_order(stack: Stack, said: list[str]) -> None:
@@ -113,10 +114,11 @@ def test_a_child_that_keeps_failing_ends_the_service(
 def test_a_child_that_died_leaves_nothing_of_its_group(tmp_path: Path) -> None:
     log = tmp_path / "log"
     child = Child("it", [sys.executable, "-c", STUBBORN], dict(os.environ), log)
+    others = set(psutil.Process().children())  # servers of other tests
     child.start()
     while "started" not in child.last_lines():
         time.sleep(0.01)
-    (leader,) = psutil.Process().children()
+    (leader,) = set(psutil.Process().children()) - others
     (grandchild,) = leader.children()
     leader.kill()
     while child.running:
