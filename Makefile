@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORK ?= .work/training
+TORCH := 2.13.0
+# With glibc's malloc, training on the CPU spends most of its time in page faults (Debian: libjemalloc2).
+JEMALLOC := $(firstword $(wildcard /usr/lib/*/libjemalloc.so.2))
 
 .PHONY: help setup demo test lint format bench model lock clean
 
@@ -38,7 +41,8 @@ bench: setup ## CPU of the whole system against a bare ONNX Runtime loop (ARGS=-
 	$(BIN)/python -m benchmarks.overhead $(ARGS)
 
 model: setup ## train the default model again; goes on where it was stopped (hours of CPU; needs espeak-ng and torch)
-	$(BIN)/python -m training all --work $(WORK) $(ARGS)
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install torch==$(TORCH)
+	LD_PRELOAD=$(JEMALLOC) $(BIN)/python -m training all --work $(WORK) $(ARGS)
 
 lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

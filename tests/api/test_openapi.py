@@ -1,5 +1,6 @@
 """The OpenAPI document says what the routes do."""
 
+import re
 from typing import Any
 
 import httpx
@@ -87,3 +88,10 @@ async def test_forms_are_described(document: dict[str, Any]) -> None:
     assert set(form["properties"]) == {"file", "model", "transcript", "waveform"}
     form = document["paths"]["/transcribe/"]["post"]["requestBody"]["content"]["multipart/form-data"]
     assert set(form["schema"]["properties"]) == {"file", "model"}
+
+
+async def test_the_documentation_page_asks_nobody_else(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/docs")).text
+    assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", page)
+    for asset in re.findall(r"(?:src|href)=\"([^\"]+)\"", page):
+        assert (await client.get(asset)).status_code == 200, asset
