@@ -144,7 +144,7 @@ def test_a_thousand_pictures_take_the_memory_of_one() -> None:
     for i in range(50):
         painter.paint(signals[i % 10])
     after_50 = process.memory_info().rss
-    for i in range(450):
+    for i in range(950):
         painter.paint(signals[i % 10])
     assert process.memory_info().rss - after_50 < 3_000_000
 

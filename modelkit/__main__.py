@@ -1,0 +1,155 @@
+"""``modelkit``: verify, evaluate and install model folders."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from modelkit.description import read_description, record_evaluation, write_description
+from modelkit.evaluation import (
+    Scored,
+    by_speaker,
+    rate,
+    score_hypotheses,
+    score_model,
+    summary,
+)
+from modelkit.installation import copy_folder
+from modelkit.manifest import read_manifest
+from modelkit.verification import record_check
+from modelkit.verification import verify as run_checks
+from speech.engine import Engine
+from speech.errors import SpeechError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+console = Console()
+errors = Console(stderr=True)
+
+Samples = Annotated[Path, typer.Option(help="Folder of the clip that model.json compares with.")]
+SAMPLES = Path("samples")
+MARKS = {True: "[green]ok[/]", False: "[red]failed[/]", None: "[yellow]skipped[/]"}
+
+
+def _passes(folder: Path, samples: Path) -> bool:
+    passed = True
+    for check in run_checks(folder, samples):
+        console.print(f"{MARKS[check.passed]:>8} {check.name}:", end=" ")
+        console.print(check.found, markup=False, highlight=False)
+        passed = passed and check.passed is not False
+    return passed
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Model folder, such as models/hi-ctc-small.")],
+    samples: Samples = SAMPLES,
+    record: Annotated[
+        Path | None, typer.Option(help="Keep this clip's name and present text in model.json first.")
+    ] = None,
+) -> None:
+    """Check hashes, graph, padding and the text of a fixed clip; exit 1 when one fails."""
+    if record is not None:
+        record_check(folder, record)
+        samples = record.parent
+    if not _passes(folder, samples):
+        raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    manifest: Annotated[Path, typer.Option(help="TSV with the columns path, text, speaker.")],
+    folder: Annotated[Path | None, typer.Argument(help="Model folder to run.")] = None,
+    hypotheses: Annotated[
+        Path | None, typer.Option(help="Folder of NAME.txt, as `shrutlekh submit --out` writes them.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What to call the set; else its folder's name.")] = None,
+    speaker: Annotated[list[str] | None, typer.Option(help="Only this speaker. Repeatable.")] = None,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    write: Annotated[bool, typer.Option(help="Keep the figures in model.json.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    show: Annotated[int, typer.Option(help="Print so many references and hypotheses.")] = 0,
+) -> None:
+    """Corpus WER and CER of a model, or of transcripts already written, with 95 % bootstrap intervals."""
+    if (folder is None) == (hypotheses is None):
+        raise typer.BadParameter("Give either a model folder or --hypotheses.")
+    if write and folder is None:
+        raise typer.BadParameter("--write needs a model folder.")
+    entries = read_manifest(manifest, speaker or ())
+    if not entries:
+        raise typer.BadParameter(f"{manifest} has no such recordings.")
+    if hypotheses is not None:
+        results = score_hypotheses(hypotheses, entries)
+    else:
+        engine = Engine.load(folder, threads)  # type: ignore[arg-type]
+        columns = (TextColumn("recordings"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=errors, transient=True) as progress:
+            bar = progress.add_task("recordings", total=len(entries))
+            results = score_model(engine, entries, lambda: progress.advance(bar))
+    measured = summary(name or manifest.resolve().parent.name, results)
+    if write and folder is not None:
+        record_evaluation(folder, measured)
+    if as_json:
+        typer.echo(json.dumps(measured, ensure_ascii=False))
+        return
+    _print(measured["set"], results, show)
+
+
+def _print(name: str, results: list[Scored], show: int) -> None:
+    table = Table("speaker", "recordings", "words", "WER", "CER", title=name)
+    for speaker, group in by_speaker(results).items():
+        table.add_row(speaker or "?", *_cells(group))
+    table.add_section()
+    table.add_row("all", *_cells(results))
+    console.print(table)
+    for label, counts in (("WER", [r.words for r in results]), ("CER", [r.characters for r in results])):
+        found = rate(counts)
+        console.print(f"{label} {found.value:.4f}  (95 % interval {found.low:.4f} to {found.high:.4f})")
+    for result in results[:show]:
+        console.print(f"{result.entry.text}\n  {result.hypothesis}", markup=False, highlight=False)
+
+
+def _cells(group: list[Scored]) -> tuple[str, str, str, str]:
+    wer, cer = rate([r.words for r in group]), rate([r.characters for r in group])
+    words = sum(r.words.reference_length for r in group)
+    return str(len(group)), str(words), f"{wer.value:.3f}", f"{cer.value:.3f}"
+
+
+@app.command()
+def install(
+    source: Annotated[Path, typer.Argument(help="Folder to install.")],
+    models: Annotated[Path, typer.Option(help="Where models live.")] = Path("models"),
+    name: Annotated[str | None, typer.Option(help="Name to install it under; else its own.")] = None,
+    samples: Samples = SAMPLES,
+) -> None:
+    """Verify a model folder and copy it into the models folder in one step."""
+    if not _passes(source, samples):
+        console.print("Not installed.")
+        raise typer.Exit(1)
+    target = models / (name or str(read_description(source)["name"]))
+    if target.resolve() == source.resolve():
+        console.print("It is installed already.")
+        return
+    copy_folder(source, target)
+    if name is not None:
+        write_description(target, {**read_description(target), "name": name})
+    console.print(f"Installed: {target}")
+
+
+def main() -> None:
+    """Entry point: a SpeechError or a bad file is a sentence and exit status 2, not a traceback."""
+    try:
+        app()
+    except SpeechError as error:
+        errors.print(f"{error.message} {' '.join(getattr(error, '__notes__', []))}", markup=False)
+        raise SystemExit(2) from None
+    except (OSError, ValueError) as error:
+        errors.print(str(error), markup=False)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

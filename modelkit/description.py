@@ -1,0 +1,39 @@
+"""model.json as a document: read it, change it, write it whole."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """The entries of a folder's model.json, unknown ones too."""
+    entries: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    return entries
+
+
+def write_description(folder: Path, entries: dict[str, Any]) -> None:
+    """Replace model.json in one step, with `files` naming the digest of every other file but notes (.md)."""
+    names = sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(("model.json", ".")) and path.suffix != ".md"
+    )
+    entries = {**entries, "files": {name: sha256(folder / name) for name in names}}
+    part = folder / "model.json.part"
+    part.write_text(json.dumps(entries, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    part.replace(folder / "model.json")
+
+
+def record_evaluation(folder: Path, measured: dict[str, Any]) -> None:
+    """Keep `measured` in model.json, in place of a figure for the same set, decoder and normaliser."""
+    entries = read_description(folder)
+    same = ("set", "decoder", "normaliser")
+    kept = [e for e in entries.get("evaluation", []) if any(e.get(k) != measured[k] for k in same)]
+    write_description(folder, {**entries, "evaluation": [*kept, measured]})

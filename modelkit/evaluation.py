@@ -1,0 +1,129 @@
+"""Error rates of a model, or of transcripts that something else wrote, on a manifest."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelkit.manifest import Entry
+from speech.engine import Engine
+from speech.errors import SpeechError
+from speech.scoring import ErrorCounts, character_errors, corpus_errors, word_errors
+from speech.text import NORMALISER
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One recording's hypothesis and its edits against the reference."""
+
+    entry: Entry
+    hypothesis: str
+    seconds: float
+    words: ErrorCounts
+    characters: ErrorCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A corpus error rate with its 95 % bootstrap interval over recordings."""
+
+    value: float
+    low: float
+    high: float
+
+
+def transcribe(engine: Engine, path: Path) -> tuple[str, float]:
+    """The engine's text of one recording, and the recording's seconds. Raises SpeechError."""
+    with engine.transcribe(path) as transcription:
+        text = " ".join(segment.text for segment in transcription)
+        return text, transcription.seconds
+
+
+def scored(entry: Entry, hypothesis: str, seconds: float) -> Scored:
+    return Scored(
+        entry,
+        hypothesis,
+        seconds,
+        word_errors(entry.text, hypothesis),
+        character_errors(entry.text, hypothesis),
+    )
+
+
+def score_model(engine: Engine, entries: Iterable[Entry], advance: Callable[[], None]) -> list[Scored]:
+    """Run the engine on every entry; `advance` is called after each.
+
+    Raises:
+        SpeechError: a recording of the manifest cannot be read; the message names it.
+    """
+    results = []
+    for entry in entries:
+        try:
+            text, seconds = transcribe(engine, entry.path)
+        except SpeechError as error:
+            error.add_note(f"while evaluating {entry.path}")
+            raise
+        results.append(scored(entry, text, seconds))
+        advance()
+    return results
+
+
+def score_hypotheses(folder: Path, entries: Iterable[Entry]) -> list[Scored]:
+    """Score STEM.txt in `folder` for each entry. Seconds are unknown and 0.
+
+    Raises:
+        FileNotFoundError: transcripts are missing; leaving them out would make the rates look better.
+    """
+    entries = list(entries)
+    missing = [e for e in entries if not (folder / f"{e.path.stem}.txt").is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} lacks {len(missing)} of {len(entries)} transcripts, "
+            f"among them {missing[0].path.stem}.txt."
+        )
+    return [scored(e, (folder / f"{e.path.stem}.txt").read_text(encoding="utf-8"), 0.0) for e in entries]
+
+
+def rate(counts: list[ErrorCounts], seed: int = 0) -> Rate:
+    """Corpus error rate; the interval resamples recordings with replacement.
+
+    M. Bisani, H. Ney, "Bootstrap Estimates for Confidence Intervals in ASR Performance Evaluation"
+    (ICASSP 2004).
+    """
+    total = corpus_errors(counts).rate
+    errors = np.array([c.errors for c in counts])
+    lengths = np.array([c.reference_length for c in counts])
+    if not len(counts) or not lengths.sum():
+        return Rate(total, total, total)
+    drawn = np.random.default_rng(seed).integers(len(counts), size=(RESAMPLES, len(counts)))
+    rates = errors[drawn].sum(axis=1) / np.maximum(lengths[drawn].sum(axis=1), 1)
+    low, high = np.quantile(rates, [0.025, 0.975])
+    return Rate(total, float(low), float(high))
+
+
+def by_speaker(results: list[Scored]) -> dict[str, list[Scored]]:
+    """Results by speaker, in the order of names."""
+    groups: dict[str, list[Scored]] = {}
+    for result in results:
+        groups.setdefault(result.entry.speaker, []).append(result)
+    return dict(sorted(groups.items()))
+
+
+def summary(name: str, results: list[Scored], decoder: str = "greedy") -> dict[str, Any]:
+    """The figures as model.json and ``--json`` have them."""
+    wer, cer = rate([r.words for r in results]), rate([r.characters for r in results])
+    return {
+        "set": name,
+        "clips": len(results),
+        "speakers": len(by_speaker(results)),
+        "seconds": round(sum(r.seconds for r in results), 1),
+        "decoder": decoder,
+        "wer": round(wer.value, 4),
+        "wer_interval": [round(wer.low, 4), round(wer.high, 4)],
+        "cer": round(cer.value, 4),
+        "cer_interval": [round(cer.low, 4), round(cer.high, 4)],
+        "normaliser": NORMALISER,
+    }

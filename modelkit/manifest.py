@@ -1,0 +1,36 @@
+"""Manifests: one recording and its text a line, as TSV with a header."""
+
+import csv
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A recording, what is said in it, and by whom ("" when unknown)."""
+
+    path: Path
+    text: str
+    speaker: str
+
+
+def read_manifest(path: Path, speakers: Collection[str] = ()) -> list[Entry]:
+    """The manifest's entries, those of `speakers` only when any is named.
+
+    The columns path (relative to the manifest) and text are needed; speaker may be absent.
+
+    Raises:
+        ValueError: a column is missing or a row is not whole.
+    """
+    with path.open(encoding="utf-8", newline="") as handle:
+        reader = csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE)
+        missing = {"path", "text"} - set(reader.fieldnames or ())
+        if missing:
+            raise ValueError(f"{path} lacks the column {', '.join(sorted(missing))}.")
+        entries = []
+        for row in reader:
+            if not row["path"] or row["text"] is None:
+                raise ValueError(f"{path} line {reader.line_num} is not whole.")
+            entries.append(Entry(path.parent / row["path"], row["text"], row.get("speaker") or ""))
+    return [e for e in entries if not speakers or e.speaker in speakers]

@@ -1,0 +1,132 @@
+"""Is a model folder what its model.json says? Each check says what it found."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelkit.description import read_description, sha256, write_description
+from modelkit.evaluation import transcribe
+from speech.engine import Engine
+from speech.errors import SpeechError
+from speech.model import ModelFolder
+from speech.recogniser import OnnxCtcRecogniser, Recogniser
+
+TOLERANCE = 1e-3
+"""Largest difference of log-probabilities between an utterance alone and padded in a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`passed` is None when there was nothing to check with."""
+
+    name: str
+    passed: bool | None
+    found: str
+
+
+def verify(folder: Path, samples: Path) -> Iterator[Check]:
+    """Check a model folder step by step; ends at the first step that the next ones need and that fails.
+
+    Args:
+        samples: where the clip that model.json names under "check" is looked for.
+    """
+    try:
+        model = ModelFolder.load(folder)
+    except SpeechError as error:
+        yield Check("description", False, error.message)
+        return
+    yield Check("description", True, f"{model.name}: {model.family}, {len(model.tokens)} tokens")
+    absent = [name for name in ("model.onnx", "tokens.txt") if name not in model.files]
+    if absent:
+        yield Check("hashes", False, f"model.json gives no sha256 for {', '.join(absent)}.")
+        return
+    try:
+        model.verify_hashes()
+        recogniser = OnnxCtcRecogniser(model, threads=1)
+    except SpeechError as error:
+        yield Check("files", False, error.message)
+        return
+    yield Check(
+        "files", True, f"{len(model.files)} as described; the graph has the inputs and outputs it must"
+    )
+    try:
+        yield check_shapes(model, recogniser)
+        yield check_padding(model, recogniser)
+        yield check_clip(Engine(model, recogniser), read_description(folder).get("check"), samples)
+    except SpeechError as error:
+        yield Check("run", False, error.message)
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime keeps its exception types private
+        yield Check("run", False, f"The graph fails: {error}")
+
+
+def check_shapes(model: ModelFolder, recogniser: Recogniser) -> Check:
+    """Frames follow from samples as the frame stride says, and each row is a distribution."""
+    seconds = 3.0
+    probe = noise(model, [model.min_samples, int(seconds * model.sample_rate)])
+    shortest, longer = recogniser.log_probs(probe)
+    expected = seconds / model.frame_stride
+    sums = np.exp(longer.astype(np.float64)).sum(axis=1)
+    if len(shortest) < 1:
+        return Check("shapes", False, f"{model.min_samples} samples (min_samples) give no frame.")
+    if abs(len(longer) - expected) > 4:
+        return Check(
+            "shapes", False, f"{seconds} s give {len(longer)} frames, about {expected:.0f} expected."
+        )
+    if np.abs(sums - 1.0).max() > TOLERANCE:
+        return Check("shapes", False, f"probabilities of a frame add up to {sums.max():.3f}, not 1.")
+    return Check(
+        "shapes", True, f"{len(longer)} frames of {longer.shape[1]} log-probabilities for {seconds} s"
+    )
+
+
+def check_padding(model: ModelFolder, recogniser: Recogniser) -> Check:
+    """An utterance gives the same log-probabilities alone and padded beside a longer one."""
+    rate = model.sample_rate
+    longest = int(min(8.0, model.max_segment_seconds) * rate)
+    waveforms = noise(model, [model.min_samples, rate // 3, rate + 77, 3 * rate - 1, longest])
+    together = recogniser.log_probs(waveforms)
+    worst = 0.0
+    for waveform, padded in zip(waveforms, together, strict=True):
+        alone = recogniser.log_probs([waveform])[0]
+        if alone.shape != padded.shape:
+            return Check("padding", False, f"{len(alone)} frames alone, {len(padded)} in a batch.")
+        worst = max(worst, float(np.abs(alone - padded).max()))
+    return Check("padding", worst <= TOLERANCE, f"alone and padded differ by {worst:.1e} at most")
+
+
+def check_clip(engine: Engine, expected: dict[str, Any] | None, samples: Path) -> Check:
+    """The clip named in model.json gives the text kept there."""
+    if not expected:
+        return Check("clip", None, "model.json keeps no clip to compare with.")
+    clip = samples / expected["clip"]
+    if not clip.is_file():
+        return Check("clip", None, f"{clip} is not here.")
+    if sha256(clip) != expected["sha256"]:
+        return Check("clip", False, f"{clip} is another recording than the one model.json was made with.")
+    text, _ = transcribe(engine, clip)
+    if text != expected["text"]:
+        return Check("clip", False, f"{clip.name} gives {text!r}, model.json says {expected['text']!r}.")
+    return Check("clip", True, f"{clip.name}: {text}")
+
+
+def record_check(folder: Path, clip: Path) -> None:
+    """Keep the clip's name, digest and present text in model.json, for `check_clip` to compare with."""
+    text, _ = transcribe(Engine.load(folder), clip)
+    check = {"clip": clip.name, "sha256": sha256(clip), "text": text}
+    write_description(folder, {**read_description(folder), "check": check})
+
+
+def noise(model: ModelFolder, lengths: list[int]) -> list[np.ndarray]:
+    """Coloured noise that swells and fades, the same every time."""
+    rng = np.random.default_rng(0)
+    made = []
+    for length in lengths:
+        steps = np.arange(length) / model.sample_rate
+        swell = 0.05 * (1.1 + np.sin(2 * np.pi * 3.0 * steps))
+        made.append(
+            (np.convolve(rng.standard_normal(length), [1, 0.9, 0.5], "same") * swell).astype(np.float32)
+        )
+    return made

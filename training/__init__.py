@@ -1,0 +1,1 @@
+"""The recipe of the default acoustic model: prepare, train, export, evaluate."""

@@ -1,0 +1,224 @@
+"""``python -m training``: prepare, train, export, evaluate."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from training.recipe import EVALUATION_SETS, EXCLUDED_MANIFESTS
+from training.schedule import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+console = Console()
+
+WORK = Path(".work/training")
+MODEL = Path("models/hi-ctc-small")
+SPEECH = Path("../shared/speech")
+SAMPLE = Path("samples/namaste.wav")
+DESCRIPTION = (
+    "Hindi, Conformer CTC over characters; a small model to start with, trained on little real Hindi."
+)
+DEFAULTS = Settings()
+Work = Annotated[Path, typer.Option(help="Folder for the store, checkpoints and logs.")]
+SpeechDir = Annotated[
+    Path | None,
+    typer.Option(envvar="SHRUTLEKH_SPEECH_DIR", help="Folder with the recipe's own corpora and texts."),
+]
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        yield progress
+
+
+@app.command()
+def prepare(
+    work: Work = WORK,
+    speech_dir: SpeechDir = SPEECH,
+    recipe: Annotated[bool, typer.Option(help="Use the recipe's own corpora and texts.")] = True,
+    manifest: Annotated[
+        list[Path] | None,
+        typer.Option(help="Your own TSV: path, text, seconds, speaker, language. Repeatable."),
+    ] = None,
+    exclude: Annotated[
+        list[Path] | None, typer.Option(help="Manifest of an evaluation set: none of its sentences is used.")
+    ] = None,
+    text: Annotated[list[Path] | None, typer.Option(help="More Hindi text to synthesise from.")] = None,
+    hold_out: Annotated[list[str] | None, typer.Option(help="Speaker or book kept for evaluation.")] = None,
+    hours_espeak: Annotated[float, typer.Option(help="About how many hours espeak-ng speaks.")] = 55.0,
+    hours_festival: Annotated[float, typer.Option(help="About how many hours Festival speaks.")] = 8.0,
+    processes: Annotated[int, typer.Option(min=1)] = 2,
+    again: Annotated[bool, typer.Option(help="Make the store again although it is there.")] = False,
+) -> None:
+    """Decode, synthesise and phonemise everything into one memory-mapped store, unless it is there."""
+    from training.prepare import Sources, gather
+    from training.prepare import prepare as run
+
+    store = work / "store"
+    if (store / "index.tsv").exists() and not again:
+        console.print(f"{store} is there already; --again makes it anew.")
+        return
+    sources = Sources.of_recipe(speech_dir) if recipe and speech_dir is not None else Sources()
+    sources.manifests += [(path, 1) for path in manifest or []]
+    sources.excluded += exclude or []
+    sources.whole_texts += text or []
+    sources.held_out += hold_out or []
+    tasks = gather(sources, {"synthetic": hours_espeak, "festival": hours_festival})
+    with _bar() as progress:
+        bar = progress.add_task("clips", total=len(tasks))
+        hours = run(store, tasks, processes, lambda: progress.advance(bar))
+    for name, value in sorted(hours.items()):
+        console.print(f"{name:32s} {value:6.2f} h")
+
+
+@app.command()
+def train(
+    work: Work = WORK,
+    dev: Annotated[
+        list[Path] | None, typer.Option(help="Manifest to watch while training; it is never trained on.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option(help="Go on from this folder's checkpoint when there is one.")
+    ] = False,
+    init: Annotated[
+        Path | None, typer.Option(help="Model folder whose weights to start from, such as a shipped one.")
+    ] = None,
+    updates: Annotated[int, typer.Option(help="The learning rate reaches zero here.")] = DEFAULTS.updates,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Or here, whichever comes first: by the clock, all parts together."),
+    ] = None,
+    peak: Annotated[float, typer.Option(help="Highest learning rate.")] = DEFAULTS.peak,
+    warm_updates: Annotated[
+        int, typer.Option(help="Updates on clean short synthetic clips first.")
+    ] = DEFAULTS.warm_updates,
+    batch_seconds: Annotated[
+        float, typer.Option(help="Audio of one update, padding included.")
+    ] = DEFAULTS.batch_seconds,
+    width: Annotated[int, typer.Option(help="Channels of the encoder.")] = DEFAULTS.width,
+    inner_blocks: Annotated[
+        int, typer.Option(help="Encoder blocks at the halved frame rate.")
+    ] = DEFAULTS.inner_blocks,
+    threads: Annotated[int, typer.Option(min=1)] = DEFAULTS.threads,
+    seed: int = DEFAULTS.seed,
+) -> None:
+    """Train. Ctrl-C or SIGTERM keeps a checkpoint; --resume goes on from it, also to another --updates."""
+    from training.batches import Symbols
+    from training.curve import draw
+    from training.export import initial_weights
+    from training.heldout import from_manifest, from_store
+    from training.loop import Stopped
+    from training.loop import train as run
+    from training.store import Store
+
+    store = Store(work / "store")
+    settings = Settings(
+        updates=updates,
+        minutes=minutes,
+        peak=peak,
+        warm_updates=0 if init else warm_updates,
+        batch_seconds=batch_seconds,
+        width=width,
+        inner_blocks=inner_blocks,
+        threads=threads,
+        seed=seed,
+    )
+    initial = initial_weights(init, Symbols.load(work / "store"), settings) if init else None
+    watched = [from_store(store), *(from_manifest(path.parent.name, path) for path in dev or [])]
+    with _bar() as progress:
+        bar = progress.add_task("updates", total=updates)
+
+        def report(done: int, line: str) -> None:
+            progress.update(bar, completed=done)
+            progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        try:
+            path = run(work, settings, [w for w in watched if w.texts], resume, initial, report)
+        except Stopped:
+            progress.console.print("Stopped; --resume goes on from here.")
+            raise typer.Exit(130) from None
+    draw(work / "loss.tsv", work / "held-out.tsv", work / "loss.png")
+    console.print(f"Checkpoint: {path}. Loss: {work / 'loss.tsv'}, {work / 'loss.png'}.")
+
+
+@app.command()
+def export(
+    work: Work = WORK,
+    out: Annotated[Path, typer.Option(help="Model folder to write; its name becomes the model's.")] = MODEL,
+    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "CC-BY-SA-4.0",
+    description: Annotated[str, typer.Option(help="A sentence for model.json.")] = DESCRIPTION,
+) -> None:
+    """Write the checkpoint's averaged weights as a model folder, replacing one of that name in one step."""
+    from modelkit.installation import copy_folder
+    from training.batches import Symbols
+    from training.checkpoint import Checkpoint, averaged_network
+    from training.export import described, write_folder
+
+    symbols = Symbols.load(work / "store")
+    checkpoint = Checkpoint.load(work / "checkpoint.pt")
+    entries = {"licence": licence, "description": description, **described(checkpoint, symbols)}
+    staged = work / "export" / out.name
+    write_folder(averaged_network(checkpoint), symbols, staged, entries)
+    for note in out.glob("*.md"):
+        (staged / note.name).write_bytes(note.read_bytes())
+    copy_folder(staged, out)
+    console.print(f"Exported update {checkpoint.update}: {out}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Model folder.")] = MODEL,
+    speech_dir: SpeechDir = SPEECH,
+    sample: Annotated[
+        Path | None, typer.Option(help="Clip whose text `modelkit verify` shall expect from now on.")
+    ] = None,
+) -> None:
+    """Measure a model folder on the recipe's evaluation sets with the serving engine; keep the figures."""
+    from modelkit.description import record_evaluation
+    from modelkit.evaluation import score_model, summary
+    from modelkit.manifest import read_manifest
+    from modelkit.verification import record_check
+    from speech.engine import Engine
+
+    if speech_dir is None:
+        raise typer.BadParameter("--speech-dir is needed.")
+    engine = Engine.load(model)
+    for chosen in EVALUATION_SETS:
+        entries = read_manifest(speech_dir / chosen.manifest, chosen.speakers)
+        with _bar() as progress:
+            bar = progress.add_task(chosen.name, total=len(entries))
+            results = score_model(engine, entries, lambda p=progress, b=bar: p.advance(b))  # type: ignore[misc]
+        measured = summary(chosen.name, results)
+        record_evaluation(model, measured)
+        console.print(f"{chosen.name}: WER {measured['wer']:.4f} CER {measured['cer']:.4f}")
+    if sample is not None:
+        record_check(model, sample)
+
+
+@app.command("all")
+def everything(
+    work: Work = WORK,
+    speech_dir: SpeechDir = SPEECH,
+    out: Annotated[Path, typer.Option(help="Model folder to write.")] = MODEL,
+    updates: Annotated[int, typer.Option(help="The learning rate reaches zero here.")] = DEFAULTS.updates,
+    minutes: Annotated[float | None, typer.Option(help="Or here, by the clock, if that is sooner.")] = None,
+    sample: Annotated[Path | None, typer.Option(help="Clip for `modelkit verify`.")] = SAMPLE,
+) -> None:
+    """Prepare, train, export and evaluate the default model; goes on where it was stopped."""
+    if speech_dir is None or not speech_dir.is_dir():
+        raise typer.BadParameter(f"There are no corpora at {speech_dir}: see docs/models.md.")
+    prepare(work=work, speech_dir=speech_dir)
+    dev = [speech_dir / name for name in EXCLUDED_MANIFESTS]
+    train(work=work, dev=dev, resume=True, updates=updates, minutes=minutes)
+    export(work=work, out=out)
+    evaluate(model=out, speech_dir=speech_dir, sample=sample)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,189 @@
+"""Which utterances make a batch, and its tensors. Everything follows from the seed and the update."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from training.augment import augment
+from training.recipe import MAX_SECONDS, SAMPLE_RATE
+from training.spelling import WORD_GAP, characters_of
+from training.store import Clip, Store
+
+Item = tuple[int, ...]  # clips spoken one after the other
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """The two inventories, blank being 0 in both, and the hours of audio by corpus and split."""
+
+    phones: list[str]
+    characters: list[str]
+    hours: dict[str, float]
+
+    @classmethod
+    def load(cls, folder: Path) -> "Symbols":
+        data = json.loads((folder / "symbols.json").read_text(encoding="utf-8"))
+        return cls(data["phones"], data["characters"], data["hours"])
+
+
+@dataclass(slots=True)
+class Batch:
+    """waveforms (B, S), lengths (B); targets joined end to end; `spelt` are the rows with a spelling."""
+
+    waveforms: Tensor
+    lengths: Tensor
+    phones: Tensor
+    phone_lengths: Tensor
+    spelt: Tensor
+    characters: Tensor
+    character_lengths: Tensor
+    warp: Tensor
+    seed: int
+
+
+class Plan:
+    """The batches of a run: a warm start of clean short synthetic clips, then everything, epoch by epoch."""
+
+    def __init__(
+        self, clips: Sequence[Clip], seed: int, updates: int, warm_updates: int, seconds: float
+    ) -> None:
+        self._clips = clips
+        self._budget = int(seconds * SAMPLE_RATE)
+        self.warm_updates = warm_updates
+        train = [i for i, c in enumerate(clips) if c.split == "train"]
+        easy = [i for i in train if clips[i].source == "synthetic" and clips[i].samples < 4 * SAMPLE_RATE]
+        rng = np.random.default_rng([seed, 1])
+        self.batches: list[list[Item]] = []
+        while len(self.batches) < warm_updates and easy:
+            self.batches += self._pack([(i,) for i in easy], rng)
+        del self.batches[warm_updates:]
+        epoch = 0
+        while len(self.batches) < updates and train:
+            rng = np.random.default_rng([seed, 2, epoch])
+            items: list[Item] = [(i,) for i in train for _ in range(clips[i].repeat)]
+            self.batches += self._pack(self._joined(items, rng), rng)
+            epoch += 1
+        del self.batches[updates:]
+
+    def _joined(self, items: list[Item], rng: np.random.Generator) -> list[Item]:
+        """Join most short clips of one corpus and language to utterances of several words."""
+        groups: dict[tuple[str, str], list[Item]] = {}
+        result = []
+        for item in items:
+            clip = self._clips[item[0]]
+            short = clip.samples < 2.0 * SAMPLE_RATE or (clip.source == "reader-hi" and rng.random() < 0.4)
+            if short and rng.random() < 0.7:
+                groups.setdefault((clip.source, clip.language), []).append(item)
+            else:
+                result.append(item)
+        for members in groups.values():
+            rng.shuffle(members)
+            current: Item = ()
+            room = 0.0
+            for member in members:
+                length = self._clips[member[0]].samples
+                if current and length > room:
+                    result.append(current)
+                    current = ()
+                if not current:
+                    room = rng.uniform(2.0, 9.0) * SAMPLE_RATE
+                current += member
+                room -= length
+            if current:
+                result.append(current)
+        return result
+
+    def _samples(self, item: Item) -> int:
+        return sum(self._clips[i].samples for i in item)
+
+    def _pack(self, items: list[Item], rng: np.random.Generator) -> list[list[Item]]:
+        """Batches of similar length, each at most the budget when padded; in random order."""
+        lengths = np.array([self._samples(item) for item in items])
+        order = np.argsort(lengths * rng.uniform(0.9, 1.1, len(items)))
+        batches: list[list[Item]] = []
+        current: list[Item] = []
+        longest = 0
+        for index in order:
+            longest = max(longest, int(lengths[index]))
+            if current and longest * (len(current) + 1) > self._budget:
+                batches.append(current)
+                current, longest = [], int(lengths[index])
+            current.append(items[index])
+        if current:
+            batches.append(current)
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+
+class BatchDataset(Dataset[Batch]):
+    """Item n is the batch of update n."""
+
+    def __init__(self, store: Store, symbols: Symbols, plan: Plan, seed: int) -> None:
+        self._store, self._plan, self._seed = store, plan, seed
+        self._phone_ids = {s: i for i, s in enumerate(symbols.phones)}
+        self._character_ids = {s: i for i, s in enumerate(symbols.characters)}
+        self._train = [i for i, c in enumerate(store.clips) if c.split == "train"]
+
+    def __len__(self) -> int:
+        return len(self._plan.batches)
+
+    def _waveform(self, item: Item, rng: np.random.Generator, warm: bool) -> np.ndarray:
+        pieces: list[np.ndarray] = []
+        for index in item:
+            if pieces:
+                pieces.append(np.zeros(int(rng.uniform(0.0, 0.35) * SAMPLE_RATE), np.float32))
+            pieces.append(self._store.waveform(self._store.clips[index]))
+        x = np.concatenate(pieces)
+        if warm:
+            return x
+        other = self._store.clips[self._train[int(rng.integers(len(self._train)))]]
+        x = augment(x, rng, self._store.waveform(other))
+        return x[: int(MAX_SECONDS * 1.1 * SAMPLE_RATE)]
+
+    def __getitem__(self, update: int) -> Batch:
+        items = self._plan.batches[update]
+        warm = update < self._plan.warm_updates
+        waveforms, phones, spelt, characters = [], [], [], []
+        rng = np.random.default_rng([self._seed, 3, update])
+        for row, item in enumerate(items):
+            clips = [self._store.clips[i] for i in item]
+            waveforms.append(self._waveform(item, rng, warm))
+            sequence = " ".join(c.phones for c in clips).split()
+            phones.append([self._phone_ids[p] for p in sequence if p in self._phone_ids])
+            if all(c.text for c in clips):
+                spelt.append(row)
+                written = characters_of(" ".join(c.text for c in clips))
+                characters.append([self._character_ids[c] for c in written])
+        lengths = [len(w) for w in waveforms]
+        padded = np.zeros((len(items), max(lengths)), np.float32)
+        for row, waveform in enumerate(waveforms):
+            padded[row, : len(waveform)] = waveform
+        warp = (
+            np.ones(len(items), np.float32) if warm else rng.uniform(0.9, 1.1, len(items)).astype(np.float32)
+        )
+        return Batch(
+            torch.from_numpy(padded),
+            torch.tensor(lengths),
+            torch.tensor([p for s in phones for p in s], dtype=torch.long),
+            torch.tensor([len(s) for s in phones]),
+            torch.tensor(spelt, dtype=torch.long),
+            torch.tensor([c for s in characters for c in s], dtype=torch.long),
+            torch.tensor([len(s) for s in characters], dtype=torch.long),
+            torch.from_numpy(warp),
+            update,
+        )
+
+
+def collapse(ids: Sequence[int]) -> list[int]:
+    """Greedy CTC: repeated symbols once, blanks away."""
+    return [s for n, s in enumerate(ids) if s != 0 and (n == 0 or s != ids[n - 1])]
+
+
+def text_of(ids: Sequence[int], characters: Sequence[str]) -> str:
+    """The text of one row of best characters, frame by frame."""
+    return " ".join("".join(characters[i] for i in collapse(ids)).replace(WORD_GAP, " ").split())

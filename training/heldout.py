@@ -1,0 +1,76 @@
+"""What the network makes, while it trains, of voices and books it does not train on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from speech.scoring import character_errors, corpus_errors, word_errors
+from training.batches import Symbols, text_of
+from training.network import Network
+from training.prepare import read_manifest
+from training.recipe import MAX_SECONDS, SAMPLE_RATE
+from training.spelling import plain_text
+from training.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """A named set of waveforms with their texts."""
+
+    name: str
+    waveforms: list[np.ndarray]
+    texts: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    name: str
+    wer: float
+    cer: float
+    samples: list[tuple[str, str]]
+
+    def row(self) -> dict[str, object]:
+        return {"set": self.name, "wer": round(self.wer, 4), "cer": round(self.cer, 4)}
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: WER {self.wer:.3f} CER {self.cer:.3f}"]
+        return "\n".join(lines + [f"    {told} => {heard}" for told, heard in self.samples])
+
+
+def from_store(store: Store, most: int = 40) -> HeldOut:
+    """The first `most` held-out sentences of the store."""
+    clips = [c for c in store.clips if c.split == "held-out" and " " in c.text][:most]
+    return HeldOut("held-out books", [store.waveform(c) for c in clips], [c.text for c in clips])
+
+
+def from_manifest(name: str, path: Path) -> HeldOut:
+    """Every clip of a manifest that is no longer than the training's longest."""
+    waveforms, texts = [], []
+    for row in read_manifest(path):
+        audio, rate = soundfile.read(row["path"], dtype="float32", always_2d=True)
+        waveform = soxr.resample(audio.mean(axis=1), rate, SAMPLE_RATE)
+        if len(waveform) <= MAX_SECONDS * SAMPLE_RATE:
+            waveforms.append(waveform)
+            texts.append(plain_text(row["text"]))
+    return HeldOut(name, waveforms, texts)
+
+
+def measure(network: Network, symbols: Symbols, held_out: HeldOut, rows: int = 8) -> Found:
+    """Greedy corpus WER and CER, and a few transcripts."""
+    heard: list[str] = []
+    for start in range(0, len(held_out.waveforms), rows):
+        part = [torch.from_numpy(np.ascontiguousarray(w)) for w in held_out.waveforms[start : start + rows]]
+        lengths = torch.tensor([len(w) for w in part])
+        with torch.no_grad():
+            log_probs, frames = network(pad_sequence(part, batch_first=True), lengths)
+        best = log_probs.argmax(-1)
+        heard += [text_of(best[i, : int(frames[i])].tolist(), symbols.characters) for i in range(len(part))]
+    pairs = list(zip(held_out.texts, heard, strict=True))
+    words = corpus_errors(word_errors(told, made) for told, made in pairs)
+    characters = corpus_errors(character_errors(told, made) for told, made in pairs)
+    return Found(held_out.name, words.rate, characters.rate, pairs[:6])
