@@ -2,6 +2,7 @@
 
 import io
 import sys
+from typing import Annotated
 
 import typer
 
@@ -31,6 +32,23 @@ app.command(epilog=STATUS_EPILOG)(status)
 app.command(epilog=TRANSCRIBE_EPILOG)(transcribe)
 app.command()(models)
 app.command()(delete)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"shrutlekh {version('shrutlekh')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hindi recordings to text on your own machines."""
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ def folder(tmp_path: Path) -> Path:
     for name in ("a.wav", "b.wav"):
         (folder / name).write_bytes(name.encode())
     return folder
+
+
+def test_version(shrutlekh: Run) -> None:
+    code, out, _ = shrutlekh("--version")
+    assert (code, out.strip()) == (0, f"shrutlekh {version('shrutlekh')}")
 
 
 @pytest.mark.parametrize(
