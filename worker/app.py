@@ -1,6 +1,9 @@
 """The Celery application of a worker, and what happens when its processes start and stop."""
 
 import logging
+import multiprocessing
+import os
+import signal
 from typing import Any
 
 import structlog
@@ -31,11 +34,13 @@ class Worker:
         self.share = share
         self._process: WorkerProcess | None = None
         self._heartbeat: Heartbeat | None = None
+        self._start_failed = multiprocessing.Event()
         self.celery: Celery = make_celery(settings)
         self.celery.conf.update(
             worker_concurrency=share.processes,
             worker_proc_alive_timeout=WARM_UP_SECONDS,
             worker_disable_rate_limits=True,
+            worker_redirect_stdouts=False,  # it would swallow what the pool's processes log
         )
         self.celery.task(name=TRANSCRIBE)(self.on_doorbell)
         for logger in ("celery.worker.strategy", "celery.app.trace"):  # a line for each doorbell says nothing
@@ -43,8 +48,12 @@ class Worker:
         worker_process_init.connect(self.on_process_start, weak=False)
         worker_process_shutdown.connect(self.on_process_stop, weak=False)
 
-    def run(self) -> None:
-        """Work until SIGTERM (finishes the jobs in hand) or SIGQUIT (drops them; their leases run out)."""
+    def run(self) -> bool:
+        """Work until SIGTERM (finishes the jobs in hand) or SIGQUIT (drops them; their leases run out).
+
+        Returns:
+            False when it ended because a process could not start.
+        """
         self.celery.worker_main(
             [
                 "worker",
@@ -55,6 +64,7 @@ class Worker:
                 f"--loglevel={self.settings.log_level}",
             ]
         )
+        return not self._start_failed.is_set()
 
     def on_doorbell(self, _job_id: str) -> None:
         """A message came: take the next job. Which one is SQL's decision, not the message's."""
@@ -64,7 +74,14 @@ class Worker:
     def on_process_start(self, **_: Any) -> None:
         """In a new process: load and warm the model, then say that a worker is there."""
         configure_logging(self.settings.log_level)
-        self._process = process = WorkerProcess.start(self.settings, self.share.threads)
+        try:
+            self._process = process = WorkerProcess.start(self.settings, self.share.threads)
+        except Exception:
+            # Celery would go on without: a worker that answers no doorbell must not look like one that does.
+            log.exception("worker_start_failed")
+            self._start_failed.set()
+            os.kill(os.getppid(), signal.SIGTERM)
+            raise
         self._heartbeat = Heartbeat(
             process.redis, process.name, self.settings.heartbeat_seconds, self.settings.heartbeat_expiry
         )

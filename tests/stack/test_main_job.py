@@ -92,6 +92,16 @@ def test_a_folder_from_the_command_line(service: Service, speech_dir: Path, tmp_
         assert (tmp_path / f"{clip.stem}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_log_tells_of_a_job_but_not_what_was_said(service: Service, clip: Path) -> None:
+    job = submitted(service, clip.name, clip.read_bytes())
+    text = service.http.get(f"/v1/jobs/{job['id']}/transcript", params={"format": "txt"}).text.strip()
+    log = (service.data / "logs" / "worker.log").read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in log.splitlines() if str(job["id"]) in line]
+    assert [line["event"] for line in lines] == ["job_started", "job_succeeded"]
+    assert text
+    assert text not in log
+
+
 def test_the_simple_forms(service: Service, clip: Path) -> None:
     text = (
         service.http.post("/transcribe/", files={"file": clip.open("rb")}).raise_for_status().json()["text"]
