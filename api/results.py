@@ -16,10 +16,9 @@ from shared.errors import (
     StillRunning,
     TranscriptNotMade,
     WaveformNotMade,
-    status_of_job_error,
 )
 from shared.jobs import get_job, segments_of, waveform_peaks, waveform_png
-from shared.models import installed_models
+from shared.models import read_card
 from shared.tables import Job, JobStatus, SegmentRow
 
 UNKNOWN_LANGUAGE = "und"  # BCP 47: undetermined; for a model that was removed since
@@ -94,7 +93,7 @@ def refuse_unless_succeeded(job: Job) -> None:
     link = {"id": str(job.id), "job": path_of(job.id)}
     if job.status is JobStatus.FAILED:
         code = job.error_code or "worker_error"
-        raise JobFailed(code, job.error_message or "", status=status_of_job_error(code), extra=link)
+        raise JobFailed(code, job.error_message or "", extra=link)
     if job.status is JobStatus.CANCELLED:
         raise JobHasNoResult("The job was cancelled while this request waited for it.", extra=link)
     if job.status is not JobStatus.SUCCEEDED:
@@ -128,8 +127,8 @@ def _no_waveform(session: Session, job_id: uuid.UUID) -> Any:
 
 
 def _language_of(services: Services, name: str) -> str:
-    models = installed_models(services.settings.models_dir)
-    return next((model.language for model in models if model.name == name), UNKNOWN_LANGUAGE)
+    model = read_card(services.settings.models_dir / name)
+    return UNKNOWN_LANGUAGE if model is None else model.language
 
 
 def _segment(row: SegmentRow) -> dict[str, Any]:

@@ -35,7 +35,6 @@ class Arrival:
         self._upload: Upload = store.receive(max_bytes)
         self._threads = threads
         self._gathered = bytearray()
-        self._opened = False
         self.name = FALLBACK
         self.size = 0
 
@@ -54,27 +53,18 @@ class Arrival:
     def commit(self) -> StoredFile:
         """Put the whole file in the store: for a thread, as it blocks. Raises as :meth:`add`."""
         self._flush()
-        stored = self._upload.commit()
-        self._remove_partial()
-        return stored
+        return self._upload.commit()
 
     async def close(self) -> None:
         """Remove what was written, unless it was committed."""
-        if self._opened:
+        if self._upload.is_open:
             with CancelScope(shield=True):
-                await self._threads.file(self._remove_partial)
+                await self._threads.file(self._upload.discard)
 
     def _flush(self) -> None:
-        if not self._opened:
-            self._upload.__enter__()
-            self._opened = True
         block = bytes(self._gathered)
         self._gathered.clear()
         self._upload.write(block)
-
-    def _remove_partial(self) -> None:
-        self._opened = False
-        self._upload.__exit__(None, None, None)
 
 
 class Form(NamedTuple):

@@ -104,15 +104,15 @@ class ModelNotInstalled(ServiceError):
 
 
 class JobFailed(ServiceError):
-    """A simple form waited for a job that failed; ``code`` is that of the failure."""
+    """A simple form waited for a job that failed; ``code`` is that of the failure, and decides the status."""
 
     status = 422
     title = "The recording could not be transcribed"
 
-    def __init__(self, code: str, message: str, *, status: int, extra: dict[str, Any]) -> None:
+    def __init__(self, code: str, message: str, *, extra: dict[str, Any]) -> None:
         super().__init__(message, extra=extra)
         self.code = code
-        self.status = status
+        self.status = 422 if code in PERMANENT_JOB_ERRORS else 500
 
 
 class StillRunning(ServiceError):
@@ -148,8 +148,3 @@ ATTEMPTS_EXHAUSTED = "attempts_exhausted"
 LEASE_EXPIRED = "lease_expired"
 WORKER_ERROR = "worker_error"
 FILE_MISSING = "file_missing"
-
-
-def status_of_job_error(code: str) -> int:
-    """HTTP status where a request waited for a job that failed so: 422 if the recording is at fault."""
-    return 422 if code in PERMANENT_JOB_ERRORS else 500

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,7 +27,10 @@ class StoredFile:
 
 
 class Upload:
-    """A file on its way into the store. Leaving the ``with`` block before :meth:`commit` removes it."""
+    """A file on its way into the store, opened by its first block or by :meth:`commit`.
+
+    As a context manager it is discarded at the end of the block unless it was committed.
+    """
 
     def __init__(self, store: "FileStore", max_bytes: int) -> None:
         self._store = store
@@ -34,14 +38,13 @@ class Upload:
         self._hash = hashlib.sha256()
         self._key = secrets.token_hex(16)
         self._partial = store.path(self._key).with_suffix(PARTIAL)
+        self._file: FileIO | None = None
         self.size = 0
 
-    def __enter__(self) -> Self:
-        with _disk_full_named():
-            self._partial.parent.mkdir(parents=True, exist_ok=True)
-            # Unbuffered: the blocks are large, and a failed write must not be tried again at close.
-            self._file = self._partial.open("xb", buffering=0)
-        return self
+    @property
+    def is_open(self) -> bool:
+        """True while there is something to discard."""
+        return self._file is not None
 
     def write(self, block: bytes) -> None:
         """Append a block.
@@ -59,22 +62,45 @@ class Upload:
         self._hash.update(block)
         rest = memoryview(block)
         with _disk_full_named():
+            file = self._opened()
             while rest:
-                rest = rest[self._file.write(rest) :]
+                rest = rest[file.write(rest) :]
 
     def commit(self) -> StoredFile:
-        """Force the bytes to the disk and give the file its place in the store."""
+        """Force the bytes to the disk and give the file its place in the store.
+
+        Raises:
+            StorageFull: the disk has no room.
+        """
         with _disk_full_named():
-            os.fsync(self._file.fileno())
-            self._file.close()
+            file = self._opened()
+            os.fsync(file.fileno())
+            file.close()
             self._partial.rename(self._store.path(self._key))
+        self._file = None
         return StoredFile(self._key, self.size, self._hash.hexdigest())
+
+    def discard(self) -> None:
+        """Remove what was written, unless it was committed. May be called twice."""
+        if self._file is not None:
+            self._file.close()
+            self._partial.unlink(missing_ok=True)
+            self._file = None
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        self._partial.unlink(missing_ok=True)
+        self.discard()
+
+    def _opened(self) -> FileIO:
+        if self._file is None:
+            self._partial.parent.mkdir(parents=True, exist_ok=True)
+            # Unbuffered: the blocks are large, and a failed write must not be tried again at close.
+            self._file = self._partial.open("xb", buffering=0)
+        return self._file
 
 
 class FileStore:

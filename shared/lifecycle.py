@@ -103,9 +103,8 @@ def transition(
     """
     rule = TRANSITIONS[event]
     moment = now()
-    refusal = f"The job can't be {event.value} now: it is {job.status}."
     if job.status not in rule.sources:
-        raise IllegalTransition(refusal)
+        raise IllegalTransition(f"The job can't be {event.value} now: it is {job.status}.")
     values: dict[str, Any] = {"status": rule.target, "lease_owner": None, "lease_expires_at": None}
     if rule.target.is_final:
         values["finished_at"] = moment

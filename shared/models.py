@@ -38,20 +38,21 @@ def find_model(models_dir: Path, name: str) -> Path:
 
 def installed_models(models_dir: Path) -> list[InstalledModel]:
     """All installed models, by name. Folders without a readable ``model.json`` are passed over."""
-    found = []
-    for path in sorted(models_dir.glob("*/model.json")):
-        try:
-            card = json.loads(path.read_text(encoding="utf-8"))
-            found.append(
-                InstalledModel(
-                    name=path.parent.name,
-                    language=str(card["language"]),
-                    sample_rate=int(card["sample_rate"]),
-                    licence=str(card["licence"]),
-                    description=str(card.get("description", "")),
-                    evaluation=list(card.get("evaluation", [])),
-                )
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return found
+    folders = sorted(path.parent for path in models_dir.glob("*/model.json"))
+    return [model for model in map(read_card, folders) if model is not None]
+
+
+def read_card(folder: Path) -> InstalledModel | None:
+    """What a model folder says of itself; None if it has no readable ``model.json``."""
+    try:
+        card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        return InstalledModel(
+            name=folder.name,
+            language=str(card["language"]),
+            sample_rate=int(card["sample_rate"]),
+            licence=str(card["licence"]),
+            description=str(card.get("description", "")),
+            evaluation=list(card.get("evaluation", [])),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

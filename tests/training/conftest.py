@@ -8,7 +8,6 @@ import pytest
 from training.spelling import BLANK, CHARACTERS, WORD_GAP
 from training.store import StoreWriter
 
-ROOT = Path(__file__).resolve().parents[2]
 PHONES = [BLANK, "a", "k", "m", "n"]
 
 
@@ -17,17 +16,6 @@ def require(module: str) -> None:
     if os.environ.get("CI"):
         __import__(module)
     pytest.importorskip(module)
-
-
-@pytest.fixture(scope="session")
-def speech_dir() -> Path:
-    """The recordings and texts, which are not part of the repository."""
-    path = Path(os.environ.get("SHRUTLEKH_SPEECH_DIR", ROOT.parent / "shared" / "speech"))
-    if not (path / "cv-hi" / "manifest.tsv").is_file():
-        if os.environ.get("CI"):
-            pytest.fail(f"there are no recordings at {path}: set SHRUTLEKH_SPEECH_DIR")
-        pytest.skip(f"there are no recordings at {path}")
-    return path
 
 
 @pytest.fixture

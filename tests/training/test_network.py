@@ -8,7 +8,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tests.training.conftest import PHONES, ROOT, require
+from tests.conftest import ROOT
+from tests.training.conftest import PHONES, require
 
 require("torch")
 require("onnx")
