@@ -43,6 +43,6 @@ def create_app(settings: Settings) -> FastAPI:
         allow_origins=settings.cors_origins,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["Location", "ETag", "Retry-After", "Link"],
+        expose_headers=["Location", "ETag", "Retry-After", "Link", "Idempotent-Replayed"],
     )
     return app

@@ -23,12 +23,21 @@ class Batcher(Generic[Item, Result]):
 
     async def add(self, item: Item) -> Result:
         """The result for ``item``. If ``handle`` raises, all items of the batch get its exception."""
+        return await self.post(item)
+
+    def post(self, item: Item) -> asyncio.Future[Result]:
+        """As :meth:`add`, for those who need not wait."""
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._pending.append((item, done))
         if self._task is None:
             # A task of its own: whoever came first may be cancelled without harm to the others.
             self._task = asyncio.create_task(self._work_off(), name="batcher")
-        return await done
+        return done
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until no item is left, so many seconds at most."""
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=seconds)
 
     async def _work_off(self) -> None:
         try:

@@ -17,6 +17,8 @@ JOB: dict[str, JsonValue] = {
     "model": "hi-ctc-small",
     "transcript": True,
     "waveform": True,
+    "priority": "normal",
+    "client": "192.0.2.17",
     "cancel_requested": False,
     "audio": {"seconds": 4.0, "sample_rate": 16000, "channels": 1},
     "stage_seconds": {"audio": 0.004, "infer": 0.021, "text": 0.001, "waveform": 0.06},

@@ -21,7 +21,7 @@ _BROWSER_ESCAPE = re.compile("|".join(_BROWSER_ESCAPES), re.IGNORECASE)
 def display_name(raw: str) -> str:
     """The last component of ``raw`` in NFC without control characters, at most 255 characters long."""
     component = raw.replace("\\", "/").rpartition("/")[2]
-    name = unicodedata.normalize("NFC", "".join(filter(_is_wanted, component))).strip()
+    name = unicodedata.normalize("NFC", "".join(filter(is_readable, component))).strip()
     if not name.strip("."):
         return FALLBACK
     if len(name) <= LONGEST:
@@ -63,5 +63,6 @@ def _percent_decoded(value: str, charset: str) -> str | None:
         return None
 
 
-def _is_wanted(character: str) -> bool:
+def is_readable(character: str) -> bool:
+    """True unless the character would break a line, be invisible, or turn the text around it."""
     return character not in _REORDERING and unicodedata.category(character) not in _DROPPED_CATEGORIES

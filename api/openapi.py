@@ -12,6 +12,10 @@ from shared.errors import ServiceError
 
 Responses = dict[int | str, dict[str, Any]]
 
+_RETRY_AFTER = {
+    "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}}
+}
+_SAYS_WHEN = frozenset({429, 503, 507})
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _FILE = {
     "type": "string",
@@ -22,6 +26,18 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "model": {"type": "string", "description": "Installed model; the service's default if none is named."},
     "transcript": {"type": "boolean", "default": True, "description": "Make the words."},
     "waveform": {"type": "boolean", "default": True, "description": "Make the picture and the peaks."},
+    "priority": {
+        "type": "string",
+        "enum": ["high", "normal", "low"],
+        "default": "normal",
+        "description": "Jobs of a higher level go first, always.",
+    },
+    "client": {
+        "type": "string",
+        "maxLength": 64,
+        "description": "Who submits, printable characters; by default the address of the connection. Clients "
+        "take turns, so that one with 10,000 recordings does not hold up one with a single recording.",
+    },
 }
 
 
@@ -34,6 +50,8 @@ def problems(*errors: type[ServiceError]) -> Responses:
             error.status,
             {"description": "", "content": {MEDIA_TYPE: {"schema": _PROBLEM, "examples": {}}}},
         )
+        if error.status in _SAYS_WHEN:
+            response["headers"] = _RETRY_AFTER
         response["description"] = f"{response['description']} `{error.code}`: {text}".strip()
         response["content"][MEDIA_TYPE]["examples"][error.code] = {"value": _example_of(error, text)}
     return documented

@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.errors import InvalidRequest, ServiceError
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_SECONDS = 2  # for what passes by itself, as a database that restarts
+# When to try again what passes by itself, as a database that restarts, or by an operator's hand.
+RETRY_SECONDS = {HTTPStatus.SERVICE_UNAVAILABLE: 2, HTTPStatus.INSUFFICIENT_STORAGE: 60}
 
 # Codes of what the router itself refuses.
 ROUTER_CODES = {404: "not_found", 405: "method_not_allowed"}
@@ -59,8 +60,8 @@ def problem(
         **(extra or {}),
     }
     headers = dict(headers or {})
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.setdefault("Retry-After", str(RETRY_SECONDS))
+    if status in RETRY_SECONDS:
+        headers.setdefault("Retry-After", str(RETRY_SECONDS[HTTPStatus(status)]))
     return Response(json.dumps(document, ensure_ascii=False), status, headers, MEDIA_TYPE)
 
 

@@ -5,7 +5,6 @@ import uuid
 from sqlalchemy import update
 
 from api.services import Services
-from shared.changes import announce
 from shared.errors import IllegalTransition
 from shared.jobs import erase, get_job
 from shared.lifecycle import Event, transition
@@ -28,7 +27,7 @@ async def cancel_or_erase(services: Services, job_id: uuid.UUID) -> Job | None:
     if file_key is not None:
         key = file_key
         await services.threads.file(lambda: services.files.delete(key))
-    await services.threads.ring(lambda: announce(services.redis, job_id))
+    services.doorbell.announce(job_id)
     return job
 
 

@@ -2,13 +2,14 @@
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api import examples
-from shared.tables import Job, JobStatus
+from shared.tables import Job, JobStatus, Priority
 
+PriorityName = Literal["high", "normal", "low"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -64,7 +65,9 @@ class JobOut(Shape):
     progress: Fraction
     attempt: int = Field(description="Which attempt is under way or was the last; 0 before the first.")
     max_attempts: int
-    position: int | None = Field(description="Jobs before this one while it is queued; null in lists.")
+    position: int | None = Field(
+        description="Jobs before this one while it is queued, counted to 10,000 at most; null in lists."
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -72,6 +75,8 @@ class JobOut(Shape):
     model: str
     transcript: bool
     waveform: bool
+    priority: PriorityName
+    client: str = Field(description="Who submitted it: named in the form, else the connection's address.")
     cancel_requested: bool
     audio: AudioOut | None
     stage_seconds: dict[str, float] | None = Field(description="Seconds of work in each stage.")
@@ -95,6 +100,8 @@ class JobOut(Shape):
             model=job.model,
             transcript=job.transcript,
             waveform=job.waveform,
+            priority=_PRIORITY_NAMES[job.priority],
+            client=job.client,
             cancel_requested=job.cancel_requested,
             audio=_audio_of(job),
             stage_seconds=job.stage_seconds,
@@ -262,6 +269,13 @@ def links_of(job: Job) -> LinksOut:
 def path_of(job_id: uuid.UUID) -> str:
     """Where a job is polled."""
     return f"/v1/jobs/{job_id}"
+
+
+_PRIORITY_NAMES: dict[int, PriorityName] = {
+    Priority.HIGH: "high",
+    Priority.NORMAL: "normal",
+    Priority.LOW: "low",
+}
 
 
 def _audio_of(job: Job) -> AudioOut | None:

@@ -1,6 +1,5 @@
 """What the routes work with: opened when the application starts, closed when it stops."""
 
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,13 +10,14 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from api.admission import Admission
 from api.batching import Batcher
+from api.doorbell import Doorbell
+from api.insertion import Placed, insert
 from api.threads import Threads
 from api.waiting import JobWatcher
 from shared.database import Database
 from shared.files import FileStore
-from shared.jobs import queue_position
-from shared.lifecycle import submit
 from shared.queue import JobQueue, make_celery
 from shared.settings import Settings
 from shared.tables import Job
@@ -34,12 +34,11 @@ class Services:
     threads: Threads
     database: Database
     files: FileStore
-    queue: JobQueue
-    redis: Redis
     async_redis: AsyncRedis
     watcher: JobWatcher
-    inserts: Batcher[Job, int]
-    rings: Batcher[uuid.UUID, bool]
+    admission: Admission
+    inserts: Batcher[Job, Placed]
+    doorbell: Doorbell
 
 
 @asynccontextmanager
@@ -50,21 +49,22 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     queue = JobQueue(make_celery(settings))
     redis = _redis(settings.redis_url)
     async_redis = _async_redis(settings.redis_url)
+    doorbell = Doorbell(threads, queue, redis)
     try:
         async with JobWatcher(async_redis) as watcher:
             yield Services(
                 settings=settings,
                 threads=threads,
                 database=database,
-                files=FileStore(settings.files_dir),
-                queue=queue,
-                redis=redis,
+                files=FileStore(settings.files_dir, settings.disk_reserve_bytes),
                 async_redis=async_redis,
                 watcher=watcher,
-                inserts=Batcher(lambda jobs: threads.write(lambda: _insert(database, jobs))),
-                rings=Batcher(lambda job_ids: threads.ring(lambda: _ring(queue, job_ids))),
+                admission=Admission(threads, database, settings.queue_limit),
+                inserts=Batcher(lambda jobs: threads.write(lambda: insert(database, jobs))),
+                doorbell=doorbell,
             )
     finally:
+        await doorbell.close()
         await async_redis.aclose()
         redis.close()
         queue.close()
@@ -89,21 +89,3 @@ def _async_redis(url: str) -> AsyncRedis:
         health_check_interval=HEALTH_CHECK_SECONDS,
         retry=AsyncRetry(NoBackoff(), 0),
     )
-
-
-def _insert(database: Database, jobs: list[Job]) -> list[int]:
-    """Queue jobs in one transaction; for each, how many come before it."""
-    in_order = sorted(jobs, key=lambda job: job.id)
-    with database.write() as session:
-        submit(session, *in_order)
-        before = queue_position(session, in_order[0]) or 0
-    position = {job.id: before + index for index, job in enumerate(in_order)}
-    return [position[job.id] for job in jobs]
-
-
-def _ring(queue: JobQueue, job_ids: list[uuid.UUID]) -> list[bool]:
-    """Ring for jobs until Redis is found away: the sweeper rings for the rest."""
-    heard: list[bool] = []
-    for job_id in job_ids:
-        heard.append(all(heard) and queue.ring(job_id))
-    return heard

@@ -1,22 +1,37 @@
 """From a form to a queued job: the file is safe on disk, then the row exists, then the doorbell rings."""
 
-import uuid
+import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, NamedTuple
 
 import structlog
 from anyio import CancelScope
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 from uuid_utils.compat import uuid7
 
+from api.filenames import is_readable
+from api.insertion import InsertInDoubt, Placed, find
+from api.schemas import PriorityName, path_of
 from api.services import Services
 from api.uploads import Arrival, invalid_field, receive_form
-from shared.errors import ServiceError
+from shared.errors import IdempotencyConflict
 from shared.files import StoredFile
-from shared.jobs import get_job, queue_position
+from shared.idempotency import is_same_request
 from shared.models import find_model
-from shared.tables import Job
+from shared.tables import Job, Priority
+
+LONGEST_CLIENT = 64
 
 log = structlog.get_logger(__name__)
+
+
+def _client_name(text: str) -> str:
+    name = unicodedata.normalize("NFC", text)
+    if len(name) > LONGEST_CLIENT or not all(map(is_readable, name)):
+        raise ValueError(f"at most {LONGEST_CLIENT} printable characters")
+    return name
 
 
 class JobOptions(BaseModel):
@@ -27,14 +42,35 @@ class JobOptions(BaseModel):
     model: str = ""
     transcript: bool = True
     waveform: bool = True
+    priority: PriorityName = "normal"
+    client: Annotated[str, AfterValidator(_client_name)] = ""
 
 
 ALL_OPTIONS = frozenset(JobOptions.model_fields)
+NOTHING_FIXED: Mapping[str, bool] = MappingProxyType({})
+
+
+class Submitted(NamedTuple):
+    """A job that is in the database.
+
+    Attributes:
+        position: jobs before it; None if it is not queued any more.
+        is_replay: it was there before, by the same idempotency key.
+    """
+
+    job: Job
+    position: int | None
+    is_replay: bool
 
 
 async def submit_form(
-    request: Request, services: Services, *, known: frozenset[str] = ALL_OPTIONS, **fixed: bool
-) -> tuple[Job, int]:
+    request: Request,
+    services: Services,
+    *,
+    known: frozenset[str] = ALL_OPTIONS,
+    fixed: Mapping[str, bool] = NOTHING_FIXED,
+    key: str | None = None,
+) -> Submitted:
     """Store the recording of the request's form and queue a job for it.
 
     Args:
@@ -42,34 +78,54 @@ async def submit_form(
         services: the parts of the front end.
         known: options that the form may set.
         fixed: options that the route sets itself.
-
-    Returns:
-        The job, and the number of jobs before it.
+        key: idempotency key: with one that has its job already, that job is the answer.
 
     Raises:
-        ServiceError: as :func:`api.uploads.receive_form`; ModelNotInstalled; DatabaseUnavailable.
+        ServiceError: as :func:`api.uploads.receive_form`; QueueFull, before the body is read;
+            ModelNotInstalled; IdempotencyConflict; DatabaseUnavailable.
     """
     max_bytes = services.settings.max_upload_bytes
-    arrival = Arrival(services.files, services.threads, max_bytes)
-    async with receive_form(request, arrival, max_bytes=max_bytes, known=known) as form:
-        options = _options_of(form.fields, fixed)
-        model = options.model or services.settings.default_model
-        # From here on nobody's impatience leaves a file without a job.
-        with CancelScope(shield=True):
-            stored = await services.threads.file(lambda: _store(services, form.file, model))
-            job = _new_job(services, form.file.name, stored, options, model)
-            position = await _insert(services, job)
-            await services.rings.add(job.id)
-    log.info("job_submitted", job_id=str(job.id), bytes=stored.size, model=model)
-    return job, position
+    async with services.admission.place(key):
+        arrival = Arrival(services.files, services.threads, max_bytes)
+        async with receive_form(request, arrival, max_bytes=max_bytes, known=known) as form:
+            options = _options_of(form.fields, fixed)
+            model = options.model or services.settings.default_model
+            # From here on nobody's impatience leaves a file without a job.
+            with CancelScope(shield=True):
+                stored = await services.threads.file(lambda: _store(services, form.file, model))
+                job = Job(
+                    id=uuid7(),
+                    file_name=form.file.name,
+                    file_key=stored.key,
+                    file_bytes=stored.size,
+                    file_sha256=stored.sha256,
+                    model=model,
+                    transcript=options.transcript,
+                    waveform=options.waveform,
+                    max_attempts=services.settings.max_attempts,
+                    client=options.client or _address_of(request),
+                    priority=Priority[options.priority.upper()],
+                    idempotency_key=key,
+                )
+                submitted = await _insert(services, job)
+    if not submitted.is_replay:
+        services.doorbell.ring(submitted.job.id)
+    log.info(
+        "job_submitted",
+        job_id=str(submitted.job.id),
+        bytes=stored.size,
+        model=model,
+        replay=submitted.is_replay,
+    )
+    return submitted
 
 
-def _options_of(fields: dict[str, str], fixed: dict[str, bool]) -> JobOptions:
+def _options_of(fields: Mapping[str, str], fixed: Mapping[str, bool]) -> JobOptions:
     given = {
         name: value for name, value in fields.items() if value
     }  # pages send empty fields for "no choice"
     try:
-        options = JobOptions.model_validate(given | fixed)
+        options = JobOptions.model_validate({**given, **fixed})
     except ValidationError as error:
         first = error.errors()[0]
         raise invalid_field(str(first["loc"][0]), f"{first['msg']}.") from error
@@ -78,43 +134,43 @@ def _options_of(fields: dict[str, str], fixed: dict[str, bool]) -> JobOptions:
     return options
 
 
+def _address_of(request: Request) -> str:
+    """The address that the connection comes from; nothing on a Unix socket."""
+    return request.client.host[:LONGEST_CLIENT] if request.client else ""
+
+
 def _store(services: Services, arrival: Arrival, model: str) -> StoredFile:
     """Put the recording in the store, if there is a model for it."""
     find_model(services.settings.models_dir, model)
     return arrival.commit()
 
 
-def _new_job(services: Services, name: str, stored: StoredFile, options: JobOptions, model: str) -> Job:
-    return Job(
-        id=uuid7(),
-        file_name=name,
-        file_key=stored.key,
-        file_bytes=stored.size,
-        file_sha256=stored.sha256,
-        model=model,
-        transcript=options.transcript,
-        waveform=options.waveform,
-        max_attempts=services.settings.max_attempts,
-    )
-
-
-async def _insert(services: Services, job: Job) -> int:
-    """Write the job's row and say how many come before it. If that fails its file is deleted again."""
+async def _insert(services: Services, job: Job) -> Submitted:
+    """Write the job's row, or find the job that has its key. The file of a job without a row is deleted."""
     job_id, file_key = job.id, job.file_key
     try:
-        return await services.inserts.add(job)
-    except Exception:
-        # A connection that is lost during COMMIT leaves open whether the row is there.
-        position = await services.threads.read(lambda: _position_of(services, job_id))
-        if position is None:
-            await services.threads.file(lambda: services.files.delete(file_key))
+        placed = await services.inserts.add(job)
+    except InsertInDoubt:
+        in_doubt = await services.threads.read(lambda: find(services.database, job))
+        if in_doubt is None:
+            # The row may yet appear, so the file stays; the sweeper deletes it if it does not.
+            log.warning("insert_in_doubt", job_id=str(job_id), file_key=file_key)
             raise
-        return position
+        placed = in_doubt
+    except Exception:
+        await services.threads.file(lambda: services.files.delete(file_key))
+        raise
+    if placed.job.id == job_id:
+        return Submitted(placed.job, placed.position, is_replay=False)
+    await services.threads.file(lambda: services.files.delete(file_key))
+    return _replayed(placed, job)
 
 
-def _position_of(services: Services, job_id: uuid.UUID) -> int | None:
-    try:
-        with services.database.read() as session:
-            return queue_position(session, get_job(session, job_id)) or 0
-    except ServiceError:  # it is not there, or nobody can say: the client hears of a failure and sends again
-        return None
+def _replayed(placed: Placed, job: Job) -> Submitted:
+    if not is_same_request(placed.job, job):
+        raise IdempotencyConflict(
+            "This Idempotency-Key was used for another recording or with other options. Choose a new one for "
+            "each submission, and keep it for repetitions of that one.",
+            extra={"id": str(placed.job.id), "job": path_of(placed.job.id)},
+        )
+    return Submitted(placed.job, placed.position, is_replay=True)

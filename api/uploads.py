@@ -32,11 +32,20 @@ class Arrival:
     """A file on its way into the store, gathered to blocks that a thread writes."""
 
     def __init__(self, store: FileStore, threads: Threads, max_bytes: int) -> None:
+        self._store = store
         self._upload: Upload = store.receive(max_bytes)
         self._threads = threads
         self._gathered = bytearray()
         self.name = FALLBACK
         self.size = 0
+
+    async def require_room(self, size: int) -> None:
+        """Refuse at once what the disk has no room for.
+
+        Raises:
+            StorageFull: ``size`` bytes would eat into the room that uploads leave free.
+        """
+        await self._threads.file(lambda: self._store.require_room(size))
 
     async def add(self, data: bytes) -> None:
         """Take the next bytes.
@@ -94,7 +103,9 @@ async def receive_form(
         ClientDisconnect: the client went away.
     """
     reader = _FormReader(_boundary_of(request), arrival, known)
-    _refuse_declared_excess(request, max_bytes)
+    declared = _declared_bytes(request)
+    _refuse_excess(declared, max_bytes)
+    await arrival.require_room(declared)
     try:
         received = 0
         async for chunk in request.stream():
@@ -118,12 +129,15 @@ def _boundary_of(request: Request) -> bytes:
     return boundary
 
 
-def _refuse_declared_excess(request: Request, max_bytes: int) -> None:
+def _declared_bytes(request: Request) -> int:
+    """Length of the body as the request announces it; 0 if it does not."""
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > max_bytes + MAX_FORM_OVERHEAD:
-        raise UploadTooLarge(
-            f"The request announces {int(declared[:20]):,} bytes; a recording may have {max_bytes:,}."
-        )
+    return int(declared[:20]) if declared.isdecimal() else 0
+
+
+def _refuse_excess(declared: int, max_bytes: int) -> None:
+    if declared > max_bytes + MAX_FORM_OVERHEAD:
+        raise UploadTooLarge(f"The request announces {declared:,} bytes; a recording may have {max_bytes:,}.")
 
 
 class _FormReader:

@@ -51,6 +51,8 @@ class Job:
     model: str
     transcript: bool
     waveform: bool
+    priority: str
+    client: str
     cancel_requested: bool
     audio: Audio | None
     stage_seconds: Mapping[str, float] | None
@@ -89,6 +91,8 @@ class Job:
             model=str(data["model"]),
             transcript=bool(data.get("transcript", True)),
             waveform=bool(data.get("waveform", True)),
+            priority=str(data.get("priority", "normal")),
+            client=str(data.get("client", "")),
             cancel_requested=bool(data.get("cancel_requested", False)),
             audio=Audio(float(audio["seconds"]), int(audio["sample_rate"]), int(audio["channels"]))
             if audio

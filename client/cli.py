@@ -8,6 +8,7 @@ import typer
 
 from client.commands.delete import delete
 from client.commands.models import models
+from client.commands.retry import retry
 from client.commands.serve import EPILOG as SERVE_EPILOG
 from client.commands.serve import serve
 from client.commands.status import EPILOG as STATUS_EPILOG
@@ -32,6 +33,7 @@ app.command(epilog=STATUS_EPILOG)(status)
 app.command(epilog=TRANSCRIBE_EPILOG)(transcribe)
 app.command()(models)
 app.command()(delete)
+app.command()(retry)
 
 
 def _print_version(wanted: bool) -> None:

@@ -77,6 +77,8 @@ def embedded_service(data: Path) -> Iterator[str]:
         command,
         stdout=subprocess.PIPE,
         text=True,
+        # The samples need next to nothing of the disk.
+        env={"SHRUTLEKH_DISK_RESERVE_BYTES": "0", **os.environ},
         process_group=0,
         preexec_fn=die_with_parent(os.getpid()),
     ) as process:

@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from client.submission import Outcome, Uploaded
+from client.submission import Event, Outcome, Uploaded, Waiting
 
 
 class Display(Protocol):
@@ -28,7 +28,7 @@ class Display(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def show(self, event: Uploaded | Outcome) -> None: ...
+    def show(self, event: Event | Outcome) -> None: ...
 
 
 class Bar:
@@ -57,8 +57,17 @@ class Bar:
     ) -> None:
         self._progress.stop()
 
-    def show(self, event: Uploaded | Outcome) -> None:
+    @property
+    def description(self) -> str:
+        """What stands beside the bar, in Rich's markup."""
+        return self._progress.tasks[0].description
+
+    def show(self, event: Event | Outcome) -> None:
         """Move the bar."""
+        if isinstance(event, Waiting):
+            said = f"{self._counted()} [yellow]waiting {event.seconds:.0f} s: {escape(event.reason)}[/]"
+            self._progress.update(self._task, description=said)
+            return
         if isinstance(event, Uploaded):
             self._uploaded += 1
             self._progress.update(self._task, description=self._counted())
@@ -85,6 +94,7 @@ class Lines:
         self._console = console
         self._total = total
         self._done = 0
+        self._is_waiting = False
 
     def __enter__(self) -> Self:
         return self
@@ -94,9 +104,16 @@ class Lines:
     ) -> None:
         return None
 
-    def show(self, event: Uploaded | Outcome) -> None:
-        """Print the line."""
-        if isinstance(event, Outcome):
+    def show(self, event: Event | Outcome) -> None:
+        """Print the line; the reason of a wait once, until a recording is taken again."""
+        if isinstance(event, Waiting):
+            if not self._is_waiting:
+                line = f"Waiting: {event.reason}"
+                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._is_waiting = True
+        elif isinstance(event, Uploaded):
+            self._is_waiting = False
+        else:
             self._done += 1
             line = f"{self._done}/{self._total} {event.status} {printable(event.source)}"
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +19,14 @@ LONG_POLL_SECONDS = 25.0
 SHORTEST_POLL_SECONDS = 0.1
 
 Source = str | os.PathLike[str] | BinaryIO
+OnWait = Callable[[str, float], None]
 
 
 class ShrutlekhClient:
     """Submits recordings to a service and fetches what becomes of them.
 
-    Requests that meet a broken connection, 429 or 503 are tried again within ``retries``. An upload whose
-    answer got lost may so be submitted twice; the second job is whole and the first one is left alone.
+    Requests that meet a broken connection, 429, 503 or 507 are tried again within ``retries``. A submission
+    carries a key that its repetitions share: one whose answer got lost is not submitted twice.
 
     Every method raises:
         ApiError: the service answered with an error.
@@ -66,27 +68,43 @@ class ShrutlekhClient:
         model: str | None = None,
         transcript: bool = True,
         waveform: bool = True,
+        priority: str | None = None,
+        client: str | None = None,
+        idempotency_key: str | None = None,
+        on_wait: OnWait | None = None,
     ) -> Job:
         """Upload a recording, streamed from the disk in small blocks, and queue its job.
 
         Args:
             source: a path, or a seekable binary file, which is sent from its beginning.
             name: what the service calls the recording; by default the file's name without its folder.
+            priority: "high", "normal" or "low"; by default the service's choice.
+            client: who submits; clients take turns. By default the service goes by the address.
+            idempotency_key: 1 to 255 visible ASCII characters; by default a random one. The service answers
+                the same key and recording with the same job.
+            on_wait: told, before each pause, why the recording is not taken yet and how many seconds the
+                pause lasts.
 
         Raises:
             RecordingUnreadable: the file cannot be read, or became shorter while it was read.
         """
         form = {"transcript": _flag(transcript), "waveform": _flag(waveform)}
-        if model is not None:
-            form["model"] = model
+        form |= {
+            field: value
+            for field, value in {"model": model, "priority": priority, "client": client}.items()
+            if value is not None
+        }
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         with _opened(source) as file:
             upload_name = _sendable(name or Path(str(getattr(file, "name", "recording"))).name)
             content = (upload_name, cast(BinaryIO, _Snapshot(file)), "application/octet-stream")
 
             def request() -> httpx.Request:  # reads the file from its beginning, each time
-                return self._http.build_request("POST", "/v1/jobs", data=form, files={"file": content})
+                return self._http.build_request(
+                    "POST", "/v1/jobs", data=form, files={"file": content}, headers=headers
+                )
 
-            return self._job(self._send(request))
+            return self._job(self._send(request, on_wait=on_wait))
 
     def job(self, job_id: str, wait: float | None = None) -> Job:
         """A job as it is now, or with ``wait`` when it has ended or that many seconds are over."""
@@ -147,6 +165,10 @@ class ShrutlekhClient:
         response = self._send(lambda: self._http.build_request("DELETE", f"/v1/jobs/{job_id}"))
         return None if response.status_code == httpx.codes.NO_CONTENT else self._job(response)
 
+    def retry(self, job_id: str) -> Job:
+        """Queue a job again that failed or was cancelled."""
+        return self._job(self._send(lambda: self._http.build_request("POST", f"/v1/jobs/{job_id}/retry")))
+
     def models(self) -> dict[str, Any]:
         """``{"default": name, "models": [...]}``."""
         with self._shape():
@@ -193,27 +215,37 @@ class ShrutlekhClient:
         request: Callable[[], httpx.Request],
         accept: tuple[int, ...] = (),
         retries: Retries | None = None,
+        on_wait: OnWait | None = None,
     ) -> httpx.Response:
         """Send what ``request`` builds anew for each try; ``accept`` are answers besides 2xx to return."""
         retries = retries or self._retries
-        for tried in range(1, retries.attempts + 1):
-            last = tried == retries.attempts
+        tried = 0
+        while True:
+            tried += 1
             retry_after = None
             try:
                 response = self._http.send(request())
             except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
                 raise Unreachable(f"{self.url} is not a URL that begins with http:// or https://.") from error
             except httpx.TransportError as error:
-                if last:
-                    raise self._unreachable(error) from error
+                failure: ApiError | Unreachable = self._unreachable(error)
+                failure.__cause__ = error
             else:
                 if response.is_success or response.status_code in accept:
                     return response
-                if last or response.status_code not in RETRYABLE_STATUS:
-                    raise _api_error(response)
+                failure = _api_error(response)
+                if response.status_code not in RETRYABLE_STATUS:
+                    raise failure
                 retry_after = _retry_after(response)
-            self._sleep(retries.delay(tried, retry_after))
-        raise AssertionError("unreachable: the last try returns or raises")
+                is_full = response.status_code == httpx.codes.TOO_MANY_REQUESTS and retry_after is not None
+                if is_full and retries.waits_for_room:
+                    tried = 0
+            if tried >= retries.attempts:
+                raise failure
+            pause = retries.delay(max(tried, 1), retry_after)
+            if on_wait is not None:
+                on_wait(failure.message, pause)
+            self._sleep(pause)
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):

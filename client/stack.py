@@ -22,6 +22,8 @@ START_SECONDS = 180.0
 API_DRAIN_SECONDS = 15.0
 REDIS_DRAIN_SECONDS = 5.0
 SWEEPER_DRAIN_SECONDS = 5.0
+# What a worker may need beyond its drain: a step of the job in hand, and the end of its processes.
+WORKER_STEP_SECONDS = 40.0
 RESTARTS, RESTARTS_WITHIN = 5, 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 
@@ -48,7 +50,11 @@ class Place:
 
 
 class Stack:
-    """Starts, watches and stops the children. ``say`` is told what the person in front should know."""
+    """Starts, watches and stops the children.
+
+    ``say`` is told what the person in front should know. ``drain_seconds`` is how long jobs in progress go on
+    at a stop; None leaves it to the settings.
+    """
 
     def __init__(
         self,
@@ -57,15 +63,16 @@ class Stack:
         say: Callable[[str], None],
         *,
         workers: int | None = None,
-        drain_seconds: float = 60.0,
+        drain_seconds: float | None = None,
         verbose: bool = False,
     ) -> None:
         self._place = place
         self._signals = signals
         self._say = say
-        self._drain_seconds = drain_seconds
+        self._drain_given = drain_seconds is not None
+        self._drain_seconds = WORKER_STEP_SECONDS + (drain_seconds or 0.0)
         logs = None if verbose else place.data / "logs"
-        environment = _environment(place, workers)
+        environment = _environment(place, workers, drain_seconds)
 
         def child(title: str, name: str, command: list[str]) -> Child:
             return Child(title, command, environment, None if logs is None else logs / f"{name}.log")
@@ -129,7 +136,7 @@ class Stack:
         return True
 
     def stop(self) -> bool:
-        """Stop the API and the sweeper, then the worker when its jobs are done, then Redis.
+        """Stop the API and the sweeper, then the worker when its jobs are done or given back, then Redis.
 
         Returns True if none had to be killed.
 
@@ -169,6 +176,8 @@ class Stack:
             settings = Settings(data_dir=place.data, host=place.host, port=place.port)
         except ValueError as error:
             raise StartFailed(f"A setting in the environment is wrong. {error}") from error
+        if not self._drain_given:
+            self._drain_seconds += settings.drain_seconds
         try:
             with contextlib.closing(Database(settings.database)) as database:
                 upgrade(database)
@@ -203,7 +212,7 @@ class Stack:
         return len(self._restarts) <= RESTARTS
 
 
-def _environment(place: Place, workers: int | None) -> dict[str, str]:
+def _environment(place: Place, workers: int | None, drain_seconds: float | None) -> dict[str, str]:
     path = [str(CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
         **os.environ,
@@ -216,6 +225,8 @@ def _environment(place: Place, workers: int | None) -> dict[str, str]:
     }
     if workers is not None:
         environment["SHRUTLEKH_WORKER_PROCESSES"] = str(workers)
+    if drain_seconds is not None:
+        environment["SHRUTLEKH_DRAIN_SECONDS"] = str(drain_seconds)
     return environment
 
 

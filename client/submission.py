@@ -24,6 +24,8 @@ class Options:
         in_flight: recordings between upload and result at a time, which bounds memory and open polls.
         wait: whether to wait for results and write them.
         force: whether to do again what an earlier run did.
+        priority: "high", "normal" or "low".
+        client: who submits; clients take turns.
     """
 
     model: str | None = None
@@ -32,6 +34,8 @@ class Options:
     in_flight: int = 32
     wait: bool = True
     force: bool = False
+    priority: str | None = None
+    client: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,18 @@ class Uploaded:
     """A recording has reached the service."""
 
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The service does not take a recording yet, as when its queue is full: why, and for how long."""
+
+    source: str
+    reason: str
+    seconds: float
+
+
+Event = Uploaded | Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +92,9 @@ class Submission:
         self._upload_slots = threading.Semaphore(options.uploads)
         self._writing = threading.Lock()
         self._stopped = threading.Event()
-        self._events: queue.SimpleQueue[Uploaded | Outcome | Exception | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event | Outcome | Exception | None] = queue.SimpleQueue()
 
-    def run(self) -> Generator[Uploaded | Outcome, None, None]:
+    def run(self) -> Generator[Event | Outcome, None, None]:
         """What happens, as it happens; to be iterated once.
 
         Leaving it early, by Ctrl-C for example, begins nothing new and leaves no output half written.
@@ -153,7 +169,14 @@ class Submission:
     def _submit(self, recording: Recording) -> Outcome:
         options = self._options
         with self._upload_slots:
-            job = self._client.submit(recording.source, model=options.model, waveform=options.waveform)
+            job = self._client.submit(
+                recording.source,
+                model=options.model,
+                waveform=options.waveform,
+                priority=options.priority,
+                client=options.client,
+                on_wait=lambda reason, seconds: self._events.put(Waiting(recording.source, reason, seconds)),
+            )
         self._events.put(Uploaded(recording.source))
         if not options.wait:
             return Outcome(recording.source, job.status, job_id=job.id)

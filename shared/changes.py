@@ -15,9 +15,11 @@ CHANNEL = "shrutlekh:changes"
 log = structlog.get_logger(__name__)
 
 
-def announce(redis: Redis, job_id: uuid.UUID) -> None:
-    """Say that the job has changed. A Redis that is away is no error."""
+def announce(redis: Redis, job_id: uuid.UUID) -> bool:
+    """Say that the job has changed. False when Redis is away, which is no error."""
     try:
         redis.publish(CHANNEL, str(job_id))
     except (RedisError, OSError) as error:
         log.debug("announcement_lost", job_id=str(job_id), error=type(error).__name__)
+        return False
+    return True

@@ -1,5 +1,6 @@
 """Sessions on SQLite and Postgres with one discipline: say beforehand whether you read or write."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,19 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from shared.errors import DatabaseUnavailable
+from shared.errors import DatabaseFull, DatabaseUnavailable
 
 WRITES = "shrutlekh_writes"
 SQLITE_BUSY_SECONDS = 15.0
+POSTGRES_DISK_FULL = "53100"
+# A server that vanishes without a word, as behind a network that drops packets, is noticed in half a minute.
+POSTGRES_CONNECTION = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
 
 
 class Database:
@@ -42,7 +52,7 @@ class Database:
         """A session in one transaction: committed at the end of the block, rolled back if it raises.
 
         Raises:
-            DatabaseUnavailable: the database does not answer.
+            DatabaseUnavailable: the database does not answer; DatabaseFull: its disk is full.
         """
         with _outage_named(), Session(self.engine, expire_on_commit=False) as session, session.begin():
             session.connection(execution_options={WRITES: True})
@@ -63,11 +73,18 @@ def _outage_named() -> Iterator[None]:
     try:
         yield
     except (OperationalError, PoolTimeout) as error:
+        if isinstance(error, OperationalError) and _is_disk_full(error):
+            raise DatabaseFull("The disk of the server's database is full. Tell its operator.") from error
         raise DatabaseUnavailable("The database does not answer. Try again in a moment.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable("The database connection was lost. Try again in a moment.") from error
         raise
+
+
+def _is_disk_full(error: OperationalError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_FULL or getattr(error.orig, "sqlstate", None) == POSTGRES_DISK_FULL
 
 
 def _postgres_engine(url: str, pool_size: int) -> Engine:
@@ -77,7 +94,7 @@ def _postgres_engine(url: str, pool_size: int) -> Engine:
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 5},
+        connect_args=POSTGRES_CONNECTION,
     )
 
 

@@ -79,12 +79,44 @@ class IllegalTransition(ServiceError):
     title = "The job is in another state"
 
 
+class IdempotencyConflict(ServiceError):
+    """The idempotency key was used before, for another recording or other options."""
+
+    code = "idempotency_conflict"
+    status = 409
+    title = "The Idempotency-Key was used for something else"
+
+
+class RecordingGone(ServiceError):
+    """The job can't run again, for its recording is no longer kept."""
+
+    code = "recording_gone"
+    status = 409
+    title = "The recording is no longer there"
+
+
+class QueueFull(ServiceError):
+    """As many jobs wait as the operator allows."""
+
+    code = "queue_full"
+    status = 429
+    title = "Too many jobs are waiting"
+
+
 class UploadTooLarge(ServiceError):
     """The upload passed the size limit."""
 
     code = "upload_too_large"
     status = 413
     title = "The recording is too large"
+
+
+class UploadStalled(ServiceError):
+    """The upload paused for so long that what had arrived was taken for a crash's leftover and removed."""
+
+    code = "upload_stalled"
+    status = 408
+    title = "The upload took too long a pause"
 
 
 class NotMultipart(ServiceError):
@@ -139,6 +171,14 @@ class StorageFull(ServiceError):
     title = "The server's disk is full"
 
 
+class DatabaseFull(DatabaseUnavailable):
+    """The disk of the database is full: it can be read, but nothing can be added."""
+
+    code = StorageFull.code
+    status = StorageFull.status
+    title = StorageFull.title
+
+
 # The recording's fault: the same bytes fail again, so they are not kept.
 RECORDING_ERRORS = frozenset({"audio_unreadable", "audio_unsupported", "audio_too_long"})
 # Not the machine's fault: the job is not tried again.
@@ -147,4 +187,6 @@ PERMANENT_JOB_ERRORS = RECORDING_ERRORS | {"model_not_found", "model_invalid"}
 ATTEMPTS_EXHAUSTED = "attempts_exhausted"
 LEASE_EXPIRED = "lease_expired"
 WORKER_ERROR = "worker_error"
+ATTEMPT_TIMED_OUT = "attempt_timed_out"
+MEMORY_EXHAUSTED = "memory_exhausted"
 FILE_MISSING = "file_missing"

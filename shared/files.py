@@ -2,8 +2,10 @@
 
 import errno
 import hashlib
+import math
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from shared.errors import StorageFull, UploadTooLarge
+from shared.errors import StorageFull, UploadStalled, UploadTooLarge
 
 PARTIAL = ".part"
 
@@ -59,6 +61,7 @@ class Upload:
                 f"The recording is larger than the limit of {self._max_bytes:,} bytes. "
                 "Split it, or ask the operator to raise SHRUTLEKH_MAX_UPLOAD_BYTES."
             )
+        self._store.require_room(len(block))
         self._hash.update(block)
         rest = memoryview(block)
         with _disk_full_named():
@@ -71,12 +74,16 @@ class Upload:
 
         Raises:
             StorageFull: the disk has no room.
+            UploadStalled: it was removed as a crash's leftover while it waited for more.
         """
         with _disk_full_named():
             file = self._opened()
             os.fsync(file.fileno())
             file.close()
-            self._partial.rename(self._store.path(self._key))
+            try:
+                self._partial.rename(self._store.path(self._key))
+            except FileNotFoundError as error:
+                raise UploadStalled("The upload paused for too long. Send the recording again.") from error
         self._file = None
         return StoredFile(self._key, self.size, self._hash.hexdigest())
 
@@ -104,10 +111,14 @@ class Upload:
 
 
 class FileStore:
-    """Files by key under a root folder, spread over 256 sub-folders."""
+    """Files by key under a root folder, spread over 256 sub-folders.
 
-    def __init__(self, root: Path) -> None:
+    Uploads leave ``reserve_bytes`` of the disk free, or a block less for each that is written at the moment.
+    """
+
+    def __init__(self, root: Path, reserve_bytes: int = 0) -> None:
         self.root = root
+        self._reserve_bytes = reserve_bytes
 
     def path(self, key: str) -> Path:
         """Where the file with this key lies. Keys are made by the store, never by a client."""
@@ -117,25 +128,44 @@ class FileStore:
         """Begin to store a file of at most ``max_bytes``."""
         return Upload(self, max_bytes)
 
+    def require_room(self, size: int) -> None:
+        """Refuse ``size`` more bytes that would eat into the reserve.
+
+        Raises:
+            StorageFull: they would.
+        """
+        with _disk_full_named():
+            self.root.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self.root).free < self._reserve_bytes + size:
+            raise StorageFull("The server has no room for this recording. Tell its operator.")
+
     def delete(self, key: str) -> None:
         """Remove a file; one that is gone already is no error."""
         self.path(key).unlink(missing_ok=True)
 
-    def keys(self) -> Iterator[str]:
-        """The keys of all whole files."""
-        for path in self.root.glob("??/*"):
-            if path.suffix != PARTIAL:
-                yield path.name
+    def keys(self, older_than: float = math.inf) -> Iterator[str]:
+        """The keys of the whole files that were last written before ``older_than`` (Unix time)."""
+        for entry in self._entries(older_than):
+            if not entry.name.endswith(PARTIAL):
+                yield entry.name
 
     def remove_partial(self, older_than: float) -> int:
         """Remove what a crash left of uploads, last written before ``older_than`` (Unix time)."""
         removed = 0
-        for path in self.root.glob(f"??/*{PARTIAL}"):
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < older_than:
-                    path.unlink()
-                    removed += 1
+        for entry in self._entries(older_than):
+            if entry.name.endswith(PARTIAL):
+                Path(entry.path).unlink(missing_ok=True)
+                removed += 1
         return removed
+
+    def _entries(self, older_than: float) -> Iterator["os.DirEntry[str]"]:
+        """Files, a folder at a time: memory does not grow with their number."""
+        for folder in self.root.glob("??"):
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):
+                        if entry.is_file() and entry.stat().st_mtime < older_than:
+                            yield entry
 
 
 @contextmanager

@@ -3,30 +3,30 @@
 ::
 
     (new) --submitted--> queued --claimed--> running --succeeded--> succeeded
-                           ^  |                | | '---failed-----> failed
-                           |  '--cancelled--.  | '-----cancelled--> cancelled
-                           '--requeued-----(-)-'         ^
-                                            '------------'
+                         ^ ^ ^               | | |
+                         | | '---requeued----' | '---failed------> failed -----.
+                         | '-----released------'                               |
+                         '-------retried----- failed, cancelled <--------------'
+
+    queued, running --cancelled--> cancelled        queued --failed--> failed (its file is gone)
 
 Every transition is one conditional UPDATE and one row in ``job_events``, in the caller's transaction: two
 processes that try the same transition never both succeed.
 """
 
 import enum
-import random
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from shared.clock import now
-from shared.errors import ATTEMPTS_EXHAUSTED, IllegalTransition
+from shared.errors import IllegalTransition
 from shared.tables import Job, JobEvent, JobStatus
-
-BACKOFF_SECONDS = 1.0
+from shared.turns import give_turns
 
 
 class Event(enum.StrEnum):
@@ -35,6 +35,8 @@ class Event(enum.StrEnum):
     SUBMITTED = "submitted"
     CLAIMED = "claimed"
     REQUEUED = "requeued"  # its lease ran out, or a retryable error struck
+    RELEASED = "released"  # its worker stops; the attempt does not count
+    RETRIED = "retried"  # its owner wants it tried again
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -51,19 +53,23 @@ class Transition:
 TRANSITIONS = {
     Event.CLAIMED: Transition(frozenset({JobStatus.QUEUED}), JobStatus.RUNNING),
     Event.REQUEUED: Transition(frozenset({JobStatus.RUNNING}), JobStatus.QUEUED),
+    Event.RELEASED: Transition(frozenset({JobStatus.RUNNING}), JobStatus.QUEUED),
+    Event.RETRIED: Transition(frozenset({JobStatus.FAILED, JobStatus.CANCELLED}), JobStatus.QUEUED),
     Event.SUCCEEDED: Transition(frozenset({JobStatus.RUNNING}), JobStatus.SUCCEEDED),
-    Event.FAILED: Transition(frozenset({JobStatus.RUNNING}), JobStatus.FAILED),
+    Event.FAILED: Transition(frozenset({JobStatus.QUEUED, JobStatus.RUNNING}), JobStatus.FAILED),
     Event.CANCELLED: Transition(frozenset({JobStatus.QUEUED, JobStatus.RUNNING}), JobStatus.CANCELLED),
 }
 
 
 def submit(session: Session, *jobs: Job) -> None:
-    """Insert new jobs, queued, each with its first event. All are given the same time."""
+    """Insert new jobs, queued, each with its turn and its first event. All are given the same time."""
     moment = now()
+    give_turns(session, jobs)
     for job in jobs:
         job.status = JobStatus.QUEUED
         job.created_at = job.available_at = moment
         job.progress = 0.0
+        job.chunks_done = 0
         job.attempt = 0
         job.cancel_requested = False
     session.add_all(jobs)
@@ -105,9 +111,14 @@ def transition(
     moment = now()
     if job.status not in rule.sources:
         raise IllegalTransition(f"The job can't be {event.value} now: it is {job.status}.")
-    values: dict[str, Any] = {"status": rule.target, "lease_owner": None, "lease_expires_at": None}
-    if rule.target.is_final:
-        values["finished_at"] = moment
+    values: dict[str, Any] = {
+        "status": rule.target,
+        "lease_owner": None,
+        "lease_expires_at": None,
+        "error_code": None,
+        "error_message": None,
+        "finished_at": moment if rule.target.is_final else None,
+    }
     values |= changes
     conditions = [Job.id == job.id, Job.status == job.status]
     if owner is not None:
@@ -129,92 +140,23 @@ def transition(
     return after
 
 
-def claim_next(session: Session, owner: str, lease: timedelta) -> Job | None:
-    """Give ``owner`` the lease on the job that has waited longest; None when no job is due."""
-    moment = now()
-    job = session.scalar(
-        select(Job)
-        .where(Job.status == JobStatus.QUEUED, Job.available_at <= moment)
-        .order_by(Job.available_at, Job.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    if job is None:
-        return None
-    return transition(
-        session,
-        job,
-        Event.CLAIMED,
-        attempt=Job.attempt + 1,
-        started_at=moment,
-        progress=0.0,
-        lease_owner=owner,
-        lease_expires_at=moment + lease,
-    )
-
-
-def hand_back(
-    session: Session,
-    job: Job,
-    *,
-    code: str,
-    message: str,
-    owner: str | None = None,
-    lease_expired: bool = False,
-) -> Job:
-    """End a running attempt that did not get through through no fault of the recording.
-
-    The job is cancelled if that was asked for, queued again with a growing pause, or, after its last attempt,
-    failed with ``attempts_exhausted`` and kept for an operator to look at.
+def retry(session: Session, job: Job, attempts: int) -> Job:
+    """Queue a failed or cancelled job again, for ``attempts`` more attempts. What it had done is kept.
 
     Raises:
         IllegalTransition: as for :func:`transition`.
     """
-    if job.cancel_requested:
-        return transition(session, job, Event.CANCELLED, owner=owner, lease_expired=lease_expired)
-    if job.attempt < job.max_attempts:
-        pause = BACKOFF_SECONDS * 2 ** (job.attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-        return transition(
-            session,
-            job,
-            Event.REQUEUED,
-            owner=owner,
-            lease_expired=lease_expired,
-            code=code,
-            progress=0.0,
-            available_at=now() + timedelta(seconds=pause),
-        )
+    give_turns(session, [job])
     return transition(
         session,
         job,
-        Event.FAILED,
-        owner=owner,
-        lease_expired=lease_expired,
-        code=ATTEMPTS_EXHAUSTED,
-        error_code=ATTEMPTS_EXHAUSTED,
-        error_message=f"The job was given up after {job.attempt} attempts. The last one ended so: {message}",
+        Event.RETRIED,
+        turn=job.turn,
+        progress=job.progress if job.chunks_done else 0.0,
+        available_at=now(),
+        max_attempts=job.attempt + attempts,
+        cancel_requested=False,
     )
-
-
-def renew(session: Session, job_id: uuid.UUID, owner: str, lease: timedelta, progress: float) -> bool:
-    """Renew the lease and report progress.
-
-    Returns:
-        True when the worker shall go on, False when its owner asked to cancel the job.
-
-    Raises:
-        IllegalTransition: the worker no longer holds the lease and must drop its work.
-    """
-    cancel_requested = session.execute(
-        update(Job)
-        .where(Job.id == job_id, Job.status == JobStatus.RUNNING, Job.lease_owner == owner)
-        .values(lease_expires_at=now() + lease, progress=min(max(progress, 0.0), 1.0))
-        .returning(Job.cancel_requested)
-        .execution_options(synchronize_session=False)
-    ).scalar_one_or_none()
-    if cancel_requested is None:
-        raise IllegalTransition("The lease on the job was lost.")
-    return not cancel_requested
 
 
 def _event(

@@ -17,7 +17,9 @@ class Settings(BaseSettings):
     together.
     """
 
-    model_config = SettingsConfigDict(env_prefix="SHRUTLEKH_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="SHRUTLEKH_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
 
     data_dir: Path = Field(Path("data"), description="Folder for the SQLite file and the stored recordings.")
     database_url: str = Field(
@@ -41,6 +43,14 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         2 * 1024**3, ge=1, description="Largest recording in bytes; a larger one is refused while it arrives."
     )
+    disk_reserve_bytes: int = Field(
+        256 * 1024**2,
+        ge=0,
+        description="Room that uploads leave free on the disk; one that would eat into it gets a 507.",
+    )
+    queue_limit: int = Field(
+        100_000, ge=0, description="Jobs that may wait at most; one more gets a 429. 0 sets no limit."
+    )
     max_wait_seconds: float = Field(60.0, ge=0, description="Longest `?wait=` that a poll may ask for.")
     simple_wait_seconds: float = Field(
         600.0,
@@ -53,13 +63,37 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         60.0, gt=0, description="How long a worker may stay silent before its job goes back to the queue."
     )
+    attempt_base_seconds: float = Field(
+        300.0, gt=0, description="Longest attempt at a job, not counting what its audio adds."
+    )
+    attempt_seconds_per_audio_second: float = Field(
+        4.0, ge=0, description="What each second of audio adds to the longest attempt."
+    )
     sweep_seconds: float = Field(5.0, gt=0, description="Pause between two rounds of the sweeper.")
+    orphan_seconds: float = Field(
+        3600.0,
+        gt=0,
+        description="Age at which a file without a job is deleted: what a crash left of an upload.",
+    )
+    retention_days: float | None = Field(
+        None,
+        gt=0,
+        description="Days after its end at which a job is erased with its recording. Empty keeps everything.",
+    )
 
     worker_processes: int = Field(
         0, ge=0, description="Worker processes. 0 means one for each CPU this process may use."
     )
     worker_threads: int = Field(
         0, ge=0, description="ONNX Runtime threads of a worker process. 0 shares the CPUs out evenly."
+    )
+    worker_memory_bytes: int = Field(
+        4 * 1024**3, ge=0, description="Memory that a worker process may allocate at most. 0 sets no limit."
+    )
+    drain_seconds: float = Field(
+        20.0,
+        ge=0,
+        description="How long a worker told to stop goes on with its job before it gives it back.",
     )
     heartbeat_seconds: float = Field(
         2.0, gt=0, description="Pause between two heartbeats of a worker; five missed and it counts as gone."

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     String,
     Text,
     TypeDecorator,
@@ -41,6 +42,14 @@ class JobStatus(enum.StrEnum):
     def is_final(self) -> bool:
         """True for the states in which nothing more happens by itself."""
         return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+class Priority(enum.IntEnum):
+    """Jobs of a higher level go first, always."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -81,6 +90,10 @@ class Base(DeclarativeBase):
 
 STATUSES = ", ".join(f"'{status}'" for status in JobStatus)
 
+# Spelt out, not bound as parameters: only then does a query find the partial indexes.
+QUEUED = text("status = 'queued'")
+RUNNING = text("status = 'running'")
+
 
 class Job(Base):
     """One recording on its way to text."""
@@ -109,19 +122,13 @@ class Job(Base):
         CheckConstraint("transcript OR waveform", name="something_wanted"),
         CheckConstraint("status <> 'succeeded' OR audio_seconds IS NOT NULL", name="seconds_when_succeeded"),
         Index("ix_jobs_newest", "created_at", "id"),
-        Index(
-            "ix_jobs_queue",
-            "available_at",
-            "id",
-            sqlite_where=text("status = 'queued'"),
-            postgresql_where=text("status = 'queued'"),
-        ),
-        Index(
-            "ix_jobs_leases",
-            "lease_expires_at",
-            sqlite_where=text("status = 'running'"),
-            postgresql_where=text("status = 'running'"),
-        ),
+        CheckConstraint("priority BETWEEN 0 AND 2", name="priority_known"),
+        CheckConstraint("chunks_done >= 0", name="chunks_counted"),
+        Index("ix_jobs_queue", "priority", "turn", "id", sqlite_where=QUEUED, postgresql_where=QUEUED),
+        Index("ix_jobs_turns", "client", "priority", "turn", sqlite_where=QUEUED, postgresql_where=QUEUED),
+        Index("ix_jobs_leases", "lease_expires_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
+        Index("ix_jobs_finished", "finished_at"),
+        Index("uq_jobs_idempotency_key", "idempotency_key", unique=True),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -147,7 +154,13 @@ class Job(Base):
     transcript: Mapped[bool]  # what is to be made: words,
     waveform: Mapped[bool]  # and a picture
 
+    client: Mapped[str] = mapped_column(String(64), server_default=text("''"))  # who takes turns with others
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
+    turn: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))  # see shared.turns
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+
     progress: Mapped[float]
+    chunks_done: Mapped[int] = mapped_column(server_default=text("0"))  # stretches of speech; words are kept
     attempt: Mapped[int]
     max_attempts: Mapped[int]
     available_at: Mapped[datetime] = mapped_column(UtcDateTime)

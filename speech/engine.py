@@ -50,19 +50,22 @@ class Engine:
         self,
         path: str | os.PathLike[str],
         max_seconds: float | None = None,
-        on_progress: Callable[[float], None] | None = None,
+        on_progress: Callable[["Transcription"], None] | None = None,
+        skip_chunks: int = 0,
     ) -> "Transcription":
         """Opens a recording; the work is done while the result is iterated.
 
         Args:
-            on_progress: called with `Transcription.progress` after each block of audio, also where nothing is
-                said. What it raises ends the transcription.
+            on_progress: called after each block of audio, also where nothing is said, and after each run of
+                the graph. What it raises ends the transcription.
+            skip_chunks: stretches of speech that an earlier attempt has done (`Transcription.chunks_done`):
+                they are cut again, which is cheap, and not recognised again. All others get the same words.
 
         Raises:
             AudioUnreadable, AudioUnsupported, AudioTooLong: here, or while iterating.
         """
         audio = open_audio(path, self.folder.sample_rate, max_seconds)
-        return Transcription(self, audio, on_progress)
+        return Transcription(self, audio, on_progress, skip_chunks)
 
 
 class Transcription:
@@ -70,6 +73,8 @@ class Transcription:
     `close`.
 
     Attributes:
+        chunks_done: stretches of speech whose segments were handed out, skipped ones among them. Within
+            `on_progress` it is always a number that another attempt can skip.
         timings: seconds of wall clock spent so far by stage: "decode" (file to chunks and peaks), "infer"
             (graph) and "text" (log-probabilities to words).
     """
@@ -81,11 +86,17 @@ class Transcription:
     """Chunks share a run of the graph only while less than this part of it is padding."""
 
     def __init__(
-        self, engine: Engine, audio: AudioReader, on_progress: Callable[[float], None] | None = None
+        self,
+        engine: Engine,
+        audio: AudioReader,
+        on_progress: Callable[["Transcription"], None] | None = None,
+        skip_chunks: int = 0,
     ) -> None:
         self._engine = engine
         self._audio = audio
         self._on_progress = on_progress
+        self._skip_chunks = skip_chunks
+        self.chunks_done = 0
         self.source_rate = audio.source_rate
         self.channels = audio.channels
         self._meter = PeakMeter(audio.sample_rate)
@@ -135,12 +146,29 @@ class Transcription:
                 else:
                     self._meter.push(block)
                     waiting += segmenter.push(block)
-            if self._on_progress is not None:
-                self._on_progress(self.progress)
+            self._skip(waiting)
+            self._report()
             while waiting and (ended or sum(len(chunk.samples) for chunk in waiting) >= self._batch_samples):
                 batch = take_batch(waiting, self._batch_samples, self.PADDING)
                 yield batch
+                self.chunks_done += len(batch)
                 del waiting[: len(batch)]
+                self._report()
+
+    def _skip(self, waiting: list[Chunk]) -> None:
+        """Drops what an earlier attempt did. The rest is then gathered as that attempt would have done."""
+        skipped = min(len(waiting), self._skip_chunks - self.chunks_done)
+        if skipped > 0:
+            self._recognised = self._end_of(waiting[skipped - 1])
+            self.chunks_done += skipped
+            del waiting[:skipped]
+
+    def _report(self) -> None:
+        if self._on_progress is not None:
+            self._on_progress(self)
+
+    def _end_of(self, chunk: Chunk) -> float:
+        return (chunk.start_sample + len(chunk.samples)) / self._audio.sample_rate
 
     @property
     def _batch_samples(self) -> float:
@@ -151,7 +179,7 @@ class Transcription:
         with self._timed("infer"):
             outputs = self._engine.recogniser.log_probs([chunk.samples for chunk in chunks])
         for chunk, log_probs in zip(chunks, outputs, strict=True):
-            end = (chunk.start_sample + len(chunk.samples)) / rate
+            end = self._end_of(chunk)
             with self._timed("text"):
                 words = self._engine.decoder.words(log_probs, chunk.start_sample / rate, end)
             self._recognised = end

@@ -174,6 +174,7 @@ def settings(database_url: str, redis_server: str, models_dir: Path, tmp_path: P
         redis_url=redis_server,
         models_dir=models_dir,
         default_model=MODEL,
+        disk_reserve_bytes=0,
     )
 
 
@@ -183,6 +184,15 @@ def _migrate(url: str) -> None:
         upgrade(database)
     finally:
         database.close()
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: str) -> Iterator[str]:
+    """URL of a Postgres database without any table."""
+    name = f"empty_{secrets.token_hex(6)}"
+    _in_maintenance(postgres_server, f"CREATE DATABASE {name}")
+    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+    _in_maintenance(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _in_maintenance(url: str, statement: str) -> None:

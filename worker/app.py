@@ -4,19 +4,22 @@ import logging
 import multiprocessing
 import os
 import signal
+import uuid
 from typing import Any
 
 import structlog
 from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from shared.logs import configure_logging
-from shared.queue import TRANSCRIBE, make_celery
+from shared.queue import TRANSCRIBE, JobQueue, make_celery
 from shared.settings import Settings
+from worker.ceiling import limit_memory
 from worker.cpus import Share
+from worker.drain import Drain
 from worker.heartbeat import Heartbeat
 from worker.process import WorkerProcess
-from worker.transcribe import answer
+from worker.transcribe import WornOut, answer
 
 WARM_UP_SECONDS = 120.0
 
@@ -35,6 +38,7 @@ class Worker:
         self._process: WorkerProcess | None = None
         self._heartbeat: Heartbeat | None = None
         self._start_failed = multiprocessing.Event()
+        self._drain = Drain(settings.drain_seconds)
         self.celery: Celery = make_celery(settings)
         self.celery.conf.update(
             worker_concurrency=share.processes,
@@ -47,9 +51,13 @@ class Worker:
             logging.getLogger(logger).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
         worker_process_init.connect(self.on_process_start, weak=False)
         worker_process_shutdown.connect(self.on_process_stop, weak=False)
+        worker_shutting_down.connect(self.on_shutting_down, weak=False)
 
     def run(self) -> bool:
-        """Work until SIGTERM (finishes the jobs in hand) or SIGQUIT (drops them; their leases run out).
+        """Work until SIGTERM or SIGQUIT.
+
+        SIGTERM lets the processes go on with their jobs for ``drain_seconds`` and then give them back;
+        SIGQUIT drops the jobs, and their leases run out.
 
         Returns:
             False when it ended because a process could not start.
@@ -66,16 +74,36 @@ class Worker:
         )
         return not self._start_failed.is_set()
 
-    def on_doorbell(self, _job_id: str) -> None:
-        """A message came: take the next job. Which one is SQL's decision, not the message's."""
+    def on_doorbell(self, job_id: str) -> None:
+        """A message came: take the next job. Which one is SQL's decision, not the message's.
+
+        Raises:
+            SystemExit: the pool shall replace this process.
+        """
         assert self._process is not None, "the pool starts its processes through on_process_start"
-        answer(self._process)
+        if self._drain.begun:
+            self._process.queue.ring(uuid.UUID(job_id))  # for another worker
+            return
+        try:
+            answer(self._process)
+        except (WornOut, MemoryError) as error:  # Celery's parent would end itself over a MemoryError
+            raise SystemExit(0) from error
+
+    def on_shutting_down(self, how: str, **_: Any) -> None:
+        """In the parent, in its signal handler: it was told to stop."""
+        if how == "Warm":
+            self._drain.begin()
 
     def on_process_start(self, **_: Any) -> None:
         """In a new process: load and warm the model, then say that a worker is there."""
         configure_logging(self.settings.log_level)
+        limit_memory(self.settings.worker_memory_bytes)
+        queue = JobQueue(self.celery)
         try:
-            self._process = process = WorkerProcess.start(self.settings, self.share.threads)
+            with self._drain.ends_process():
+                self._process = process = WorkerProcess.start(
+                    self.settings, self.share.threads, queue, self._drain
+                )
         except Exception:
             # Celery would go on without: a worker that answers no doorbell must not look like one that does.
             log.exception("worker_start_failed")

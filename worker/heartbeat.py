@@ -33,6 +33,6 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            with suppress(RedisError, OSError):
+            with suppress(RedisError, OSError, MemoryError):  # the job that eats it will end, not this thread
                 beat(self._redis, self._worker, self._expiry)
             self._stopped.wait(self._seconds)

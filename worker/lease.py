@@ -1,93 +1,223 @@
-"""The lease on a running job: renewed with progress, partial results saved along with it."""
+"""The lease on a running job: renewed with progress, partial results saved along with it, ended once."""
 
 import time
-import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import NoReturn
 
-from sqlalchemy import insert
+import structlog
+from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
-from shared.database import Database
-from shared.lifecycle import renew
-from shared.tables import SegmentRow
+from shared.errors import RECORDING_ERRORS, DatabaseUnavailable, IllegalTransition, JobNotFound
+from shared.jobs import get_job
+from shared.leases import hand_back, release, renew
+from shared.lifecycle import TRANSITIONS, Event, transition
+from shared.tables import Job, SegmentRow, WaveformRow
 from speech.transcript import Segment
+from worker.outage import outlast
+from worker.process import WorkerProcess
+from worker.recording import Outcome, Step
+from worker.rows import rows_of
+
+log = structlog.get_logger(__name__)
 
 
 class Cancelled(Exception):
     """The owner of the job asked to cancel it."""
 
 
+class Released(Exception):
+    """The worker stops; the job was given back."""
+
+
 class Lease:
     """What a worker holds while it works on a job.
 
     Segments are kept in memory and saved at most every ``every`` seconds, together with the renewal: a short
-    recording then costs no extra transaction.
+    recording then costs no extra transaction. While the database is away the work goes on; a lease that runs
+    out meanwhile is renewed all the same if nobody took the job.
+
+    What ends it (:meth:`succeed`, :meth:`fail`, ...) returns True, or False when the lease was lost, and
+    raises DatabaseUnavailable when the database stays away.
     """
 
-    def __init__(
-        self, database: Database, job_id: uuid.UUID, owner: str, seconds: float, every: float
-    ) -> None:
-        self.owner = owner
-        self._database = database
-        self._job_id = job_id
-        self._length = timedelta(seconds=seconds)
+    def __init__(self, process: WorkerProcess, job: Job, segments: int, every: float) -> None:
+        """``job`` was just claimed; ``segments`` of it are in the database from attempts before."""
+        assert job.lease_owner is not None
+        self.owner: str = job.lease_owner
+        self._process = process
+        self._job = job
         self._every = every
         self._renewed = time.monotonic()
-        self._progress = 0.0
+        self._progress = job.progress
         self._unsaved: list[Segment] = []
-        self._saved = 0
+        self._saved = segments
+        self._in_doubt = False
 
     def add(self, segment: Segment) -> None:
         """Take a finished segment."""
         self._unsaved.append(segment)
 
-    def keep(self, progress: float) -> bool:
-        """Renew the lease, with progress and partial results, if it is time to. True if it was.
+    def keep(self, step: Step) -> bool:
+        """Renew the lease, with progress and partial results, if it is time to. True if it was renewed.
 
         Raises:
             Cancelled: the job shall not go on.
+            Released: the worker stops, and the job was given back with all that was done.
             IllegalTransition: the lease was lost; somebody else has the job now.
         """
+        if self._process.drain.over:
+            self._give_back(step)
         if time.monotonic() - self._renewed < self._every:
             return False
-        self._progress = max(self._progress, progress)  # an estimate may fall, what people see must not
-        with self._database.write() as session:
-            go_on = renew(session, self._job_id, self.owner, self._length, self._progress)
-            self.save_segments(session)
-        self._renewed = time.monotonic()
+        try:
+            with self._saving() as session:
+                go_on = self._renew(session, step)
+        except DatabaseUnavailable:
+            log.warning("database_unavailable")
+            return False
+        except IllegalTransition:
+            log.warning("lease_lost")
+            raise
+        finally:
+            self._renewed = time.monotonic()
         if not go_on:
             raise Cancelled
         return True
 
-    def save_segments(self, session: Session) -> None:
-        """Write the segments that are not in the database yet."""
-        rows = rows_of(self._job_id, self._saved, self._unsaved)
-        if rows:
-            session.execute(insert(SegmentRow), rows)
+    def is_lost(self) -> bool:
+        """Whether somebody else has the job. False also while the database is away."""
+        try:
+            with self._process.database.read() as session:
+                found = session.get(Job, self._job.id)
+        except DatabaseUnavailable:
+            return False
+        return found is None or found.lease_owner != self.owner
+
+    def succeed(self, outcome: Outcome) -> bool:
+        """Save everything: the job is done."""
+
+        def write(session: Session) -> None:
+            stage_seconds = {stage: round(seconds, 4) for stage, seconds in outcome.stage_seconds.items()}
+            transition(
+                session,
+                self._job,
+                Event.SUCCEEDED,
+                owner=self.owner,
+                progress=1.0,
+                audio_seconds=outcome.seconds,
+                audio_sample_rate=outcome.sample_rate,
+                audio_channels=outcome.channels,
+                stage_seconds=stage_seconds,
+            )
+            if outcome.png is not None:
+                row = {"job_id": self._job.id, "png": outcome.png, "peaks": outcome.peaks}
+                session.execute(insert(WaveformRow).values(row))
+
+        return self._end(Event.SUCCEEDED, write, saving=True)
+
+    def fail(self, code: str, message: str) -> bool:
+        """End the job for good. A recording that can never be read is not kept."""
+
+        def write(session: Session) -> None:
+            self._drop_segments(session, first=0)
+            transition(
+                session,
+                self._job,
+                Event.FAILED,
+                owner=self.owner,
+                code=code,
+                chunks_done=0,
+                error_code=code,
+                error_message=message,
+            )
+            if code in RECORDING_ERRORS:  # before the commit: whoever sees the end finds nothing left
+                self._process.files.delete(self._job.file_key)
+
+        return self._end(Event.FAILED, write)
+
+    def cancel(self) -> bool:
+        """End the job as its owner asked."""
+
+        def write(session: Session) -> None:
+            self._drop_segments(session, first=0)
+            transition(session, self._job, Event.CANCELLED, owner=self.owner, chunks_done=0)
+
+        return self._end(Event.CANCELLED, write)
+
+    def hand_back(self, code: str, message: str) -> bool:
+        """End the attempt, through no fault of the recording. Segments not saved yet are dropped."""
+
+        def write(session: Session) -> None:
+            job = get_job(session, self._job.id)
+            hand_back(session, job, owner=self.owner, code=code, message=message)
+
+        return self._end(Event.REQUEUED, write)
+
+    def release(self) -> bool:
+        """Give the job back because the worker stops in the middle of a step."""
+        return self._end(Event.RELEASED, self._release)
+
+    def _give_back(self, step: Step) -> NoReturn:
+        def write(session: Session) -> None:
+            self._renew(session, step)
+            self._release(session)
+
+        if not self._end(Event.RELEASED, write, saving=True):
+            raise IllegalTransition("The lease on the job was lost.")
+        raise Released
+
+    def _release(self, session: Session) -> None:
+        release(session, get_job(session, self._job.id), owner=self.owner)
+
+    def _end(self, event: Event, write: Callable[[Session], None], *, saving: bool = False) -> bool:
+        def attempt(again: bool) -> bool:
+            try:
+                with self._saving() if saving else self._process.database.write() as session:
+                    write(session)
+            except (IllegalTransition, JobNotFound):
+                if again and self._has_ended(event):
+                    return True
+                log.warning("lease_lost")
+                return False
+            return True
+
+        seconds = self._process.settings.lease_seconds
+        return outlast(attempt, seconds, lambda: self._process.drain.late)
+
+    def _has_ended(self, event: Event) -> bool:
+        """Whether a try whose answer was lost had taken effect."""
+        with self._process.database.read() as session:
+            found = session.get(Job, self._job.id)
+        if found is None or found.started_at != self._job.started_at:  # somebody has claimed it since
+            return False
+        return found.status is TRANSITIONS[event].target
+
+    def _renew(self, session: Session, step: Step) -> bool:
+        self._progress = max(self._progress, step.progress)  # an estimate may fall, what people see must not
+        length = timedelta(seconds=self._process.settings.lease_seconds)
+        return renew(session, self._job.id, self.owner, length, self._progress, step.chunks_done)
+
+    @contextmanager
+    def _saving(self) -> Iterator[Session]:
+        """A transaction whose block first proves that the lease is held; the segments are written behind."""
+        try:
+            with self._process.database.write() as session:
+                yield session
+                if self._in_doubt:
+                    self._drop_segments(session, first=self._saved)
+                rows = rows_of(self._job.id, self._saved, self._unsaved)
+                if rows:
+                    session.execute(insert(SegmentRow), rows)
+        except DatabaseUnavailable:
+            self._in_doubt = True  # they may be there or not
+            raise
+        self._in_doubt = False
         self._saved += len(rows)
         self._unsaved.clear()
 
-
-def rows_of(job_id: uuid.UUID, first: int, segments: Sequence[Segment]) -> list[dict[str, object]]:
-    """Segments as rows of the table, counted from ``first``. Times to the millisecond."""
-    return [
-        {
-            "job_id": job_id,
-            "position": position,
-            "start_seconds": round(segment.start, 3),
-            "end_seconds": round(segment.end, 3),
-            "text": segment.text,
-            "confidence": None if segment.confidence is None else round(segment.confidence, 4),
-            "words": [
-                {
-                    "text": word.text,
-                    "start": round(word.start, 3),
-                    "end": round(word.end, 3),
-                    "confidence": round(word.confidence, 4),
-                }
-                for word in segment.words
-            ],
-        }
-        for position, segment in enumerate(segments, first)
-    ]
+    def _drop_segments(self, session: Session, first: int) -> None:
+        own = SegmentRow.job_id == self._job.id
+        session.execute(delete(SegmentRow).where(own, SegmentRow.position >= first))

@@ -9,8 +9,10 @@ from redis import Redis
 
 from shared.database import Database
 from shared.files import FileStore
+from shared.queue import JobQueue, make_celery
 from shared.settings import Settings
 from speech.waveform import Painter, PeakMeter
+from worker.drain import Drain
 from worker.engines import Engines
 
 
@@ -22,13 +24,17 @@ class WorkerProcess:
     settings: Settings
     database: Database
     redis: Redis
+    queue: JobQueue
     files: FileStore
     engines: Engines
     painter: Painter
+    drain: Drain
 
     @classmethod
-    def start(cls, settings: Settings, threads: int) -> "WorkerProcess":
-        """Connect, load the default model and warm it.
+    def start(
+        cls, settings: Settings, threads: int, queue: JobQueue | None = None, drain: Drain | None = None
+    ) -> "WorkerProcess":
+        """Connect, load the default model and warm it. Without a pool there is no drain to share.
 
         Raises:
             ModelNotInstalled, SpeechError: the default model can't be loaded.
@@ -42,12 +48,15 @@ class WorkerProcess:
             settings=settings,
             database=Database(settings.database, pool_size=2),
             redis=Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=2),
+            queue=queue or JobQueue(make_celery(settings)),
             files=FileStore(settings.files_dir),
             engines=engines,
             painter=painter,
+            drain=drain or Drain(settings.drain_seconds),
         )
 
     def close(self) -> None:
         """Close the connections."""
         self.database.close()
         self.redis.close()
+        self.queue.close()

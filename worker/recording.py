@@ -4,14 +4,25 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from speech.audio import open_audio
-from speech.engine import Engine
+from speech.engine import Engine, Transcription
 from speech.transcript import Segment
 from speech.waveform import Painter, PeakMeter, Peaks
 
 PICTURE_SAMPLE_RATE = 16_000
+
+
+class Step(NamedTuple):
+    """How far an attempt is."""
+
+    progress: float
+    """Part of the recording that is done, 0 to 1."""
+    chunks_done: int
+    """Stretches of speech that another attempt need not recognise again."""
+    audio_seconds: float
+    """Audio decoded so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +43,19 @@ def transcribe(
     engine: Engine,
     painter: Painter | None,
     on_segment: Callable[[Segment], None],
-    on_progress: Callable[[float], None],
+    on_progress: Callable[[Step], None],
+    skip_chunks: int = 0,
 ) -> Outcome:
     """Hand over each segment as it is known, then draw the picture if there is a painter.
 
     Raises:
         SpeechError: the recording can't be read or is too long.
     """
-    with engine.transcribe(path, max_seconds, on_progress) as transcription:
+
+    def on_step(transcription: Transcription) -> None:
+        on_progress(Step(transcription.progress, transcription.chunks_done, transcription.seconds))
+
+    with engine.transcribe(path, max_seconds, on_step, skip_chunks) as transcription:
         for segment in transcription:
             on_segment(segment)
         stage_seconds = dict(transcription.timings)
@@ -56,7 +72,7 @@ def transcribe(
         )
 
 
-def draw(path: Path, max_seconds: float, painter: Painter, on_progress: Callable[[float], None]) -> Outcome:
+def draw(path: Path, max_seconds: float, painter: Painter, on_progress: Callable[[Step], None]) -> Outcome:
     """Only the picture.
 
     Raises:
@@ -67,7 +83,7 @@ def draw(path: Path, max_seconds: float, painter: Painter, on_progress: Callable
         meter = PeakMeter(audio.sample_rate)
         for block in audio:
             meter.push(block)
-            on_progress(audio.progress)
+            on_progress(Step(audio.progress, 0, audio.decoded_seconds))
         decode = time.perf_counter() - began
         png, peaks, waveform = _paint(painter, meter.peaks())
         return Outcome(

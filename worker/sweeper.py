@@ -1,13 +1,14 @@
 """The sweeper: jobs whose worker fell silent go back to the queue, and lost doorbells are rung again.
 
-``python -m worker.sweeper`` runs it; any number may run at once, for every step is a conditional update.
+``python -m worker.sweeper`` runs it, with retention and mending; any number may run at once, for every step
+is a conditional update.
 """
 
 import signal
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from redis import Redis
@@ -20,14 +21,17 @@ from shared.database import Database
 from shared.errors import LEASE_EXPIRED, IllegalTransition, ServiceError
 from shared.files import FileStore
 from shared.jobs import get_job
-from shared.lifecycle import hand_back
+from shared.leases import hand_back
 from shared.logs import configure_logging
 from shared.queue import QUEUE, JobQueue, make_celery
 from shared.settings import Settings
-from shared.tables import Job, JobStatus
+from shared.tables import QUEUED, RUNNING, Job
+from shared.turns import ORDER
+from worker.mending import Mender
+from worker.retention import Retention
 
 AT_ONCE = 1000
-PARTIAL_UPLOAD_SECONDS = 3600.0
+MEND_SECONDS = 600.0
 
 log = structlog.get_logger(__name__)
 
@@ -35,25 +39,21 @@ log = structlog.get_logger(__name__)
 class Sweeper:
     """One round is :meth:`sweep`."""
 
-    def __init__(self, database: Database, redis: Redis, queue: JobQueue, files: FileStore) -> None:
+    def __init__(self, database: Database, redis: Redis, queue: JobQueue) -> None:
         self._database = database
         self._redis = redis
         self._queue = queue
-        self._files = files
 
     def sweep(self) -> None:
-        """Take back expired leases, ring for jobs that no message waits for, remove cut-off uploads."""
+        """Take back expired leases, and ring for jobs that no message waits for."""
         self.take_back_expired()
         self.ring_again()
-        self._files.remove_partial(time.time() - PARTIAL_UPLOAD_SECONDS)
 
     def take_back_expired(self) -> int:
         """End the attempts whose lease ran out; the number of them."""
         with self._database.read() as session:
             expired = session.scalars(
-                select(Job.id)
-                .where(Job.status == JobStatus.RUNNING, Job.lease_expires_at <= now())
-                .limit(AT_ONCE)
+                select(Job.id).where(RUNNING, Job.lease_expires_at <= now()).limit(AT_ONCE)
             ).all()
         return sum(self._take_back(job_id) for job_id in expired)
 
@@ -73,10 +73,7 @@ class Sweeper:
     def _due(self) -> Sequence[uuid.UUID]:
         with self._database.read() as session:
             return session.scalars(
-                select(Job.id)
-                .where(Job.status == JobStatus.QUEUED, Job.available_at <= now())
-                .order_by(Job.available_at, Job.id)
-                .limit(AT_ONCE)
+                select(Job.id).where(QUEUED, Job.available_at <= now()).order_by(*ORDER).limit(AT_ONCE)
             ).all()
 
     def _take_back(self, job_id: uuid.UUID) -> bool:
@@ -87,7 +84,7 @@ class Sweeper:
                     get_job(session, job_id),
                     lease_expired=True,
                     code=LEASE_EXPIRED,
-                    message="Its worker fell silent.",
+                    message="Its worker fell silent: it crashed, hung, or was cut off.",
                 )
         except (IllegalTransition, ServiceError):
             return False  # renewed, finished or erased in this moment
@@ -105,13 +102,27 @@ def main() -> None:
         signal.signal(number, lambda *_: stopped.set())
     database = Database(settings.database, pool_size=1)
     redis = Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=2)
-    sweeper = Sweeper(database, redis, JobQueue(make_celery(settings)), FileStore(settings.files_dir))
+    files = FileStore(settings.files_dir)
+    sweeper = Sweeper(database, redis, JobQueue(make_celery(settings)))
+    retention = Retention(database, files, settings.retention_days)
+    mender = Mender(database, redis, files, settings.orphan_seconds)
+    mend_pause = min(settings.orphan_seconds, MEND_SECONDS)
+    mend_at = time.monotonic()
     while not stopped.is_set():
-        try:
-            sweeper.sweep()
-        except ServiceError as error:
-            log.warning("sweep_failed", code=error.code)
+        _attempt(sweeper.sweep)
+        _attempt(retention.erase_expired)
+        if time.monotonic() >= mend_at:
+            _attempt(mender.mend)
+            mend_at = time.monotonic() + mend_pause
         stopped.wait(settings.sweep_seconds)
+
+
+def _attempt(step: Callable[[], object]) -> None:
+    """What fails in one round is done in the next."""
+    try:
+        step()
+    except (ServiceError, OSError) as error:
+        log.warning("sweep_failed", step=step.__qualname__, error=type(error).__name__)
 
 
 if __name__ == "__main__":

@@ -1,140 +1,170 @@
 """One doorbell, one job: claim it, work on it, end it in the database."""
 
 import time
-from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import structlog
-from sqlalchemy import delete, insert
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shared.changes import announce
 from shared.errors import (
+    ATTEMPT_TIMED_OUT,
     FILE_MISSING,
-    RECORDING_ERRORS,
+    MEMORY_EXHAUSTED,
     WORKER_ERROR,
     DatabaseUnavailable,
     IllegalTransition,
-    JobNotFound,
     ServiceError,
 )
-from shared.jobs import get_job
-from shared.lifecycle import Event, claim_next, hand_back, transition
-from shared.tables import Job, SegmentRow, WaveformRow
+from shared.jobs import count_segments
+from shared.leases import claim_next
+from shared.tables import RUNNING, Job
 from speech.errors import SpeechError
-from worker.lease import Cancelled, Lease
+from worker.ceiling import is_want_of_memory, lift_limit
+from worker.lease import Cancelled, Lease, Released
+from worker.outage import outlast
 from worker.process import WorkerProcess
-from worker.recording import Outcome, draw, transcribe
+from worker.recording import Outcome, Step, draw, transcribe
+from worker.watchdog import Watchdog
 
 SAVE_EVERY_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
 
+class WornOut(Exception):
+    """The process ran out of memory. Its job is handed back; it should end, for its heap is in pieces."""
+
+
 def answer(process: WorkerProcess) -> bool:
     """Claim the next job and see it to its end. False when none was due.
 
     Raises:
-        DatabaseUnavailable: the database went away; the lease will run out and the job come back.
+        DatabaseUnavailable: the database went away and stayed away; a lease will run out and its job come
+            back.
+        WornOut: see there.
     """
-    settings = process.settings
-    with process.database.write() as session:
-        job = claim_next(session, process.name, timedelta(seconds=settings.lease_seconds))
-        if job is not None and job.attempt > 1:
-            session.execute(delete(SegmentRow).where(SegmentRow.job_id == job.id))
-    if job is None:
+    claimed = _claim(process)
+    if claimed is None:
         return False
+    job, segments = claimed
     with structlog.contextvars.bound_contextvars(job_id=str(job.id)):
         announce(process.redis, job.id)
         log.info("job_started", attempt=job.attempt, model=job.model, bytes=job.file_bytes)
-        _work(process, job)
-        announce(process.redis, job.id)
+        try:
+            _work(process, job, segments)
+        finally:
+            announce(process.redis, job.id)
     return True
 
 
-def _work(process: WorkerProcess, job: Job) -> None:
-    began = time.perf_counter()
-    every = min(SAVE_EVERY_SECONDS, process.settings.lease_seconds / 4)
-    lease = Lease(process.database, job.id, process.name, process.settings.lease_seconds, every)
-    try:
-        path = process.files.path(job.file_key)
-        outcome = _run(process, job, path, lease)
+def _claim(process: WorkerProcess) -> tuple[Job, int] | None:
+    """The job whose turn it is, and the number of its segments that are saved."""
+
+    def claim(again: bool) -> tuple[Job, int] | None:
         with process.database.write() as session:
-            _save(session, job, lease, outcome)
-        log.info(
-            "job_succeeded",
-            audio_seconds=round(outcome.seconds, 3),
-            seconds=round(time.perf_counter() - began, 3),
-        )
+            job = _held(session, process.name) if again else None
+            if job is None:
+                job = claim_next(session, process.name, timedelta(seconds=process.settings.lease_seconds))
+            return None if job is None else (job, count_segments(session, job.id))
+
+    return outlast(claim, process.settings.lease_seconds, lambda: process.drain.begun)
+
+
+def _held(session: Session, owner: str) -> Job | None:
+    """A job that was claimed although the answer was lost."""
+    return session.scalar(select(Job).where(RUNNING, Job.lease_owner == owner).limit(1))
+
+
+def _work(process: WorkerProcess, job: Job, segments: int) -> None:
+    settings = process.settings
+    lease = Lease(process, job, segments, min(SAVE_EVERY_SECONDS, settings.lease_seconds / 4))
+
+    def on_timeout(limit: float) -> None:
+        log.error("attempt_timed_out", job_id=str(job.id), limit_seconds=round(limit, 3))
+        lease.hand_back(ATTEMPT_TIMED_OUT, f"It took longer than {limit:.0f} seconds.")
+        announce(process.redis, job.id)
+
+    watchdog = Watchdog(
+        settings.attempt_base_seconds,
+        settings.attempt_seconds_per_audio_second,
+        settings.lease_seconds,  # by then the lease has run out
+        on_timeout,
+        lease.is_lost,
+    )
+    with watchdog:
+        starved = _attempt(process, job, lease, watchdog)
+        if starved:  # only here: the error, and all that its frames held, is gone
+            lift_limit()
+            log.error("memory_exhausted", limit_bytes=settings.worker_memory_bytes)
+            lease.hand_back(MEMORY_EXHAUSTED, _memory_message(settings.worker_memory_bytes))
+    if starved:
+        raise WornOut
+
+
+def _attempt(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog) -> bool:
+    """Work on the job and end it; True if there was no memory for that, and the job is still to end."""
+    began = time.perf_counter()
+    try:
+        outcome = _run(process, job, lease, watchdog)
+        if lease.succeed(outcome):
+            seconds = round(time.perf_counter() - began, 3)
+            log.info("job_succeeded", audio_seconds=round(outcome.seconds, 3), seconds=seconds)
     except Cancelled:
-        _end(process, job, Event.CANCELLED)
+        if lease.cancel():
+            log.info("job_cancelled")
+    except Released:
+        log.info("job_released")
+        process.queue.ring(job.id)
+    except SystemExit:  # a SIGTERM to this very process, as an init system sends it to all of a service
+        if lease.release():
+            log.info("job_released")
+            process.queue.ring(job.id)
+        raise
     except IllegalTransition:
-        log.warning("lease_lost")
+        return False  # the lease was lost, and whoever has the job now goes on with it
     except DatabaseUnavailable:
         log.error("database_unavailable")
         raise
     except (SpeechError, ServiceError) as error:
-        _fail(process, job, error.code, error.message)
+        if is_want_of_memory(error):  # a model that could not be loaded for it, for example
+            return True
+        _fail(lease, error.code, error.message)
     except FileNotFoundError:
-        _fail(process, job, FILE_MISSING, "The stored recording is gone. Submit it again.")
+        _fail(lease, FILE_MISSING, "The stored recording is gone. Submit it again.")
     except Exception as error:
+        if is_want_of_memory(error):
+            return True
         log.exception("attempt_failed")
-        _hand_back(process, job, f"The worker met an unexpected {type(error).__name__}.")
+        lease.hand_back(WORKER_ERROR, f"The worker met an unexpected {type(error).__name__}.")
+    return False
 
 
-def _run(process: WorkerProcess, job: Job, path: Path, lease: Lease) -> Outcome:
-    def on_progress(progress: float) -> None:
-        if lease.keep(progress):
+def _run(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog) -> Outcome:
+    def on_progress(step: Step) -> None:
+        watchdog.heard(step.audio_seconds)
+        if lease.keep(step):
             announce(process.redis, job.id)
 
     settings = process.settings
+    path = process.files.path(job.file_key)
     if not path.is_file():
         raise FileNotFoundError(path)
     if not job.transcript:
         return draw(path, settings.max_audio_seconds, process.painter, on_progress)
     engine = process.engines.get(job.model)
     painter = process.painter if job.waveform else None
-    return transcribe(path, settings.max_audio_seconds, engine, painter, lease.add, on_progress)
-
-
-def _save(session: Session, job: Job, lease: Lease, outcome: Outcome) -> None:
-    transition(
-        session,
-        job,
-        Event.SUCCEEDED,
-        owner=lease.owner,
-        progress=1.0,
-        audio_seconds=outcome.seconds,
-        audio_sample_rate=outcome.sample_rate,
-        audio_channels=outcome.channels,
-        stage_seconds={stage: round(seconds, 4) for stage, seconds in outcome.stage_seconds.items()},
+    return transcribe(
+        path, settings.max_audio_seconds, engine, painter, lease.add, on_progress, job.chunks_done
     )
-    lease.save_segments(session)
-    if outcome.png is not None:
-        session.execute(insert(WaveformRow).values(job_id=job.id, png=outcome.png, peaks=outcome.peaks))
 
 
-def _end(process: WorkerProcess, job: Job, event: Event, *, keep_file: bool = True, **changes: Any) -> None:
-    try:
-        with process.database.write() as session:
-            session.execute(delete(SegmentRow).where(SegmentRow.job_id == job.id))
-            transition(session, job, event, owner=process.name, code=changes.get("error_code"), **changes)
-            if not keep_file:  # before the commit: whoever sees the end finds nothing left
-                process.files.delete(job.file_key)
-    except IllegalTransition:
-        log.warning("lease_lost")
-    else:
-        log.info("job_ended", outcome=event.value, **changes)
+def _fail(lease: Lease, code: str, message: str) -> None:
+    if lease.fail(code, message):
+        log.info("job_failed", error_code=code, error_message=message)
 
 
-def _hand_back(process: WorkerProcess, job: Job, message: str) -> None:
-    with suppress(IllegalTransition, JobNotFound), process.database.write() as session:
-        hand_back(session, get_job(session, job.id), owner=process.name, code=WORKER_ERROR, message=message)
-
-
-def _fail(process: WorkerProcess, job: Job, code: str, message: str) -> None:
-    """End the job for good. A recording that can never be read is not kept."""
-    keep_file = code not in RECORDING_ERRORS
-    _end(process, job, Event.FAILED, keep_file=keep_file, error_code=code, error_message=message)
+def _memory_message(limit: int) -> str:
+    ceiling = f" of {limit / 2**20:.0f} MiB" if limit else ""
+    return f"It needed more memory than a worker may use{ceiling}."

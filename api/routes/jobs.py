@@ -6,33 +6,40 @@ from fastapi import APIRouter, Request, Response
 
 from api import examples
 from api.caching import is_known, weak_etag
-from api.dependencies import Cursor, JobId, Limit, ServicesDep, StatusFilter, WaitSeconds
+from api.dependencies import Cursor, IdempotencyKey, JobId, Limit, ServicesDep, StatusFilter, WaitSeconds
 from api.openapi import form, problems
 from api.removal import cancel_or_erase
+from api.retrying import try_again
 from api.schemas import JobOut, PageOut, path_of
 from api.services import Services
 from api.submission import submit_form
 from shared.errors import (
     DatabaseUnavailable,
+    IdempotencyConflict,
     IllegalTransition,
     InvalidRequest,
     JobNotFound,
     ModelNotInstalled,
     NotMultipart,
+    QueueFull,
+    RecordingGone,
     StorageFull,
     UploadTooLarge,
 )
 from shared.jobs import get_job, page_of_jobs, queue_position
 
 JSON = "application/json"
+WHERE_TO_POLL = {"Location": {"description": "Where to poll.", "schema": {"type": "string"}}}
 UPLOAD_ERRORS = (
     UploadTooLarge,
     NotMultipart,
     InvalidRequest,
     ModelNotInstalled,
+    QueueFull,
     DatabaseUnavailable,
     StorageFull,
 )
+REPLAYED = "Idempotent-Replayed"
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -44,18 +51,26 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     responses={
         202: {
             "description": "The recording is stored and its job queued.",
-            "headers": {"Location": {"description": "Where to poll.", "schema": {"type": "string"}}},
+            "headers": {
+                **WHERE_TO_POLL,
+                REPLAYED: {
+                    "description": "`true` if the job was there before, by the same Idempotency-Key.",
+                    "schema": {"type": "string"},
+                },
+            },
             "content": {JSON: {"example": examples.QUEUED_JOB}},
         },
-        **problems(*UPLOAD_ERRORS),
+        **problems(*UPLOAD_ERRORS, IdempotencyConflict),
     },
-    openapi_extra=form("model", "transcript", "waveform"),
+    openapi_extra=form("model", "transcript", "waveform", "priority", "client"),
 )
-async def submit_job(request: Request, services: ServicesDep) -> Response:
+async def submit_job(
+    request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Submit a recording."""
-    job, position = await submit_form(request, services)
-    body = JobOut.of(job, position).to_json()
-    return Response(body, 202, {"Location": path_of(job.id)}, JSON)
+    job, position, is_replay = await submit_form(request, services, key=idempotency_key)
+    headers = {"Location": path_of(job.id)} | ({REPLAYED: "true"} if is_replay else {})
+    return Response(JobOut.of(job, position).to_json(), 202, headers, JSON)
 
 
 @router.get("", response_model=PageOut, responses=problems(InvalidRequest, DatabaseUnavailable))
@@ -122,6 +137,27 @@ async def delete_job(services: ServicesDep, job_id: JobId) -> Response:
     if job is None:
         return Response(status_code=204)
     return Response(JobOut.of(job).to_json(), 200 if job.status.is_final else 202, None, JSON)
+
+
+@router.post(
+    "/{job_id}/retry",
+    status_code=202,
+    response_model=JobOut,
+    responses={
+        202: {
+            "description": "It is queued again.",
+            "headers": WHERE_TO_POLL,
+            "content": {JSON: {"example": examples.QUEUED_JOB}},
+        },
+        **problems(
+            InvalidRequest, JobNotFound, IllegalTransition, RecordingGone, QueueFull, DatabaseUnavailable
+        ),
+    },
+)
+async def retry_job(services: ServicesDep, job_id: JobId) -> Response:
+    """Try a job again that failed or was cancelled."""
+    job, position = await try_again(services, job_id)
+    return Response(JobOut.of(job, position).to_json(), 202, {"Location": path_of(job_id)}, JSON)
 
 
 def _read_job(services: Services, job_id: uuid.UUID) -> tuple[JobOut, bytes]:

@@ -71,7 +71,7 @@ async def visualize(request: Request, services: ServicesDep) -> Response:
 
 async def _submit_and_wait(request: Request, services: Services, **fixed: bool) -> Job:
     """A job that succeeded, or the error that says why not."""
-    submitted, _ = await submit_form(request, services, known=ONLY_THE_MODEL, **fixed)
+    submitted = (await submit_form(request, services, known=ONLY_THE_MODEL, fixed=fixed)).job
 
     def read() -> Job:
         with services.database.read() as session:

@@ -14,7 +14,8 @@ shrutlekh serve --port 0 --data /srv/shrutlekh --workers 4
 
 Prints one line on stdout when it is ready.
 
-Stop it with Ctrl-C or SIGTERM: jobs in progress are finished, the others wait for the next start.
+Stop it with Ctrl-C or SIGTERM: jobs in progress go on for a while, and what is left of them is done after the
+next start.
 
 Exit status: 0 stopped in order, 1 could not start or had to kill a part."""
 
@@ -32,8 +33,11 @@ def serve(
         typer.Option(min=1, help="Worker processes instead of one for each CPU.", show_default=False),
     ] = None,
     drain_seconds: Annotated[
-        float, typer.Option(min=0, help="How long jobs in progress may take to finish at a stop.")
-    ] = 60.0,
+        float | None,
+        typer.Option(
+            min=0, help="How long jobs in progress go on at a stop, instead of 20.", show_default=False
+        ),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Logs to stderr instead of files.")
     ] = False,
@@ -67,7 +71,7 @@ def serve(
                 fine = not started or stack.watch()
             finally:
                 if fine:
-                    say("Stopping as soon as the jobs in progress are done. Ctrl-C again to hurry.")
+                    say("Stopping. What is left of a job is done after the next start. Press again to hurry.")
                 fine = stack.stop() and fine
     except ClientError as error:
         say(f"Error: {error.message}")

@@ -146,6 +146,8 @@ def _print_details(url: str, job: "Job", text: str | None) -> None:
         "position": None if job.position is None else str(job.position),
         "attempt": f"{job.attempt} of {job.max_attempts}",
         "model": job.model,
+        "priority": job.priority,
+        "client": job.client or None,
         "audio": f"{job.audio.seconds:.2f} s, {job.audio.sample_rate} Hz, {job.audio.channels} channel(s)"
         if job.audio
         else None,

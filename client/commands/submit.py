@@ -1,6 +1,8 @@
 """``shrutlekh submit``."""
 
+import enum
 import json
+import secrets
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +15,15 @@ from client.commands.options import Url
 if TYPE_CHECKING:
     from client.submission import Outcome
 
+
+class Priority(enum.StrEnum):
+    """The choices of ``--priority``."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
 EPILOG = """Examples:
 
 shrutlekh submit interview.wav
@@ -20,6 +31,8 @@ shrutlekh submit interview.wav
 shrutlekh submit archive/ --out texts/ --jobs 8
 
 shrutlekh submit *.mp3 --json | jq -r .text
+
+shrutlekh submit archive/ --priority low
 
 Interrupt it at any time and give the same command again: what is done is not done twice.
 
@@ -58,6 +71,19 @@ def submit(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object a line on stdout for each recording.")
     ] = False,
+    priority: Annotated[
+        Priority, typer.Option(help="Recordings of a higher priority go first, whoever submits them.")
+    ] = Priority.NORMAL,
+    client_name: Annotated[
+        str | None,
+        typer.Option(
+            "--client",
+            metavar="NAME",
+            help="Who submits. Clients take turns; without a name each run counts as one, so that a single "
+            "recording comes soon while a folder is under way.",
+            show_default=False,
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Do again what an earlier run has done.")] = False,
 ) -> None:
     """Transcribe recordings and folders of recordings with a running service.
@@ -82,7 +108,16 @@ def submit(
     if not recordings:
         note("There are no recordings there.")
         return
-    options = Options(model, waveform, min(jobs, in_flight), min(in_flight, len(recordings)), wait, force)
+    options = Options(
+        model,
+        waveform,
+        min(jobs, in_flight),
+        min(in_flight, len(recordings)),
+        wait,
+        force,
+        priority.value,
+        client_name or f"submit-{secrets.token_hex(4)}",
+    )
     counts: Counter[str] = Counter()
     failures: list[Outcome] = []
     display: Display = (Bar if console.is_terminal else Lines)(console, len(recordings))

@@ -7,7 +7,8 @@ from redis import Redis
 from shared import presence
 from shared.changes import announce
 from shared.database import Database
-from shared.lifecycle import Event, claim_next, renew, transition
+from shared.leases import claim_next, renew
+from shared.lifecycle import Event, transition
 from shared.tables import Job, SegmentRow, WaveformRow
 
 OWNER = "pretend"
@@ -57,7 +58,7 @@ class PretendWorker:
 
     def report(self, job: Job, progress: float) -> bool:
         with self._database.write() as session:
-            go_on = renew(session, job.id, OWNER, LEASE, progress)
+            go_on = renew(session, job.id, OWNER, LEASE, progress, 0)
         announce(self._redis, job.id)
         return go_on
 

@@ -1,13 +1,17 @@
 """Doing together what arrives together."""
 
 import asyncio
+import secrets
 
 import pytest
 from uuid_utils.compat import uuid7
 
 from api.batching import LARGEST_BATCH, Batcher
 from api.services import Services
-from shared.tables import Job
+from shared import jobs as jobs_module
+from shared.database import Database
+from shared.jobs import queue_position
+from shared.tables import Job, Priority
 
 pytestmark = pytest.mark.anyio
 
@@ -64,22 +68,51 @@ async def test_one_who_gives_up_harms_nobody() -> None:
     assert await batcher.add(3) == 9
 
 
-async def test_jobs_of_one_batch_know_their_places(services: Services) -> None:
-    def new_job(number: int) -> Job:
-        return Job(
-            id=uuid7(),
-            file_name=f"{number}.wav",
-            file_key=f"key-{number}",
-            file_bytes=1,
-            file_sha256="0" * 64,
-            model="hi-ctc-small",
-            transcript=True,
-            waveform=True,
-            max_attempts=3,
-        )
+def new_job(client: str, priority: Priority = Priority.NORMAL, size: int = 1) -> Job:
+    return Job(
+        id=uuid7(),
+        file_name="a.wav",
+        file_key=secrets.token_hex(16),
+        file_bytes=size,
+        file_sha256="0" * 64,
+        model="hi-ctc-small",
+        transcript=True,
+        waveform=True,
+        max_attempts=3,
+        client=client,
+        priority=priority,
+    )
 
-    jobs = [new_job(number) for number in range(5)]
-    places = await asyncio.gather(*map(services.inserts.add, reversed(jobs)))
-    assert sorted(places) == list(range(5))
-    late = await services.inserts.add(new_job(9))
-    assert late == 5
+
+async def places_of(services: Services, jobs: list[Job]) -> list[int | None]:
+    return [place.position for place in await asyncio.gather(*map(services.inserts.add, jobs))]
+
+
+async def test_jobs_of_one_batch_know_their_places(services: Services) -> None:
+    jobs = [new_job("a") for _ in range(5)]
+    assert sorted(await places_of(services, jobs[::-1])) == list(range(5))
+    assert await places_of(services, [new_job("a")]) == [5]
+
+
+async def test_clients_that_take_turns_know_their_places(services: Services, database: Database) -> None:
+    await places_of(services, [new_job("a", size=10) for _ in range(20)])
+    together = [
+        new_job("b"),
+        new_job("a", size=10),
+        new_job("b", size=100),
+        new_job("c", Priority.HIGH),
+        new_job("b", Priority.LOW),
+        new_job("d"),
+    ]
+    places = [place or 0 for place in await places_of(services, together)]
+    with database.read() as session:
+        assert places == [queue_position(session, job) for job in together]
+    assert places[3] == 0, "the urgent one"
+    assert max(places) == places[4] == 25, "the one that may wait"
+
+
+async def test_far_places_are_not_counted(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "FARTHEST_PLACE", 3)
+    assert await places_of(services, [new_job("a") for _ in range(3)]) == [0, 1, 2]
+    assert await places_of(services, [new_job("a") for _ in range(3)]) == [3, 3, 3]
+    assert await places_of(services, [new_job("a")]) == [3]

@@ -31,6 +31,7 @@ async def test_the_routes_are_those_of_the_contract(document: dict[str, Any]) ->
         "GET /v1/jobs",
         "GET /v1/jobs/{job_id}",
         "DELETE /v1/jobs/{job_id}",
+        "POST /v1/jobs/{job_id}/retry",
         "GET /v1/jobs/{job_id}/transcript",
         "GET /v1/jobs/{job_id}/waveform.png",
         "GET /v1/jobs/{job_id}/waveform.json",
@@ -68,6 +69,21 @@ async def test_every_answer_has_an_example(document: dict[str, Any]) -> None:
                 assert shown, (name, status, media_type)
 
 
+async def test_who_shall_come_again_is_told_when(document: dict[str, Any]) -> None:
+    submit = document["paths"]["/v1/jobs"]["post"]
+    assert {"429", "503", "507"} <= set(submit["responses"])
+    for status in ("429", "503", "507"):
+        assert "Retry-After" in submit["responses"][status]["headers"]
+
+
+async def test_the_idempotency_key_is_described(document: dict[str, Any]) -> None:
+    submit = document["paths"]["/v1/jobs"]["post"]
+    (header,) = submit["parameters"]
+    assert (header["name"].lower(), header["in"]) == ("idempotency-key", "header")
+    assert "Idempotent-Replayed" in submit["responses"]["202"]["headers"]
+    assert "idempotency_conflict" in submit["responses"]["409"]["description"]
+
+
 async def test_references_lead_somewhere(document: dict[str, Any]) -> None:
     def walk(node: object) -> None:
         if isinstance(node, dict):
@@ -85,7 +101,7 @@ async def test_references_lead_somewhere(document: dict[str, Any]) -> None:
 async def test_forms_are_described(document: dict[str, Any]) -> None:
     form = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["file"]
-    assert set(form["properties"]) == {"file", "model", "transcript", "waveform"}
+    assert set(form["properties"]) == {"file", "model", "transcript", "waveform", "priority", "client"}
     form = document["paths"]["/transcribe/"]["post"]["requestBody"]["content"]["multipart/form-data"]
     assert set(form["schema"]["properties"]) == {"file", "model"}
 

@@ -78,6 +78,6 @@ async def test_pages_of_named_origins_may_call(settings: Settings) -> None:
         assert problem.status_code == 422
         assert problem.headers["access-control-allow-origin"] == origin
         exposed = problem.headers["access-control-expose-headers"]
-        assert {"Location", "ETag", "Retry-After", "Link"} <= set(exposed.split(", "))
+        assert {"Location", "ETag", "Retry-After", "Link", "Idempotent-Replayed"} <= set(exposed.split(", "))
         foreign = await client.get("/healthz", headers={"Origin": "https://example.com"})
         assert "access-control-allow-origin" not in foreign.headers

@@ -2,6 +2,7 @@
 
 import uuid
 
+import anyio
 import httpx
 import pytest
 from redis import Redis
@@ -90,7 +91,8 @@ async def test_a_cancellation_is_announced(client: httpx.AsyncClient, settings: 
         pubsub.subscribe(CHANNEL)
         assert pubsub.get_message(timeout=2)["type"] == "subscribe"
         await client.delete(f"/v1/jobs/{job_id}")
-        assert pubsub.get_message(timeout=2)["data"] == job_id.encode()
+        message = await anyio.to_thread.run_sync(lambda: pubsub.get_message(timeout=20))
+        assert message["data"] == job_id.encode()
 
 
 async def test_malformed_id(client: httpx.AsyncClient) -> None:

@@ -1,6 +1,7 @@
 """The front end as a process of its own: limits, memory, disconnects and shutdown as a network shows them."""
 
 import http.client
+import io
 import os
 import signal
 import socket
@@ -17,7 +18,9 @@ import httpx
 import psutil
 import pytest
 
+from client.http import ShrutlekhClient
 from shared.settings import Settings
+from tests.client.cutting_proxy import cutting
 
 pytestmark = [
     pytest.mark.stack,
@@ -57,7 +60,9 @@ def start(settings: Settings, **changes: object) -> FrontEnd:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     values = settings.model_dump() | {"port": port, "cors_origins": ""} | changes
-    environment = {f"SHRUTLEKH_{name.upper()}": str(value) for name, value in values.items()}
+    environment = {
+        f"SHRUTLEKH_{name.upper()}": str(value) for name, value in values.items() if value is not None
+    }
     process = subprocess.Popen([sys.executable, "-m", "api"], env=os.environ | environment)
     front_end = FrontEnd(process, port, settings.files_dir)
     deadline = time.monotonic() + 20
@@ -188,6 +193,15 @@ def test_a_job_outlives_the_client_that_waits_for_it(front_end: FrontEnd) -> Non
         httpx.post(f"{front_end.url}/transcribe/", files={"file": b"x" * 1000}, timeout=1)
     (job,) = httpx.get(f"{front_end.url}/v1/jobs").json()["jobs"]
     assert job["status"] == "queued"
+    assert len(front_end.stored()) == 1
+
+
+def test_an_answer_that_is_lost_submits_nothing_twice(front_end: FrontEnd) -> None:
+    """The client of this project, over a connection that is cut when the answers come."""
+    with cutting(front_end.url, answers=3) as url, ShrutlekhClient(url) as client:
+        job = client.submit(io.BytesIO(b"x" * 3_000_000), name="a.wav")
+        assert client.job(job.id).status == "queued"
+    assert [listed["id"] for listed in httpx.get(f"{front_end.url}/v1/jobs").json()["jobs"]] == [job.id]
     assert len(front_end.stored()) == 1
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 from redis import Redis
@@ -57,7 +58,7 @@ async def test_names_are_devanagari_on_the_wire_not_escapes(client: httpx.AsyncC
 async def test_the_message_in_the_queue_names_the_job(client: httpx.AsyncClient, settings: Settings) -> None:
     job = (await client.post("/v1/jobs", files={"file": ("a.wav", AUDIO)})).json()
     with Redis.from_url(settings.redis_url) as redis:
-        (message,) = redis.lrange(QUEUE, 0, -1)
+        _, message = await anyio.to_thread.run_sync(lambda: redis.blpop([QUEUE], timeout=20))
     assert job["id"] in json.loads(message)["headers"]["argsrepr"]
 
 
@@ -68,6 +69,31 @@ async def test_options_are_read(client: httpx.AsyncClient, text: str) -> None:
     assert response.status_code == 202
     assert response.json()["waveform"] is False
     assert response.json()["transcript"] is True
+
+
+@pytest.mark.parametrize(
+    ("form", "priority", "name"),
+    [
+        ({}, "normal", "127.0.0.1"),
+        ({"priority": "", "client": ""}, "normal", "127.0.0.1"),
+        ({"priority": "high", "client": "समाचार कक्ष"}, "high", "समाचार कक्ष"),
+        ({"priority": "low", "client": "x" * 64}, "low", "x" * 64),
+    ],
+)
+async def test_who_submits_and_how_urgent_it_is(
+    client: httpx.AsyncClient, form: dict, priority: str, name: str
+) -> None:
+    response = await client.post("/v1/jobs", files={"file": ("a.wav", AUDIO)}, data=form)
+    assert response.status_code == 202, response.text
+    polled = (await client.get(response.headers["location"])).json()
+    for job in (response.json(), polled, (await client.get("/v1/jobs")).json()["jobs"][0]):
+        assert (job["priority"], job["client"]) == (priority, name)
+
+
+async def test_a_wrong_priority_is_told_the_choices(client: httpx.AsyncClient) -> None:
+    response = await client.post("/v1/jobs", files={"file": ("a.wav", AUDIO)}, data={"priority": "urgent"})
+    assert "'high', 'normal' or 'low'" in response.json()["detail"]
+    assert "urgent" not in response.text
 
 
 async def test_an_empty_field_means_no_choice(client: httpx.AsyncClient) -> None:
@@ -93,6 +119,14 @@ async def test_an_empty_file_is_taken_in_for_the_worker_to_judge(client: httpx.A
         ({"model": "no\x00such"}, "model_not_found", None),
         ({"model": "x" * 9000}, "invalid_request", "model"),
         ({"model": ["hi-ctc-small", "hi-ctc-small"]}, "invalid_request", "model"),
+        ({"priority": "urgent"}, "invalid_request", "priority"),
+        ({"priority": "HIGH"}, "invalid_request", "priority"),
+        ({"priority": "0"}, "invalid_request", "priority"),
+        ({"client": "x" * 65}, "invalid_request", "client"),
+        ({"client": "क\u093c" * 32 + "x"}, "invalid_request", "client"),
+        ({"client": "a\x00b"}, "invalid_request", "client"),
+        ({"client": "a\nb"}, "invalid_request", "client"),
+        ({"client": "a\u202eb"}, "invalid_request", "client"),
     ],
 )
 async def test_bad_fields_are_refused_by_name_and_leave_nothing(
@@ -109,7 +143,7 @@ async def test_bad_fields_are_refused_by_name_and_leave_nothing(
 
 async def test_an_unknown_field_is_told_which_are_known(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/jobs", files={"file": ("a.wav", AUDIO)}, data={"colour": "red"})
-    assert "file, model, transcript, waveform" in response.json()["detail"]
+    assert "client, file, model, priority, transcript, waveform" in response.json()["detail"]
 
 
 async def test_redis_away_the_job_is_queued_all_the_same(settings: Settings, tmp_path: Path) -> None:
@@ -123,10 +157,10 @@ async def test_redis_away_the_job_is_queued_all_the_same(settings: Settings, tmp
 async def test_a_failed_insert_deletes_the_file(
     client: httpx.AsyncClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("away")
 
-    monkeypatch.setattr("api.services.submit", fail)
+    monkeypatch.setattr("api.insertion.submit_once", fail)
     response = await client.post("/v1/jobs", files={"file": ("a.wav", AUDIO)})
     assert response.status_code == 503
     assert response.json()["code"] == "database_unavailable"

@@ -19,4 +19,5 @@ def service() -> Iterator[FakeService]:
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHRUTLEKH_URL", raising=False)
+    monkeypatch.setenv("SHRUTLEKH_DISK_RESERVE_BYTES", "0")
     monkeypatch.setenv("COLUMNS", "200")

@@ -37,6 +37,8 @@ def job_json(**changes: Any) -> dict[str, Any]:
         "model": "hi-ctc-small",
         "transcript": True,
         "waveform": True,
+        "priority": "normal",
+        "client": "",
         "cancel_requested": False,
         "audio": None,
         "stage_seconds": None,
@@ -54,6 +56,8 @@ class FakeService:
     Attributes:
         seconds: how long a job takes.
         outcome: extra fields of a job's end, by the upload's name.
+        refusals: answers to the next uploads, each with seconds for Retry-After: 429, 503 or 507.
+        keys: the jobs by idempotency key.
         open_jobs, most_open: uploaded and unfinished jobs now, and the most there ever were.
     """
 
@@ -68,6 +72,8 @@ class FakeService:
     upload_seconds: float = 0.0
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     url: str = ""
+    refusals: list[tuple[int, int]] = field(default_factory=list)
+    keys: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def app(self) -> Starlette:
         return Starlette(
@@ -78,6 +84,7 @@ class FakeService:
                 Route("/v1/jobs", self.list_jobs),
                 Route("/v1/jobs/{id}", self.get_job),
                 Route("/v1/jobs/{id}", self.delete_job, methods=["DELETE"]),
+                Route("/v1/jobs/{id}/retry", self.retry, methods=["POST"]),
                 Route("/v1/jobs/{id}/transcript", self.transcript),
                 Route("/v1/jobs/{id}/waveform.png", self.png),
             ]
@@ -94,6 +101,10 @@ class FakeService:
         )
 
     async def submit(self, request: Request) -> Response:
+        if self.refusals:
+            status, seconds = self.refusals.pop(0)
+            await request.body()
+            return problem(status, "refused", "There is no room.", {"Retry-After": str(seconds)})
         self.uploading += 1
         self.most_uploading = max(self.most_uploading, self.uploading)
         form = await request.form()
@@ -104,6 +115,9 @@ class FakeService:
         fields = {key: value for key, value in form.items() if key != "file"}
         if fields.get("model") not in {None, "hi-ctc-small"}:
             return problem(422, "model_not_found", "The model asked for is not installed.")
+        key = request.headers["Idempotency-Key"]
+        if key in self.keys:
+            return JSONResponse(self.keys[key], 202, {"Idempotent-Replayed": "true"})
         self.forms.append(fields)
         self.uploads.append(upload.filename)
         job = job_json(
@@ -114,7 +128,7 @@ class FakeService:
             }
         )
         job["done_at"] = time.monotonic() + self.seconds
-        self.jobs[job["id"]] = job
+        self.jobs[job["id"]] = self.keys[key] = job
         self.open_jobs += 1
         self.most_open = max(self.most_open, self.open_jobs)
         return JSONResponse(job, 202, {"Location": job["links"]["self"]})
@@ -153,6 +167,16 @@ class FakeService:
         if self.jobs.pop(request.path_params["id"], None) is None:
             return problem(404, "job_not_found", "There is no such job.")
         return Response(status_code=204)
+
+    async def retry(self, request: Request) -> Response:
+        job = self.jobs.get(request.path_params["id"])
+        if job is None:
+            return problem(404, "job_not_found", "There is no such job.")
+        self.settle(job)
+        if job["status"] not in {"failed", "cancelled"}:
+            return problem(409, "illegal_transition", "The job can't be retried now.")
+        job.update(status="queued", error=None, done_at=time.monotonic() + self.seconds)
+        return JSONResponse(job, 202)
 
     async def transcript(self, request: Request) -> Response:
         job = self.jobs[request.path_params["id"]]

@@ -49,7 +49,7 @@ def test_version(shrutlekh: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["serve"], ["submit"], ["status"], ["transcribe"], ["models"], ["delete"]]
+    "command", [[], ["serve"], ["submit"], ["status"], ["transcribe"], ["models"], ["delete"], ["retry"]]
 )
 def test_help(shrutlekh: Run, command: list[str]) -> None:
     code, out, _ = shrutlekh(*command, "--help")
@@ -110,6 +110,32 @@ def test_submit_as_json(shrutlekh: Run, service: FakeService, folder: Path) -> N
     assert (second["status"], second["error"]) == ("failed", {"code": "audio_unreadable", "message": "Why."})
     assert f"{folder}/b.wav: audio_unreadable: Why." in err
     assert "1 failed" in err
+
+
+def test_each_run_takes_turns_with_the_others(shrutlekh: Run, service: FakeService, folder: Path) -> None:
+    for _ in range(2):
+        shrutlekh("submit", folder, "--url", service.url, "--force")
+    clients = [form["client"] for form in service.forms]
+    assert clients[0] == clients[1] != clients[2] == clients[3]
+    assert all(name.startswith("submit-") for name in clients)
+    assert {form["priority"] for form in service.forms} == {"normal"}
+    arguments = ["--client", "समाचार", "--priority", "high"]
+    shrutlekh("submit", folder / "a.wav", "--url", service.url, "--force", *arguments)
+    assert (service.forms[-1]["client"], service.forms[-1]["priority"]) == ("समाचार", "high")
+
+
+def test_a_priority_that_is_none(shrutlekh: Run, folder: Path) -> None:
+    code, _, err = shrutlekh("submit", folder, "--priority", "urgent", "--url", NOBODY)
+    assert code == 2
+    assert "'high', 'normal', 'low'" in err
+
+
+def test_a_full_queue_is_waited_for_and_said_so(shrutlekh: Run, service: FakeService, folder: Path) -> None:
+    service.refusals = [(429, 0)] * 2
+    code, _, err = shrutlekh("submit", folder, "--url", service.url, "--jobs", "1")
+    assert code == 0
+    assert err.count("Waiting: There is no room.") == 1
+    assert err.endswith("2 transcribed.\n")
 
 
 def test_submit_takes_the_url_from_the_environment(
@@ -210,6 +236,20 @@ def test_status_of_a_job(shrutlekh: Run, service: FakeService, folder: Path) -> 
     assert (record["id"], record["text"]) == (ids["a.wav"], "नमस्ते a.wav")
     code, _, err = shrutlekh("status", "nope", "--url", service.url)
     assert (code, err) == (2, "Error: There is no such job. (job_not_found, HTTP 404)\n")
+
+
+def test_retry(shrutlekh: Run, service: FakeService, folder: Path) -> None:
+    service.outcome = {"a.wav": {"status": "failed", "error": {"code": "x", "message": "Why."}}}
+    shrutlekh("submit", folder / "a.wav", "--url", service.url)
+    (job_id,) = service.jobs
+    service.outcome = {}
+    assert shrutlekh("retry", job_id, "--url", service.url)[:2] == (0, f"{job_id}: queued\n")
+    code, out, _ = shrutlekh("status", job_id, "--watch", "--url", service.url)
+    assert code == 0
+    code, out, err = shrutlekh("retry", job_id, "nope", "--url", service.url)
+    assert (code, out) == (1, "")
+    assert "illegal_transition" in err
+    assert "nope: There is no such job." in err
 
 
 def test_models_and_delete(shrutlekh: Run, service: FakeService, folder: Path) -> None:

@@ -15,7 +15,8 @@ import pytest
 from client.answers import Job
 from client.errors import ApiError, NotShrutlekh, RecordingUnreadable, Unreachable
 from client.http import SHORTEST_POLL_SECONDS, ShrutlekhClient
-from client.retries import NO_RETRIES, Retries
+from client.retries import NO_RETRIES, PATIENT, Retries
+from tests.client.cutting_proxy import cutting
 from tests.client.fake_service import PNG, FakeService, job_json
 
 Answer = httpx.Response | Exception
@@ -51,14 +52,20 @@ def test_submit_sends_the_file_and_its_options(tmp_path: Path) -> None:
     path = tmp_path / "नमस्ते.wav"
     path.write_bytes(b"RIFF")
     client, requests, _ = client_of(job_answer(202, id="j1"))
-    job = client.submit(path, model="m", waveform=False)
+    job = client.submit(path, model="m", waveform=False, priority="low", client="archive")
     assert (job.id, job.status, job.final) == ("j1", "queued", False)
     (request,) = requests
     assert (request.method, str(request.url)) == ("POST", "http://service/v1/jobs")
     body = request.content.decode()
     assert 'name="file"; filename="नमस्ते.wav"' in body
     assert "RIFF" in body
-    for name, value in {"model": "m", "transcript": "true", "waveform": "false"}.items():
+    for name, value in {
+        "model": "m",
+        "transcript": "true",
+        "waveform": "false",
+        "priority": "low",
+        "client": "archive",
+    }.items():
         assert f'name="{name}"\r\n\r\n{value}\r\n' in body
 
 
@@ -175,6 +182,7 @@ def test_a_service_that_is_not_ready_says_what_is_missing() -> None:
     [
         httpx.Response(503),
         httpx.Response(429),
+        httpx.Response(507),
         httpx.ConnectError("refused"),
         httpx.ReadError("reset"),
         httpx.ReadTimeout("slow"),
@@ -192,7 +200,7 @@ def test_what_may_pass_is_tried_again_with_growing_pauses(failure: Answer) -> No
     )
 
 
-@pytest.mark.parametrize("status", [400, 404, 409, 413, 422, 500, 507])
+@pytest.mark.parametrize("status", [400, 404, 409, 413, 422, 500])
 def test_what_stays_is_not_tried_again(status: int) -> None:
     client, requests, _ = client_of(httpx.Response(status, json={"code": "x", "detail": "No."}))
     with pytest.raises(ApiError) as raised:
@@ -203,10 +211,68 @@ def test_what_stays_is_not_tried_again(status: int) -> None:
 
 def test_retry_after_is_a_lower_bound_within_reason() -> None:
     answers = [httpx.Response(429, headers={"Retry-After": after}) for after in ("2", "86400", "Wed, 21 Oct")]
-    client, _, pauses = client_of(*answers, job_answer(), retries=Retries(attempts=4, base=0.5, longest=10.0))
+    client, _, pauses = client_of(
+        *answers, job_answer(), retries=Retries(attempts=4, base=0.5, longest_asked=10.0)
+    )
     client.job("j")
     assert pauses[:2] == [2.0, 10.0]
     assert pauses[2] <= 2.0
+
+
+def test_a_full_queue_is_waited_out_by_who_is_patient() -> None:
+    full = [httpx.Response(429, json={"detail": "Full."}, headers={"Retry-After": "250"}) for _ in range(30)]
+    told: list[tuple[str, float]] = []
+    client, requests, pauses = client_of(*full, job_answer(202), retries=PATIENT)
+    client.submit(io.BytesIO(b"x"), on_wait=lambda reason, seconds: told.append((reason, seconds)))
+    assert len(requests) == 31
+    assert pauses == [250.0] * 30
+    assert told == [("Full.", 250.0)] * 30
+    client, requests, _ = client_of(*full)
+    with pytest.raises(ApiError, match=r"Full\."):
+        client.submit(io.BytesIO(b"x"))
+    assert len(requests) == 4
+
+
+def test_a_full_queue_does_not_use_up_the_patience_with_outages() -> None:
+    full = httpx.Response(429, headers={"Retry-After": "1"})
+    away = [httpx.Response(503)] * (PATIENT.attempts - 1)
+    client, requests, _ = client_of(*away, full, *away, job_answer(202), retries=PATIENT)
+    client.submit(io.BytesIO(b"x"))
+    assert len(requests) == 2 * PATIENT.attempts
+    client, _, _ = client_of(*[httpx.Response(429)] * PATIENT.attempts, retries=PATIENT)
+    with pytest.raises(ApiError):  # one that does not say when is no full queue of ours
+        client.submit(io.BytesIO(b"x"))
+
+
+def test_the_key_is_one_for_a_submission_and_its_repetitions() -> None:
+    client, requests, _ = client_of(
+        httpx.ReadError("reset"), httpx.Response(503), job_answer(202), job_answer(202), job_answer(202)
+    )
+    for key in (None, None, "mine"):
+        client.submit(io.BytesIO(b"x"), idempotency_key=key)
+    keys = [request.headers["Idempotency-Key"] for request in requests]
+    assert keys[0] == keys[1] == keys[2]
+    assert len(set(keys)) == 3
+    assert keys[-1] == "mine"
+
+
+def test_an_answer_that_is_lost_submits_nothing_twice(service: FakeService) -> None:
+    with cutting(service.url, answers=2) as url, ShrutlekhClient(url, sleep=lambda _: None) as client:
+        job = client.submit(io.BytesIO(b"abc"), name="a.wav")
+    assert service.uploads == ["a.wav"]
+    assert list(service.jobs) == [job.id]
+
+
+def test_retry(service: FakeService) -> None:
+    service.outcome = {"a.wav": {"status": "failed", "error": {"code": "x", "message": "y"}}}
+    with ShrutlekhClient(service.url) as client:
+        job = client.wait_for(client.submit(io.BytesIO(b"abc"), name="a.wav").id)
+        assert job.status == "failed"
+        service.outcome = {}
+        assert client.retry(job.id).status == "queued"
+        assert client.wait_for(job.id).status == "succeeded"
+        with pytest.raises(ApiError, match="illegal_transition"):
+            client.retry(job.id)
 
 
 def test_tries_are_bounded_and_the_last_error_is_told() -> None:

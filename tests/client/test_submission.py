@@ -12,7 +12,8 @@ from client.errors import ApiError, Unreachable
 from client.http import ShrutlekhClient
 from client.outputs import sha256
 from client.recordings import plan
-from client.submission import Options, Outcome, Submission, Uploaded
+from client.retries import PATIENT
+from client.submission import Options, Outcome, Submission, Uploaded, Waiting
 from tests.client.fake_service import PNG, FakeService
 
 
@@ -174,6 +175,40 @@ def test_recordings_are_taken_as_they_are_needed(service: FakeService, tmp_path:
         before = len(list(folder.glob("*.json")))
         time.sleep(0.1)
         assert len(list(folder.glob("*.json"))) == before
+
+
+def test_a_full_service_is_waited_for_and_said_so(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 3)
+    service.refusals = [(429, 0)] * 20 + [(507, 0), (503, 0)]
+    with ShrutlekhClient(service.url, retries=PATIENT, sleep=lambda _: None) as client:
+        events = list(Submission(client, plan([folder]), Options(uploads=1)).run())
+    assert [event.status for event in events if isinstance(event, Outcome)] == ["succeeded"] * 3
+    waits = [event for event in events if isinstance(event, Waiting)]
+    assert len(waits) == 22
+    assert {event.reason for event in waits} == {"There is no room."}
+    assert len(service.uploads) == 3
+
+
+def test_who_submits_and_how_urgent_it_is(service: FakeService, tmp_path: Path) -> None:
+    submit(service, recordings_in(tmp_path / "in", 1), priority="low", client="archive")
+    (form,) = service.forms
+    assert (form["priority"], form["client"]) == ("low", "archive")
+
+
+def test_earlier_failures_are_submitted_anew(service: FakeService, tmp_path: Path) -> None:
+    """As new jobs with whole recordings: the old ones may have lost theirs."""
+    folder = recordings_in(tmp_path / "in", 3)
+    service.outcome = {
+        "000.wav": {"status": "failed", "error": {"code": "attempts_exhausted", "message": "Why."}},
+        "001.wav": {"status": "cancelled"},
+    }
+    first = submit(service, folder)
+    assert [first[name].status for name in sorted(first)] == ["failed", "cancelled", "succeeded"]
+    service.outcome = {}
+    again = submit(service, folder)
+    assert [again[name].status for name in sorted(again)] == ["succeeded", "succeeded", "skipped"]
+    assert again["000.wav"].job_id != first["000.wav"].job_id
+    assert len(service.jobs) == 5
 
 
 def test_without_waiting(service: FakeService, tmp_path: Path) -> None:

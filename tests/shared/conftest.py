@@ -2,33 +2,47 @@ import uuid
 from collections.abc import Callable
 
 import pytest
+from uuid_utils.compat import uuid7
 
 from shared.database import Database
 from shared.lifecycle import submit
-from shared.tables import Job
+from shared.tables import Job, Priority
+
+
+def make_job(**columns: object) -> Job:
+    """A job, not yet queued, whose file is only said to be there."""
+    return Job(
+        **{
+            "id": uuid7(),
+            "file_name": "a.wav",
+            "file_key": uuid.uuid4().hex,
+            "file_bytes": 3 * 2**31,
+            "file_sha256": "0" * 64,
+            "model": "m",
+            "transcript": True,
+            "waveform": True,
+            "max_attempts": 2,
+            "client": "c",
+            "priority": Priority.NORMAL,
+        }
+        | columns
+    )
 
 
 @pytest.fixture
-def new_job(database: Database) -> Callable[..., Job]:
-    """Queue a job whose file is only said to be there."""
+def new_jobs(database: Database) -> Callable[..., list[Job]]:
+    """Queue several jobs of a kind in one transaction."""
 
-    def make(**columns: object) -> Job:
-        job = Job(
-            **{
-                "id": uuid.uuid4(),
-                "file_name": "a.wav",
-                "file_key": uuid.uuid4().hex,
-                "file_bytes": 3 * 2**31,
-                "file_sha256": "0" * 64,
-                "model": "m",
-                "transcript": True,
-                "waveform": True,
-                "max_attempts": 2,
-            }
-            | columns
-        )
+    def make(count: int, **columns: object) -> list[Job]:
+        jobs = [make_job(**columns) for _ in range(count)]
         with database.write() as session:
-            submit(session, job)
-        return job
+            submit(session, *jobs)
+        return jobs
 
     return make
+
+
+@pytest.fixture
+def new_job(new_jobs: Callable[..., list[Job]]) -> Callable[..., Job]:
+    """Queue a job."""
+    return lambda **columns: new_jobs(1, **columns)[0]

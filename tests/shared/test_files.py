@@ -1,11 +1,13 @@
 import errno
 import hashlib
 import os
+import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from shared.errors import StorageFull, UploadTooLarge
+from shared.errors import StorageFull, UploadStalled, UploadTooLarge
 from shared.files import FileStore
 
 
@@ -69,9 +71,57 @@ def test_what_a_crash_left_of_uploads_is_removed_when_old(tmp_path: Path) -> Non
     store = FileStore(tmp_path)
     (tmp_path / "ab").mkdir()
     old, young = tmp_path / "ab" / "ab1.part", tmp_path / "ab" / "ab2.part"
-    for path, time in ((old, 1000), (young, 3000)):
+    for path, moment in ((old, 1000), (young, 3000)):
         path.write_bytes(b"x")
-        os.utime(path, (time, time))
+        os.utime(path, (moment, moment))
     assert store.remove_partial(older_than=2000) == 1
     assert (old.exists(), young.exists()) == (False, True)
     assert list(store.keys()) == []
+
+
+def test_an_upload_that_was_swept_away_says_so(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    with store.receive(100) as upload:
+        upload.write(b"abc")
+        assert store.remove_partial(older_than=time.time() + 1) == 1
+        with pytest.raises(UploadStalled):
+            upload.commit()
+    assert not list(store.keys())
+
+
+def test_old_files_are_told_from_young_ones_and_from_partial_ones(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    for key, moment in (("ab1", 1000), ("ab2", 3000), ("cd3", 1000), ("cd4.part", 1000)):
+        path = store.path(key)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+        os.utime(path, (moment, moment))
+    assert sorted(store.keys()) == ["ab1", "ab2", "cd3"]
+    assert sorted(store.keys(older_than=2000)) == ["ab1", "cd3"]
+
+
+def test_files_may_go_while_they_are_listed(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    keys = [f"ab{number}" for number in range(50)]
+    store.path("ab").parent.mkdir()
+    for key in keys:
+        store.path(key).write_bytes(b"x")
+    listed = store.keys()
+    first = next(listed)
+    for key in keys:
+        store.delete(key)
+    assert {first, *listed} <= set(keys)
+    assert list(FileStore(tmp_path / "absent").keys()) == []
+
+
+def test_listing_takes_no_memory_for_each_file(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    store.path("ab").parent.mkdir()
+    for number in range(3000):
+        store.path(f"ab{number}").touch()
+    tracemalloc.start()
+    listed = store.keys()
+    assert sum(1 for _ in listed) == 3000
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 100_000

@@ -8,7 +8,7 @@ from shared.clock import now
 from shared.database import Database
 from shared.errors import InvalidRequest, JobNotFound
 from shared.jobs import erase, get_job, page_of_jobs, queue_position
-from shared.lifecycle import claim_next
+from shared.leases import claim_next
 from shared.tables import Job, JobEvent, JobStatus
 
 

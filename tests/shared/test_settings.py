@@ -19,7 +19,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
         default, text = documented[name]
         assert text == field.description
         if name != "models_dir":
-            assert default == f"`{field.default}`" or (default == "" and field.default in ("", []))
+            assert default == f"`{field.default}`" or (default == "" and field.default in ("", [], None))
 
 
 def test_they_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from speech.audio import open_audio
-from speech.engine import Engine, take_batch
+from speech.engine import Engine, Transcription, take_batch
 from speech.errors import AudioTooLong, AudioUnreadable, ModelNotFound
 from speech.segment import Chunk
 from speech.transcript import Segment
@@ -174,3 +174,32 @@ def test_installed_model_on_real_clips(installed_model: Path, clips: list[Path])
         np.testing.assert_allclose(np.exp(one), np.exp(other), atol=2e-3)
         assert engine.decoder.words(one) or not engine.decoder.words(other)
     assert math.isfinite(float(alone[0].sum()))
+
+
+def test_skipped_chunks_are_not_recognised_and_the_rest_is_the_same(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From every number of chunks that was ever reported, with pauses and words of many lengths."""
+    monkeypatch.setattr(Transcription, "BATCH_SECONDS", 6.0)
+    dice = np.random.default_rng(5)
+    texts = ["न", "नमस्ते", "मन तन नमस्ते मन", "नम मन तन " * 6]
+    parts = [
+        part
+        for _ in range(40)
+        for part in (speak(texts[dice.integers(len(texts))]), silence(dice.uniform(0.4, 2.0)))
+    ]
+    path = write_wav(tmp_path / "a.wav", np.concatenate(parts))
+    reported: dict[int, int] = {}  # segments handed out by chunks done
+    whole: list[Segment] = []
+    transcription = engine.transcribe(
+        path, on_progress=lambda now: reported.setdefault(now.chunks_done, len(whole))
+    )
+    for segment in transcription:
+        whole.append(segment)  # noqa: PERF402 - looked at meanwhile
+    assert len(reported) > 10
+    for chunks, segments in reported.items():
+        progress: list[float] = []
+        with engine.transcribe(path, None, lambda now: progress.append(now.progress), chunks) as rest:  # noqa: B023
+            assert list(rest) == whole[segments:]
+        assert rest.chunks_done == transcription.chunks_done
+        assert rest.progress == 1.0

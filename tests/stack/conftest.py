@@ -33,6 +33,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     environment = os.environ | {
         "SHRUTLEKH_MAX_UPLOAD_BYTES": str(20 * 2**20),
         "SHRUTLEKH_SWEEP_SECONDS": "0.5",
+        "SHRUTLEKH_DISK_RESERVE_BYTES": "0",
     }
     if request.param == "postgres":
         environment["SHRUTLEKH_DATABASE_URL"] = request.getfixturevalue("postgres_server")

@@ -8,7 +8,7 @@ from shared.database import Database
 from shared.files import FileStore
 from shared.lifecycle import submit
 from shared.settings import Settings
-from shared.tables import Job
+from shared.tables import Job, Priority
 from tests.speech.sounds import write_model
 from worker.process import WorkerProcess
 
@@ -50,6 +50,8 @@ def submit_file(process: WorkerProcess) -> Callable[..., Job]:
                 "transcript": True,
                 "waveform": True,
                 "max_attempts": process.settings.max_attempts,
+                "client": "c",
+                "priority": Priority.NORMAL,
             }
             | columns
         )

@@ -1,17 +1,23 @@
 import os
-import time
+import signal
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from redis import Redis
+from sqlalchemy import update
 
+from shared.clock import now
+from shared.database import Database
 from shared.jobs import get_job
-from shared.lifecycle import claim_next
+from shared.leases import claim_next
 from shared.queue import QUEUE, JobQueue, make_celery
 from shared.tables import Job, JobStatus
+from tests.worker.jobs import after, at_once, history, stored
+from tests.worker.pool import running, wait_until
 from worker.process import WorkerProcess
-from worker.sweeper import PARTIAL_UPLOAD_SECONDS, Sweeper
+from worker.sweeper import Sweeper
 
 
 @pytest.fixture
@@ -23,7 +29,7 @@ def redis(process: WorkerProcess) -> Redis:
 @pytest.fixture
 def sweeper(process: WorkerProcess, redis: Redis) -> Iterator[Sweeper]:
     queue = JobQueue(make_celery(process.settings))
-    yield Sweeper(process.database, redis, queue, process.files)
+    yield Sweeper(process.database, redis, queue)
     queue.close()
 
 
@@ -54,17 +60,54 @@ def test_lost_doorbells_are_rung_again_once(
     assert sweeper.ring_again() == 5
 
 
-def test_leftovers_of_uploads_go_when_they_are_old(
-    process: WorkerProcess, submit_file: Callable[..., Job], sweeper: Sweeper
+def test_two_sweepers_at_once_take_each_job_back_once(
+    process: WorkerProcess, submit_file: Callable[..., Job], redis: Redis
 ) -> None:
-    kept = submit_file(b"a")
-    leftover = process.files.path("ff" * 16).with_suffix(".part")
-    leftover.parent.mkdir(parents=True, exist_ok=True)
-    leftover.write_bytes(b"half")
-    sweeper.sweep()
-    assert leftover.exists()
-    old = time.time() - PARTIAL_UPLOAD_SECONDS - 1
-    os.utime(leftover, (old, old))
-    sweeper.sweep()
-    assert not leftover.exists()
-    assert process.files.path(kept.file_key).exists()
+    jobs = [submit_file(b"a") for _ in range(30)]
+    with process.database.write() as session:
+        for _ in jobs:
+            claim_next(session, "silent", timedelta(seconds=-1))
+    databases = [Database(process.settings.database) for _ in range(2)]
+    queue = JobQueue(make_celery(process.settings))
+    counts = at_once([Sweeper(database, redis, queue).take_back_expired for database in databases])
+    assert sum(counts) == len(jobs)
+    for job in jobs:
+        assert [event for event, _ in history(process, job)] == ["submitted", "claimed", "requeued"]
+    for database in databases:
+        database.close()
+    queue.close()
+
+
+@pytest.mark.stack
+def test_the_process_does_all_of_it(
+    process: WorkerProcess, submit_file: Callable[..., Job], redis_server: str, tmp_path: Path
+) -> None:
+    """Two at once, with short times."""
+    expired, kept, broken = (submit_file(b"a") for _ in range(3))
+    with process.database.write() as session:
+        long_ago = now() - timedelta(days=2)
+        values = {"status": JobStatus.CANCELLED, "finished_at": long_ago}
+        session.execute(update(Job).where(Job.id == expired.id).values(**values))
+    process.files.delete(broken.file_key)
+    orphans = [process.files.path(f"{number:02x}" * 16) for number in range(5)]
+    orphans.append(orphans[0].with_suffix(".part"))
+    for orphan in orphans:
+        orphan.parent.mkdir(exist_ok=True)
+        orphan.write_bytes(b"x")
+        os.utime(orphan, (1000, 1000))
+    settings = process.settings.model_copy(
+        update={"retention_days": 1.0, "orphan_seconds": 60.0, "sweep_seconds": 0.1}
+    )
+    settings.model_fields_set.update({"retention_days", "orphan_seconds", "sweep_seconds"})
+    with running(settings, tmp_path) as service:
+        sweepers = [service.start("worker.sweeper") for _ in range(2)]
+        wait_until(lambda: not any(orphan.exists() for orphan in orphans), service.log)
+        wait_until(lambda: not stored(process, expired), service.log)
+        wait_until(lambda: after(process, broken).status is JobStatus.FAILED, service.log)
+        wait_until(lambda: int(service.redis.llen(QUEUE)) >= 1, service.log)
+        for sweeper in sweepers:
+            sweeper.terminate()
+            assert sweeper.wait(30) in (0, -signal.SIGTERM)  # it may still be starting
+        assert "Traceback" not in service.log()
+    assert (after(process, kept).status, stored(process, kept)) == (JobStatus.QUEUED, True)
+    assert history(process, broken) == [("submitted", None), ("failed", "file_missing")]

@@ -6,38 +6,18 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 import worker.transcribe
-from shared.clock import now
 from shared.database import Database
-from shared.errors import DatabaseUnavailable
 from shared.jobs import get_job, segments_of, waveform_peaks, waveform_png
-from shared.lifecycle import claim_next
-from shared.tables import Job, JobEvent, JobStatus
+from shared.leases import claim_next
+from shared.tables import Job, JobStatus
 from tests.speech.sounds import RATE, silence, speak, wav_bytes
+from tests.worker.jobs import after, history, long_recording, make_due, recording, stored
 from worker.process import WorkerProcess
-from worker.transcribe import answer
-
-
-def recording(*parts: np.ndarray) -> bytes:
-    samples = np.concatenate(parts)
-    return wav_bytes((samples * 32767).astype("<i2").tobytes())
-
-
-def after(process: WorkerProcess, job: Job) -> Job:
-    with process.database.read() as session:
-        return get_job(session, job.id)
-
-
-def history(process: WorkerProcess, job: Job) -> list[tuple[str, str | None]]:
-    with process.database.read() as session:
-        rows = session.scalars(select(JobEvent).where(JobEvent.job_id == job.id).order_by(JobEvent.id))
-        return [(row.event, row.code) for row in rows]
-
-
-def stored(process: WorkerProcess, job: Job) -> bool:
-    return process.files.path(job.file_key).exists()
+from worker.recording import Step
+from worker.transcribe import WornOut, answer
 
 
 def test_a_recording_becomes_words_and_a_picture(
@@ -149,7 +129,7 @@ def test_a_fault_of_the_machine_is_tried_again_and_keeps_the_file(
     process: WorkerProcess, submit_file: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
-        raise MemoryError
+        raise RuntimeError
 
     job = submit_file(recording(speak("न")))
     with monkeypatch.context() as patch:
@@ -158,15 +138,39 @@ def test_a_fault_of_the_machine_is_tried_again_and_keeps_the_file(
     assert after(process, job).status is JobStatus.QUEUED
     assert history(process, job)[-1] == ("requeued", "worker_error")
     assert stored(process, job)
-    with process.database.write() as session:
-        session.execute(update(Job).where(Job.id == job.id).values(available_at=now()))
+    make_due(process, job)
     answer(process)
     done = after(process, job)
     assert (done.status, done.attempt) == (JobStatus.SUCCEEDED, 2)
 
 
-def long_recording() -> bytes:
-    return recording(*[speak("नम मन तन "), silence(1.5)] * 28)
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("Failed to allocate memory for requested buffer of size 9"),
+        OSError(12, ""),
+    ],
+    ids=["Python", "ONNX Runtime", "kernel"],
+)
+def test_without_memory_the_job_goes_back_and_the_process_shall_end(
+    process: WorkerProcess,
+    submit_file: Callable[..., Job],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def starve(*_: object) -> None:
+        raise error
+
+    job = submit_file(recording(speak("न")), max_attempts=1)
+    monkeypatch.setattr(worker.transcribe, "transcribe", starve)
+    with pytest.raises(WornOut):
+        answer(process)
+    done = after(process, job)
+    assert (done.status, done.error_code) == (JobStatus.FAILED, "attempts_exhausted")
+    assert done.error_message is not None
+    assert "more memory than a worker may use of 4096 MiB" in done.error_message
+    assert stored(process, job)
 
 
 def test_a_running_job_is_cancelled_between_segments(
@@ -176,10 +180,10 @@ def test_a_running_job_is_cancelled_between_segments(
     job = submit_file(long_recording())
     keep = worker.transcribe.Lease.keep
 
-    def cancel_meanwhile(lease: worker.transcribe.Lease, progress: float) -> bool:
+    def cancel_meanwhile(lease: worker.transcribe.Lease, step: Step) -> bool:
         with process.database.write() as session:
             session.execute(update(Job).where(Job.id == job.id).values(cancel_requested=True))
-        return keep(lease, progress)
+        return keep(lease, step)
 
     monkeypatch.setattr(worker.transcribe.Lease, "keep", cancel_meanwhile)
     answer(process)
@@ -195,10 +199,10 @@ def test_a_worker_that_lost_its_lease_leaves_the_job_alone(
     job = submit_file(long_recording())
     keep = worker.transcribe.Lease.keep
 
-    def lose(lease: worker.transcribe.Lease, progress: float) -> bool:
+    def lose(lease: worker.transcribe.Lease, step: Step) -> bool:
         with process.database.write() as session:
             session.execute(update(Job).where(Job.id == job.id).values(lease_owner="another"))
-        return keep(lease, progress)
+        return keep(lease, step)
 
     monkeypatch.setattr(worker.transcribe.Lease, "keep", lose)
     answer(process)
@@ -215,8 +219,8 @@ def test_partial_results_and_progress_are_there_while_it_runs(
     seen: list[tuple[float, int]] = []
     keep = worker.transcribe.Lease.keep
 
-    def look(lease: worker.transcribe.Lease, progress: float) -> bool:
-        kept = keep(lease, progress)
+    def look(lease: worker.transcribe.Lease, step: Step) -> bool:
+        kept = keep(lease, step)
         with process.database.read() as session:
             seen.append((get_job(session, job.id).progress, len(segments_of(session, job.id))))
         return kept
@@ -229,50 +233,6 @@ def test_partial_results_and_progress_are_there_while_it_runs(
         segments = segments_of(session, job.id)
     assert [segment.position for segment in segments] == list(range(len(segments)))
     assert " ".join(segment.text for segment in segments) == " ".join(["नम मन तन"] * 28)
-
-
-def test_segments_of_a_broken_off_attempt_are_not_doubled(
-    process: WorkerProcess, submit_file: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker.transcribe, "SAVE_EVERY_SECONDS", 0.0)
-    job = submit_file(long_recording())
-    keep = worker.transcribe.Lease.keep
-
-    def break_off(lease: worker.transcribe.Lease, progress: float) -> bool:
-        kept = keep(lease, progress)
-        if progress > 0.4:
-            raise MemoryError
-        return kept
-
-    with monkeypatch.context() as patch:
-        patch.setattr(worker.transcribe.Lease, "keep", break_off)
-        answer(process)
-    with process.database.write() as session:
-        assert segments_of(session, job.id)
-        session.execute(update(Job).where(Job.id == job.id).values(available_at=now()))
-    answer(process)
-    with process.database.read() as session:
-        segments = segments_of(session, job.id)
-    assert [segment.position for segment in segments] == list(range(len(segments)))
-    assert " ".join(segment.text for segment in segments) == " ".join(["नम मन तन"] * 28)
-
-
-def test_a_lost_database_is_said_and_the_process_goes_on(
-    process: WorkerProcess, submit_file: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = submit_file(recording(speak("न")))
-
-    def lost(*_: object) -> None:
-        raise DatabaseUnavailable("Gone.")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(worker.transcribe, "_save", lost)
-        with pytest.raises(DatabaseUnavailable):
-            answer(process)
-    assert after(process, job).status is JobStatus.RUNNING  # until its lease runs out
-    other = submit_file(recording(speak("न")))
-    answer(process)
-    assert after(process, other).status is JobStatus.SUCCEEDED
 
 
 def test_redis_may_be_away_during_the_work(

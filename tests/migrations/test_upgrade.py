@@ -1,0 +1,98 @@
+"""Upgrading a database with jobs in it loses none of them, and what was in flight goes on."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic import command
+from sqlalchemy import MetaData, func, insert, select
+
+from migrations.schema import alembic_config, upgrade
+from shared.clock import now
+from shared.database import Database
+from shared.jobs import count_segments
+from shared.leases import claim_next
+from shared.lifecycle import submit
+from shared.tables import Job, JobEvent, JobStatus
+from tests.shared.conftest import make_job
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def old_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database of the first schema."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'old.db'}"
+    else:
+        url = str(request.getfixturevalue("empty_postgres_url"))
+    database = Database(url)
+    upgrade(database, "0001")
+    yield database
+    database.close()
+
+
+def fill(database: Database) -> tuple[uuid.UUID, uuid.UUID]:
+    """A job that waits and one, with a segment, whose worker fell silent."""
+    tables = MetaData()
+    tables.reflect(database.engine)
+    moment = now()
+    waiting, broken_off = sorted((uuid.uuid4(), uuid.uuid4()))
+    job = {
+        "status": "queued",
+        "created_at": moment,
+        "file_name": "a.wav",
+        "file_bytes": 1,
+        "file_sha256": "0" * 64,
+        "model": "m",
+        "transcript": True,
+        "waveform": True,
+        "progress": 0.0,
+        "attempt": 0,
+        "max_attempts": 3,
+        "available_at": moment,
+        "cancel_requested": False,
+    }
+    segment = {"position": 0, "start_seconds": 0.0, "end_seconds": 1.0, "text": "हाँ", "words": []}
+    event = {"at": moment, "event": "submitted", "to_status": "queued", "attempt": 0}
+    with database.write() as session:
+        for job_id in (waiting, broken_off):
+            row = job | {"id": _id(database, job_id), "file_key": job_id.hex}
+            session.execute(insert(tables.tables["jobs"]).values(row))
+            session.execute(insert(tables.tables["job_events"]).values(event | {"job_id": row["id"]}))
+        session.execute(insert(tables.tables["segments"]).values(segment | {"job_id": row["id"]}))
+    return waiting, broken_off
+
+
+def _id(database: Database, job_id: uuid.UUID) -> object:
+    return job_id.hex if database.is_sqlite else job_id
+
+
+def test_jobs_of_the_first_schema_go_on(old_database: Database) -> None:
+    waiting, broken_off = fill(old_database)
+    upgrade(old_database)
+    with old_database.write() as session:
+        late = make_job()
+        submit(session, late)
+        assert session.scalar(select(func.count()).select_from(JobEvent)) == 3
+    claimed = []
+    for _ in range(3):
+        with old_database.write() as session:
+            job = claim_next(session, "w", timedelta(seconds=60))
+            assert job is not None
+            assert count_segments(session, job.id) == 0
+            claimed.append(job.id)
+    assert set(claimed) == {waiting, broken_off, late.id}
+
+
+def test_the_way_back_keeps_the_jobs(old_database: Database) -> None:
+    jobs = set(fill(old_database))
+    upgrade(old_database)
+    with old_database.write() as session:
+        command.downgrade(alembic_config(session.connection()), "0001")
+    upgrade(old_database)
+    with old_database.read() as session:
+        rows = session.scalars(select(Job)).all()
+        assert {job.id for job in rows} == jobs
+        assert {job.status for job in rows} == {JobStatus.QUEUED}
+        assert session.scalar(select(func.count()).select_from(JobEvent)) == 2

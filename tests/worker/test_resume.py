@@ -1,0 +1,115 @@
+"""An attempt after one that broke off goes on from its last finished segment."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pytest
+
+import worker.transcribe
+from shared.tables import Job, JobStatus
+from speech.engine import Transcription
+from speech.recogniser import LogProbs, OnnxCtcRecogniser, Samples
+from tests.worker.jobs import after, history, long_recording, make_due, transcript
+from worker.lease import Lease
+from worker.process import WorkerProcess
+from worker.recording import Step
+from worker.transcribe import answer
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch, process: WorkerProcess) -> Iterator[list[int]]:
+    """Chunks in each run of the graph: runs of about three chunks, saved after each."""
+    monkeypatch.setattr(worker.transcribe, "SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(Transcription, "BATCH_SECONDS", 5.0)
+    sizes: list[int] = []
+    log_probs = OnnxCtcRecogniser.log_probs
+
+    def counted(recogniser: OnnxCtcRecogniser, waveforms: Sequence[Samples]) -> list[LogProbs]:
+        sizes.append(len(waveforms))
+        return log_probs(recogniser, waveforms)
+
+    monkeypatch.setattr(OnnxCtcRecogniser, "log_probs", counted)
+    return sizes
+
+
+def break_off(patch: pytest.MonkeyPatch, at: float, error: BaseException, when_kept: bool = True) -> None:
+    """End an attempt where it has done ``at`` of its recording: right after a renewal, or instead of it."""
+    keep = Lease.keep
+
+    def broken(lease: Lease, step: Step) -> bool:
+        if step.progress > at and not when_kept:
+            raise error
+        kept = keep(lease, step)
+        if step.progress > at:
+            raise error
+        return kept
+
+    patch.setattr(Lease, "keep", broken)
+
+
+def test_only_the_rest_is_recognised_and_the_words_are_those_of_a_quiet_run(
+    process: WorkerProcess,
+    submit_file: Callable[..., Job],
+    monkeypatch: pytest.MonkeyPatch,
+    runs: list[int],
+) -> None:
+    quiet, job = submit_file(long_recording()), submit_file(long_recording())
+    answer(process)
+    whole, expected = list(runs), transcript(process, quiet)
+    assert len(whole) > 5
+    assert " ".join(segment[3] for segment in expected) == " ".join(["नम मन तन"] * 28)
+
+    runs.clear()
+    with monkeypatch.context() as patch:
+        break_off(patch, 0.4, RuntimeError())
+        answer(process)
+    broken = after(process, job)
+    assert (broken.status, broken.chunks_done) == (JobStatus.QUEUED, sum(runs))
+    assert 0 < broken.chunks_done < sum(whole)
+    assert 0.4 < broken.progress < 1
+    assert transcript(process, job) == expected[: len(transcript(process, job))] != []
+    first = list(runs)
+
+    make_due(process, job)
+    answer(process)
+    assert runs == whole  # of both attempts together: no chunk twice, and in the same runs
+    assert runs[: len(first)] == first
+    assert after(process, job).status is JobStatus.SUCCEEDED
+    assert transcript(process, job) == expected
+
+
+def test_what_was_not_saved_is_done_again_and_not_doubled(
+    process: WorkerProcess,
+    submit_file: Callable[..., Job],
+    monkeypatch: pytest.MonkeyPatch,
+    runs: list[int],
+) -> None:
+    quiet, job = submit_file(long_recording()), submit_file(long_recording())
+    answer(process)
+    for at in (0.2, 0.6):
+        with monkeypatch.context() as patch:
+            break_off(patch, at, RuntimeError(), when_kept=False)
+            answer(process)
+        assert transcript(process, job) == transcript(process, quiet)[: len(transcript(process, job))]
+        make_due(process, job)
+        if at < 0.5:
+            assert after(process, job).status is JobStatus.QUEUED
+    assert history(process, job)[-1] == ("failed", "attempts_exhausted")
+
+
+def test_an_attempt_without_saved_chunks_starts_afresh(
+    process: WorkerProcess,
+    submit_file: Callable[..., Job],
+    monkeypatch: pytest.MonkeyPatch,
+    runs: list[int],
+) -> None:
+    quiet, job = submit_file(long_recording()), submit_file(long_recording())
+    answer(process)
+    with monkeypatch.context() as patch:
+        patch.setattr(worker.transcribe, "SAVE_EVERY_SECONDS", np.inf)
+        break_off(patch, 0.4, RuntimeError())
+        answer(process)
+    assert (after(process, job).chunks_done, transcript(process, job)) == (0, [])
+    make_due(process, job)
+    answer(process)
+    assert transcript(process, job) == transcript(process, quiet)

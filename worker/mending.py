@@ -1,0 +1,104 @@
+"""Mending: files without a job and jobs without a file, as crashes and mishaps leave them."""
+
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+import structlog
+from redis import Redis
+from sqlalchemy import select, tuple_
+
+from shared.changes import announce
+from shared.database import Database
+from shared.errors import FILE_MISSING, IllegalTransition, JobNotFound
+from shared.files import FileStore
+from shared.jobs import get_job
+from shared.lifecycle import Event, transition
+from shared.tables import QUEUED, Job, JobStatus
+from shared.turns import ORDER
+
+AT_ONCE = 500
+
+Item = TypeVar("Item")
+
+log = structlog.get_logger(__name__)
+
+
+class Mender:
+    """Brings the file store and the table of jobs together again. Any number may be at work.
+
+    A file lies in the store before its job has a row, so only files older than ``orphan_seconds`` count as
+    without a job: no upload takes that long between the two.
+    """
+
+    def __init__(self, database: Database, redis: Redis, files: FileStore, orphan_seconds: float) -> None:
+        self._database = database
+        self._redis = redis
+        self._files = files
+        self._orphan_seconds = orphan_seconds
+
+    def mend(self) -> None:
+        """One round over all files and all queued jobs, a batch at a time."""
+        self.remove_orphans()
+        self.fail_without_file()
+
+    def remove_orphans(self) -> int:
+        """Remove old files that no job names, cut-off uploads among them; the number of them."""
+        before = time.time() - self._orphan_seconds
+        removed = self._files.remove_partial(before)
+        for keys in _batches(self._files.keys(before)):
+            with self._database.read() as session:
+                named = set(session.scalars(select(Job.file_key).where(Job.file_key.in_(keys))))
+            for key in keys:
+                if key not in named:
+                    self._files.delete(key)
+                    removed += 1
+        if removed:
+            log.warning("orphans_removed", files=removed)
+        return removed
+
+    def fail_without_file(self) -> int:
+        """Fail the queued jobs whose file is gone; the number of them."""
+        gone = (job_id for job_id, key in self._queued() if not self._files.path(key).is_file())
+        return sum(self._fail(job_id) for job_id in gone)
+
+    def _queued(self) -> Iterator[tuple[uuid.UUID, str]]:
+        """Queued jobs and their files' keys, in the order of the queue."""
+        query = select(*ORDER, Job.file_key).where(QUEUED).order_by(*ORDER).limit(AT_ONCE)
+        behind = query
+        while True:
+            with self._database.read() as session:
+                rows = session.execute(behind).all()
+            for row in rows:
+                yield row.id, row.file_key
+            if len(rows) < AT_ONCE:
+                return
+            behind = query.where(tuple_(*ORDER) > tuple_(*rows[-1][:3]))
+
+    def _fail(self, job_id: uuid.UUID) -> bool:
+        try:
+            with self._database.write() as session:
+                job = get_job(session, job_id)
+                if job.status is not JobStatus.QUEUED:
+                    return False  # claimed in this moment: its worker will see for itself
+                transition(
+                    session,
+                    job,
+                    Event.FAILED,
+                    code=FILE_MISSING,
+                    error_code=FILE_MISSING,
+                    error_message="The stored recording is gone. Submit it again.",
+                )
+        except (IllegalTransition, JobNotFound):
+            return False  # changed or erased in this moment
+        log.warning("file_missing", job_id=str(job_id))
+        announce(self._redis, job_id)
+        return True
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, AT_ONCE)):
+        yield batch
