@@ -8,7 +8,7 @@ TORCH := 2.13.0
 # With glibc's malloc, training on the CPU spends most of its time in page faults (Debian: libjemalloc2).
 JEMALLOC := $(firstword $(wildcard /usr/lib/*/libjemalloc.so.2))
 
-.PHONY: help setup demo test lint format bench model lock clean
+.PHONY: help setup demo test lint format bench faults model lock clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ format: setup ## let ruff put the code into form
 
 bench: setup ## CPU of the whole system against a bare ONNX Runtime loop (ARGS=--quick for a short one)
 	$(BIN)/python -m benchmarks.overhead $(ARGS)
+
+faults: setup ## kill, freeze, flush and fill in the middle of 200 jobs (SEED=7, SHORT=1, ARGS=--help)
+	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(ARGS)
 
 model: setup ## train the default model again; goes on where it was stopped (hours of CPU; needs espeak-ng and torch)
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install torch==$(TORCH)

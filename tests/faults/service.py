@@ -1,0 +1,170 @@
+"""The real service as processes of their own, with settings that make it notice faults soon."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from migrations.schema import upgrade
+from shared.database import Database
+from shared.settings import Settings
+from tests.faults.ledger import Ledger
+from tests.faults.servers import Disk, postgres_program, redis_program, wait_for_redis
+from tests.faults.supervisor import Program, Supervisor
+
+ROOT = Path(__file__).resolve().parents[2]
+API = "api"
+WORKERS = ("worker-1", "worker-2", "worker-3")
+SWEEPERS = ("sweeper-1", "sweeper-2")
+START_SECONDS = 120.0
+STOP_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Service:
+    """A running service and all that the harness breaks of it."""
+
+    database: str
+    settings: Settings
+    url: str
+    supervisor: Supervisor
+    ledger: Ledger
+    disk: Disk | None
+    logs: Path
+    workers: tuple[str, ...]
+    sweepers: tuple[str, ...] = SWEEPERS
+
+    def files(self) -> set[str]:
+        """Names of all files in the store, partial ones included."""
+        return {path.name for path in self.settings.files_dir.rglob("*") if path.is_file()}
+
+    def pool_process(self, worker: str, seconds: float = 90.0) -> int:
+        """Process id of the process that a worker works in.
+
+        Raises:
+            TimeoutError: there is none.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                children = psutil.Process(self.supervisor.pid(worker)).children()
+            except psutil.NoSuchProcess:
+                children = []
+            if children:
+                return int(children[0].pid)
+            time.sleep(0.02)
+        raise TimeoutError(f"{worker} has no process")
+
+    def stop(self) -> None:
+        """End the service in order: what then does not end well counts as a process that died."""
+        self.supervisor.stop([API, *self.workers, *self.sweepers], STOP_SECONDS)
+
+
+@contextmanager
+def running(database: str, folder: Path, logs: Path, disk: Path | None, workers: int) -> Iterator[Service]:
+    """The service on "postgres" or "sqlite"; ``folder`` takes sockets and what lies on no small disk."""
+    data = (disk or folder) / "data"
+    supervisor = Supervisor()
+    try:
+        redis, redis_url = redis_program(folder, logs / "redis.log")
+        supervisor.add(redis)
+        database_url = ""
+        if database == "postgres":
+            postgres, database_url = postgres_program(folder, logs / "postgres.log")
+            supervisor.add(postgres)
+        settings = _settings(data, redis_url, database_url)
+        wait_for_redis(redis_url)
+        _migrate(settings)
+        names = WORKERS[:workers]
+        ledger = Ledger(settings.database)
+        url = f"http://127.0.0.1:{settings.port}"
+        service = Service(
+            database, settings, url, supervisor, ledger, Disk(data) if disk else None, logs, names
+        )
+        environment = _environment(settings)
+        modules = {API: "api"} | dict.fromkeys(names, "worker") | dict.fromkeys(SWEEPERS, "worker.sweeper")
+        for name, module in modules.items():
+            command = [sys.executable, "-P", "-m", module]
+            supervisor.add(Program(name, command, environment, logs / f"{name}.log"))
+        _wait_until_ready(url, len(names))
+        yield service
+        ledger.close()
+    finally:
+        supervisor.close()
+
+
+def _settings(data: Path, redis_url: str, database_url: str) -> Settings:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return Settings(
+        data_dir=data,
+        redis_url=redis_url,
+        database_url=database_url,
+        port=port,
+        worker_processes=1,
+        worker_threads=1,
+        lease_seconds=4.0,
+        sweep_seconds=0.5,
+        heartbeat_seconds=0.5,
+        # Three is for a machine that fails now and then. Here it fails every second, and a job that is hit
+        # three times in a minute has done nothing wrong.
+        max_attempts=20,
+        # Longer than any fault here holds up an API between its file and its row: that file is no orphan.
+        orphan_seconds=10.0,
+        drain_seconds=1.0,
+        disk_reserve_bytes=0,  # the disk shall be met full, not be found too small beforehand
+    )
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("SHRUTLEKH_")}
+    values = settings.model_dump(exclude_unset=True)
+    return {
+        **own,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        **{f"SHRUTLEKH_{name.upper()}": str(value) for name, value in values.items()},
+    }
+
+
+def _migrate(settings: Settings) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    database = Database(settings.database)
+    while True:
+        try:
+            database.ping()
+            break
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+    upgrade(database)
+    database.close()
+
+
+def _wait_until_ready(url: str, workers: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    answer = ""
+    while time.monotonic() < deadline:
+        try:
+            response = httpx.get(f"{url}/readyz", timeout=5)
+            answer = response.text
+            if response.is_success and response.json()["checks"]["workers"]["count"] >= workers:
+                return
+        except httpx.TransportError as error:
+            answer = repr(error)
+        time.sleep(0.1)
+    raise TimeoutError(f"the service is not ready: {answer}")
+
+
+KILLED = -signal.SIGKILL
+ENDED = (0, -signal.SIGTERM)
