@@ -70,6 +70,7 @@ class Watchdog:
         faulthandler.cancel_dump_traceback_later()
 
     def _watch(self) -> None:
+        suspected = False
         try:
             while not self._over.is_set():
                 limit = self._limit
@@ -77,12 +78,15 @@ class Watchdog:
                 if left <= 0:
                     self._on_timeout(limit)
                     break
-                if time.monotonic() - self._heard_at >= self._silence and self._is_lost():
+                lost = time.monotonic() - self._heard_at >= self._silence and self._is_lost()
+                if lost and suspected:
                     log.error("attempt_lost")
                     break
+                # A process that was only frozen hears of it at its next step, and goes on with another job.
+                suspected = lost
                 # Armed anew whenever this thread wakes, which is rarely: the limit may have grown.
                 faulthandler.dump_traceback_later(left + self._silence, exit=True, file=2)
-                if self._over.wait(min(left, self._silence)):
+                if self._over.wait(min(left, self._silence * (0.25 if suspected else 1.0))):
                     return
             else:
                 return
