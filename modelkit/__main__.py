@@ -1,6 +1,8 @@
-"""``modelkit``: verify, evaluate and install model folders."""
+"""``modelkit``: verify, evaluate, tune and install model folders."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +22,7 @@ from modelkit.evaluation import (
 )
 from modelkit.installation import copy_folder
 from modelkit.manifest import read_manifest
+from modelkit.tuning import Search, install_language_model, posteriors, record_decoding, token_priors
 from modelkit.verification import record_check
 from modelkit.verification import verify as run_checks
 from speech.engine import Engine
@@ -32,6 +35,15 @@ errors = Console(stderr=True)
 Samples = Annotated[Path, typer.Option(help="Folder of the clip that model.json compares with.")]
 SAMPLES = Path("samples")
 MARKS = {True: "[green]ok[/]", False: "[red]failed[/]", None: "[yellow]skipped[/]"}
+
+
+@contextmanager
+def _bar(name: str, total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on standard error; what it gives is called after each step."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, transient=True) as progress:
+        bar = progress.add_task(name, total=total)
+        yield lambda: progress.advance(bar)
 
 
 def _passes(folder: Path, samples: Path) -> bool:
@@ -69,6 +81,9 @@ def evaluate(
     name: Annotated[str | None, typer.Option(help="What to call the set; else its folder's name.")] = None,
     speaker: Annotated[list[str] | None, typer.Option(help="Only this speaker. Repeatable.")] = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
+    decoder: Annotated[
+        str | None, typer.Option(help="greedy or beam; by default the model's own choice.")
+    ] = None,
     write: Annotated[bool, typer.Option(help="Keep the figures in model.json.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     show: Annotated[int, typer.Option(help="Print so many references and hypotheses.")] = 0,
@@ -82,20 +97,64 @@ def evaluate(
     if not entries:
         raise typer.BadParameter(f"{manifest} has no such recordings.")
     if hypotheses is not None:
-        results = score_hypotheses(hypotheses, entries)
+        results, decoded_by = score_hypotheses(hypotheses, entries), "unknown"
     else:
-        engine = Engine.load(folder, threads)  # type: ignore[arg-type]
-        columns = (TextColumn("recordings"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=errors, transient=True) as progress:
-            bar = progress.add_task("recordings", total=len(entries))
-            results = score_model(engine, entries, lambda: progress.advance(bar))
-    measured = summary(name or manifest.resolve().parent.name, results)
+        engine = Engine.load(folder, threads, decoder=decoder)  # type: ignore[arg-type]
+        decoded_by = engine.decoder_name
+        with _bar("recordings", len(entries)) as advance:
+            results = score_model(engine, entries, advance)
+    measured = summary(name or manifest.resolve().parent.name, results, decoded_by)
     if write and folder is not None:
         record_evaluation(folder, measured)
     if as_json:
         typer.echo(json.dumps(measured, ensure_ascii=False))
         return
     _print(measured["set"], results, show)
+
+
+@app.command()
+def tune(
+    folder: Annotated[Path, typer.Argument(help="Model folder; its model.json gets the entry `decoding`.")],
+    manifest: Annotated[Path, typer.Option(help="TSV of the dev set: path, text, speaker.")],
+    language_model: Annotated[
+        Path | None, typer.Option(help="Folder with words.arpa.gz to put into the model folder as lm/ first.")
+    ] = None,
+    priors: Annotated[
+        Path | None, typer.Option(help="TSV of training recordings that tell how likely each token is.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Speaker or book of --priors to leave out. Repeatable.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What to call the dev set; else its folder's name.")
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Settings to try.")] = 100,
+    beam: Annotated[int, typer.Option(min=1, help="Hypotheses kept after a frame.")] = 100,
+    seed: int = 0,
+) -> None:
+    """Find the weights of beam search that give the fewest errors on a dev set, and keep them."""
+    if language_model is not None:
+        install_language_model(language_model, folder)
+    engine = Engine.load(folder, decoder="greedy")
+    spoken = [e for e in read_manifest(priors) if e.speaker not in (without or ())] if priors else []
+    entries = read_manifest(manifest)
+    if not entries:
+        raise typer.BadParameter(f"{manifest} has no recordings.")
+    with _bar("recordings", len(spoken) + len(entries)) as advance:
+        means = token_priors(posteriors(engine, spoken, advance)) if spoken else ()
+        heard = posteriors(engine, entries, advance)
+    search = Search(engine.folder, entries, heard, means, beam, seed)
+    with _bar("settings", trials) as advance:
+        for _ in range(trials):
+            search.step()
+            advance()
+    best = search.best
+    found = search.found(name or manifest.resolve().parent.name)
+    record_decoding(folder, best, found)
+    console.print(f"alpha {best.alpha}, beta {best.beta}, prior {best.prior}, beam {best.beam}")
+    console.print(f"WER {found['wer']:.4f}, CER {found['cer']:.4f}")
+    console.print(f"WER of greedy decoding {found['greedy_wer']:.4f}")
+    console.print(f"WER of each speaker with the others' best weights {found['cross_validated_wer']:.4f}")
 
 
 def _print(name: str, results: list[Scored], show: int) -> None:
@@ -146,7 +205,7 @@ def main() -> None:
     except SpeechError as error:
         errors.print(f"{error.message} {' '.join(getattr(error, '__notes__', []))}", markup=False)
         raise SystemExit(2) from None
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         errors.print(str(error), markup=False)
         raise SystemExit(2) from None
 

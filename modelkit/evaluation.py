@@ -113,7 +113,7 @@ def by_speaker(results: list[Scored]) -> dict[str, list[Scored]]:
 
 
 def summary(name: str, results: list[Scored], decoder: str = "greedy") -> dict[str, Any]:
-    """The figures as model.json and ``--json`` have them."""
+    """The figures as model.json and ``--json`` have them. `decoder` is the one that gave the results."""
     wer, cer = rate([r.words for r in results]), rate([r.characters for r in results])
     return {
         "set": name,

@@ -1,10 +1,11 @@
-"""Greedy CTC decoding with word times and confidences, as array operations over the frames.
+"""From CTC log-probabilities to words with times and confidences, as array operations over the frames.
 
 Source: A. Graves et al., "Connectionist Temporal Classification" (ICML 2006), best path decoding.
 """
 
 import re
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,19 @@ from speech.transcript import Word
 _SPECIAL = re.compile(r"<[^<>]+>")
 
 
-class GreedyDecoder:
-    """Best path decoding for one vocabulary.
+class Decoder(Protocol):
+    """What the engine needs of a decoder."""
+
+    def words(
+        self, log_probs: npt.NDArray[np.float32], start: float = 0.0, end: float = np.inf
+    ) -> tuple[Word, ...]:
+        """Words of one utterance: `log_probs` of shape (frames, vocabulary), natural logarithms, heard from
+        `start` to `end`, seconds in the recording."""
+        ...
+
+
+class PathReader:
+    """The words that a path, one token a frame, spells in one vocabulary.
 
     Args:
         tokens: text of each id. One that begins with "▁" begins a word; "▁" alone is the space between
@@ -34,8 +46,12 @@ class GreedyDecoder:
         self._starts_word = np.array([token.startswith(WORD_MARK) for token in shown], dtype=bool)
         self._has_text = np.array([bool(piece) for piece in self._pieces], dtype=bool)
 
-    def words(
-        self, log_probs: npt.NDArray[np.float32], start: float = 0.0, end: float = np.inf
+    def read(
+        self,
+        path: npt.NDArray[np.intp],
+        log_probs: npt.NDArray[np.float32],
+        start: float = 0.0,
+        end: float = np.inf,
     ) -> tuple[Word, ...]:
         """Words of one utterance.
 
@@ -44,13 +60,13 @@ class GreedyDecoder:
         mean of its tokens'.
 
         Args:
+            path: token ids of shape (frames,), with blanks and repetitions.
             log_probs: natural logarithms of shape (frames, vocabulary).
             start: seconds at which the utterance begins in the recording.
             end: seconds at which it ends; no word lasts longer.
         """
-        if not len(log_probs):
+        if not len(path):
             return ()
-        path = log_probs.argmax(axis=1)
         best = log_probs[np.arange(len(path)), path]
         run_starts = np.flatnonzero(np.concatenate(([True], path[1:] != path[:-1])))
         run_ends = np.append(run_starts[1:], len(path))
@@ -80,3 +96,15 @@ class GreedyDecoder:
                 firsts, lasts, starts, ends, confidences, strict=True
             )
         )
+
+
+class GreedyDecoder:
+    """Best path decoding: the likeliest token of each frame. See `PathReader` for the arguments."""
+
+    def __init__(self, tokens: Sequence[str], blank_id: int, frame_stride: float) -> None:
+        self._reader = PathReader(tokens, blank_id, frame_stride)
+
+    def words(
+        self, log_probs: npt.NDArray[np.float32], start: float = 0.0, end: float = np.inf
+    ) -> tuple[Word, ...]:
+        return self._reader.read(log_probs.argmax(axis=1), log_probs, start, end)

@@ -1,5 +1,6 @@
 """The whole way of one recording: audio, speech chunks, batches, log-probabilities, words."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,34 +10,91 @@ from types import TracebackType
 from typing import Self
 
 from speech.audio import AudioReader, open_audio
-from speech.decode import GreedyDecoder
+from speech.beam import BeamDecoder, BeamSettings
+from speech.decode import Decoder, GreedyDecoder
+from speech.errors import ModelInvalid
+from speech.language_model import FILE_NAME, LanguageModel
 from speech.model import ModelFolder
 from speech.recogniser import OnnxCtcRecogniser, Recogniser
 from speech.segment import Chunk, EnergySegmenter, Segmenter
 from speech.transcript import Segment
 from speech.waveform import PeakMeter, Peaks
 
+log = logging.getLogger(__name__)
+
+GREEDY, BEAM = DECODERS = ("greedy", "beam")
+
 
 class Engine:
     """A loaded model that transcribes recordings, one after another; not for several threads at once.
 
     Its session does not survive a fork: load it in the process that uses it.
+
+    Attributes:
+        decoder: what turns log-probabilities into words where a call of `transcribe` names no other.
+        decoder_name: "greedy" or "beam".
     """
 
-    def __init__(self, folder: ModelFolder, recogniser: Recogniser) -> None:
+    def __init__(self, folder: ModelFolder, recogniser: Recogniser, decoder: str | None = None) -> None:
         self.folder = folder
         self.recogniser = recogniser
-        self.decoder = GreedyDecoder(folder.tokens, folder.blank_id, folder.frame_stride)
+        self._decoders: dict[str, Decoder] = {}
+        self.decoder_name = decoder or str(folder.decoding.get("decoder", GREEDY))
+        if decoder is None and self.decoder_name not in DECODERS:
+            raise ModelInvalid(
+                f"The model {folder.name} names the decoder {self.decoder_name!r}; there are "
+                f"{', '.join(DECODERS)}."
+            )
+        try:
+            self.decoder = self.decoder_named(self.decoder_name)
+        except ImportError as error:  # the decoder library has no build for this Python
+            if decoder is not None:
+                raise
+            log.warning("beam search is not available, words are decoded greedily: %s", error)
+            self.decoder_name = GREEDY
+            self.decoder = self.decoder_named(GREEDY)
 
     @classmethod
-    def load(cls, folder: Path, threads: int = 1, precision: str = "float32") -> "Engine":
-        """Loads a model folder; `threads` are those within an operator.
+    def load(
+        cls, folder: Path, threads: int = 1, precision: str = "float32", decoder: str | None = None
+    ) -> "Engine":
+        """Loads a model folder.
+
+        Args:
+            threads: those within an operator.
+            decoder: "greedy" or "beam"; by default what model.json names under "decoding", else greedy.
 
         Raises:
             ModelNotFound, ModelInvalid.
+            ImportError, ValueError: as `decoder_named`, when `decoder` is given.
         """
         model = ModelFolder.load(folder)
-        return cls(model, OnnxCtcRecogniser(model, threads, precision))
+        return cls(model, OnnxCtcRecogniser(model, threads, precision), decoder)
+
+    def decoder_named(self, name: str) -> Decoder:
+        """The decoder "greedy" or "beam", made when it is first asked for.
+
+        Raises:
+            ModelInvalid: the model has no language model, or one that cannot be used.
+            ImportError: the library that beam search needs is not installed.
+            ValueError: there is no decoder of that name.
+        """
+        if name not in self._decoders:
+            self._decoders[name] = self._make_decoder(name)
+        return self._decoders[name]
+
+    def _make_decoder(self, name: str) -> Decoder:
+        model = self.folder
+        if name == GREEDY:
+            return GreedyDecoder(model.tokens, model.blank_id, model.frame_stride)
+        if name != BEAM:
+            raise ValueError(f"There is no decoder {name!r}; there are {', '.join(DECODERS)}.")
+        path = model.path / "lm" / FILE_NAME
+        if not path.is_file():
+            raise ModelInvalid(f"The model {model.name} has no lm/{FILE_NAME}, which beam search needs.")
+        settings = BeamSettings.of_model(model.decoding, len(model.tokens))
+        language_model = LanguageModel(path, model.tokens)
+        return BeamDecoder(model.tokens, model.blank_id, model.frame_stride, language_model, settings)
 
     def warm(self) -> None:
         """Runs the graph on noise of typical lengths, so that the first recording is as fast as the next."""
@@ -52,6 +110,7 @@ class Engine:
         max_seconds: float | None = None,
         on_progress: Callable[["Transcription"], None] | None = None,
         skip_chunks: int = 0,
+        decoder: str | None = None,
     ) -> "Transcription":
         """Opens a recording; the work is done while the result is iterated.
 
@@ -60,12 +119,15 @@ class Engine:
                 the graph. What it raises ends the transcription.
             skip_chunks: stretches of speech that an earlier attempt has done (`Transcription.chunks_done`):
                 they are cut again, which is cheap, and not recognised again. All others get the same words.
+            decoder: "greedy" or "beam" for this recording; by default the engine's own.
 
         Raises:
             AudioUnreadable, AudioUnsupported, AudioTooLong: here, or while iterating.
+            ModelInvalid, ImportError, ValueError: as `decoder_named`.
         """
+        chosen = self.decoder if decoder is None else self.decoder_named(decoder)
         audio = open_audio(path, self.folder.sample_rate, max_seconds)
-        return Transcription(self, audio, on_progress, skip_chunks)
+        return Transcription(self, audio, on_progress, skip_chunks, chosen)
 
 
 class Transcription:
@@ -91,8 +153,10 @@ class Transcription:
         audio: AudioReader,
         on_progress: Callable[["Transcription"], None] | None = None,
         skip_chunks: int = 0,
+        decoder: Decoder | None = None,
     ) -> None:
         self._engine = engine
+        self._decoder = engine.decoder if decoder is None else decoder
         self._audio = audio
         self._on_progress = on_progress
         self._skip_chunks = skip_chunks
@@ -181,7 +245,7 @@ class Transcription:
         for chunk, log_probs in zip(chunks, outputs, strict=True):
             end = self._end_of(chunk)
             with self._timed("text"):
-                words = self._engine.decoder.words(log_probs, chunk.start_sample / rate, end)
+                words = self._decoder.words(log_probs, chunk.start_sample / rate, end)
             self._recognised = end
             if words:
                 yield Segment.from_words(words)

@@ -29,6 +29,8 @@ class ModelFolder:
         max_segment_seconds: longest stretch of audio to give the graph at once.
         min_samples: shortest waveform the graph takes.
         tokens: text of each output of the graph, by id.
+        decoding: what model.json says of decoding, see `speech.beam.BeamSettings`; its entry "decoder" names
+            the default decoder.
         training, evaluation, files: as model.json has them; `files` maps names to sha256 hex digests.
     """
 
@@ -43,6 +45,7 @@ class ModelFolder:
     min_samples: int
     licence: str
     description: str
+    decoding: Mapping[str, Any]
     training: Mapping[str, Any]
     evaluation: tuple[Mapping[str, Any], ...]
     files: Mapping[str, str]
@@ -87,6 +90,7 @@ class ModelFolder:
             min_samples=fields.integer("min_samples", low=1, high=1_000_000),
             licence=fields.string("licence", default=""),
             description=fields.string("description", default=""),
+            decoding=fields.table("decoding"),
             training=fields.table("training"),
             evaluation=fields.tables("evaluation"),
             files=fields.hashes("files"),

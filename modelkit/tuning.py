@@ -1,0 +1,189 @@
+"""The weights of beam search, found by trying many on a dev set."""
+
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from modelkit.description import read_description, write_description
+from modelkit.manifest import Entry
+from speech.beam import BeamDecoder, BeamSettings
+from speech.decode import Decoder, GreedyDecoder
+from speech.engine import BEAM, Engine
+from speech.language_model import FILE_NAME, LanguageModel
+from speech.model import ModelFolder
+from speech.scoring import character_errors, word_errors
+from speech.transcript import Word
+
+LogProbs = npt.NDArray[np.float32]
+Counts = npt.NDArray[np.int64]
+
+RANGES = {"alpha": (0.2, 1.5), "beta": (-2.0, 2.0), "prior": (0.0, 1.0)}
+
+
+class _Keeping:
+    """A decoder that only keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.kept: list[LogProbs] = []
+
+    def words(self, log_probs: LogProbs, start: float = 0.0, end: float = np.inf) -> tuple[Word, ...]:
+        del start, end
+        self.kept.append(log_probs)
+        return ()
+
+
+def posteriors(engine: Engine, entries: Iterable[Entry], advance: Callable[[], None]) -> list[list[LogProbs]]:
+    """Log-probabilities of shape (frames, tokens) of each stretch of speech of each recording.
+
+    Raises:
+        SpeechError: a recording cannot be read.
+    """
+    found = []
+    usual = engine.decoder
+    try:
+        for entry in entries:
+            engine.decoder = keeping = _Keeping()
+            with engine.transcribe(entry.path) as transcription:
+                for _ in transcription:
+                    pass
+            found.append(keeping.kept)
+            advance()
+    finally:
+        engine.decoder = usual
+    return found
+
+
+def token_priors(spoken: Iterable[Sequence[LogProbs]]) -> tuple[float, ...]:
+    """Mean probability of each token over all frames; () when there is none."""
+    frames = [np.exp(chunk) for chunks in spoken for chunk in chunks if len(chunk)]
+    if not frames:
+        return ()
+    return tuple(round(float(p), 6) for p in np.concatenate(frames).mean(axis=0, dtype=np.float64))
+
+
+def install_language_model(source: Path, folder: Path) -> None:
+    """Copies a folder with a language model into a model folder as lm/, in place of an older one.
+
+    Raises:
+        FileNotFoundError: `source` has no language model.
+    """
+    if not (source / FILE_NAME).is_file():
+        raise FileNotFoundError(f"{source} has no {FILE_NAME}.")
+    target = folder / "lm"
+    if target.exists() and target.samefile(source):
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target)
+    write_description(folder, read_description(folder))
+
+
+class Search:
+    """Random search: the first steps anywhere within `RANGES`, the others around the best.
+
+    The best has the lowest sum of word and character error rate: there are four times as many characters as
+    words, so their rate tells settings apart that make the same number of words wrong.
+    """
+
+    EXPLORING = 30
+    """Steps that do not look at what was found before."""
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        entries: Sequence[Entry],
+        heard: Sequence[Sequence[LogProbs]],
+        priors: tuple[float, ...],
+        beam: int,
+        seed: int = 0,
+    ) -> None:
+        """
+        Args:
+            heard: `posteriors` of the entries.
+            priors: `token_priors`, or () to leave priors out.
+            seed: of the search; the same one tries the same settings.
+        """
+        self._folder, self._entries, self._heard = folder, entries, heard
+        self._language_model = LanguageModel(folder.path / "lm" / FILE_NAME, folder.tokens)
+        self._rng = np.random.default_rng(seed)
+        self._base = BeamSettings(priors=priors, beam=beam)
+        self._tried: list[BeamSettings] = []
+        self._errors: list[Counts] = []
+        self._greedy = self._score(GreedyDecoder(folder.tokens, folder.blank_id, folder.frame_stride))
+
+    def step(self) -> None:
+        """Tries one more setting."""
+        settings = self._draw()
+        folder = self._folder
+        decoder = BeamDecoder(
+            folder.tokens, folder.blank_id, folder.frame_stride, self._language_model, settings
+        )
+        self._tried.append(settings)
+        self._errors.append(self._score(decoder))
+
+    def _draw(self) -> BeamSettings:
+        alpha, beta, prior = (self._value(name) for name in RANGES)
+        return replace(self._base, alpha=alpha, beta=beta, prior=prior if self._base.priors else 0.0)
+
+    def _value(self, name: str) -> float:
+        low, high = RANGES[name]
+        if len(self._tried) < self.EXPLORING:
+            value = self._rng.uniform(low, high)
+        else:
+            value = self._rng.normal(getattr(self.best, name), (high - low) / 10)
+        return round(float(np.clip(value, low, high)), 2)
+
+    def _score(self, decoder: Decoder) -> Counts:
+        """Word errors, words, character errors, characters of each recording: shape (recordings, 4)."""
+        rows = []
+        for entry, chunks in zip(self._entries, self._heard, strict=True):
+            text = " ".join(word.text for chunk in chunks for word in decoder.words(chunk))
+            words, characters = word_errors(entry.text, text), character_errors(entry.text, text)
+            rows.append(
+                (words.errors, words.reference_length, characters.errors, characters.reference_length)
+            )
+        return np.array(rows, np.int64)
+
+    @property
+    def best(self) -> BeamSettings:
+        """Of the settings tried so far; the earlier one of equals."""
+        return self._tried[self._best_for(np.ones(len(self._entries), bool))]
+
+    def _best_for(self, recordings: npt.NDArray[np.bool_]) -> int:
+        return int(np.argmin([sum(_rates(errors[recordings])) for errors in self._errors]))
+
+    def found(self, name: str) -> dict[str, Any]:
+        """What the search says of itself, for model.json. `cross_validated_wer` decodes each speaker with
+        the settings that were best for the others: what tuning to the set itself adds is not in it."""
+        speakers = np.array([entry.speaker for entry in self._entries])
+        fair = np.zeros_like(self._greedy)
+        for speaker in set(speakers.tolist()):
+            own = speakers == speaker
+            fair[own] = self._errors[self._best_for(~own if not own.all() else own)][own]
+        wer, cer = _rates(self._errors[self._best_for(np.ones(len(speakers), bool))])
+        return {
+            "set": name,
+            "recordings": len(speakers),
+            "trials": len(self._tried),
+            "wer": round(wer, 4),
+            "cer": round(cer, 4),
+            "greedy_wer": round(_rates(self._greedy)[0], 4),
+            "cross_validated_wer": round(_rates(fair)[0], 4),
+        }
+
+
+def _rates(errors: Counts) -> tuple[float, float]:
+    """Word and character error rate of rows as `Search._score` makes them."""
+    words_wrong, words, characters_wrong, characters = errors.sum(axis=0).tolist()
+    return words_wrong / max(words, 1), characters_wrong / max(characters, 1)
+
+
+def record_decoding(folder: Path, settings: BeamSettings, tuned: dict[str, Any]) -> None:
+    """Keeps settings in model.json as `decoding` and makes beam search the model's default."""
+    entries = read_description(folder)
+    decoding = {"decoder": BEAM, **asdict(settings), "tuned": tuned}
+    write_description(folder, {**entries, "decoding": decoding})

@@ -1,0 +1,28 @@
+"""A small language model over the letters of `tests.speech.sounds`, and where to put it."""
+
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+
+from speech.language_model import FILE_NAME
+
+UNIGRAMS = {"नम": -0.6, "मन": -0.9, "मत": -0.9, "सम": -1.2, "नमस्ते": -1.2}
+"""Words with base-10 logarithms."""
+
+BIGRAMS = {("नम", "मन"): -0.1, ("सम", "मत"): -0.1, ("नमस्ते", "मन"): -0.2}
+
+
+def arpa(unigrams: Mapping[str, float] = UNIGRAMS, bigrams: Mapping[tuple[str, str], float] = BIGRAMS) -> str:
+    words = {"<unk>": -6.0, "<s>": -99.0, "</s>": -0.5, **unigrams}
+    lines = ["\\data\\", f"ngram 1={len(words)}", f"ngram 2={len(bigrams)}", "", "\\1-grams:"]
+    lines += [f"{score}\t{word}\t-0.3" for word, score in words.items()]
+    lines += ["", "\\2-grams:", *(f"{score}\t{' '.join(pair)}" for pair, score in bigrams.items())]
+    return "\n".join([*lines, "", "\\end\\", ""])
+
+
+def write_language_model(folder: Path, text: str | None = None) -> Path:
+    """`folder`/words.arpa.gz; the folder is made when it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / FILE_NAME
+    path.write_bytes(gzip.compress((text or arpa()).encode(), mtime=0))
+    return path
