@@ -1,8 +1,9 @@
 """``make bench``: CPU of the whole service against a bare ONNX Runtime loop on the same audio.
 
-The bare loop runs the model on the same segments, already decoded, one after another on one thread, and does
-nothing else. The service's figure is the CPU time of all its processes (API, worker, sweeper, Redis) between
-the first upload and the last result, polling included; the uploading client is not counted.
+The bare loop runs the model (the graph, and beam search where the model has a language model) on the same
+segments, already decoded, one after another on one thread, and does nothing else. The service's figure is the
+CPU time of all its processes (API, worker, sweeper, Redis) between the first upload and the last result,
+polling included; the uploading client is not counted.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from client.http import ShrutlekhClient
 from client.recordings import plan
 from client.submission import Options, Outcome, Submission
 from shared.settings import Settings
+from speech.engine import BEAM, Engine
 from speech.model import ModelFolder
 from speech.segment import EnergySegmenter
 
@@ -55,7 +57,7 @@ class Result:
 
 
 class BareLoop:
-    """Nothing but ONNX Runtime on segments that lie decoded in memory."""
+    """Nothing but ONNX Runtime and the model's search, on segments that lie decoded in memory."""
 
     def __init__(self, folder: Path) -> None:
         self.model = ModelFolder.load(folder)
@@ -64,6 +66,8 @@ class BareLoop:
         self._session = onnxruntime.InferenceSession(
             folder / "model.onnx", options, providers=["CPUExecutionProvider"]
         )
+        engine = Engine.load(folder)
+        self._search = engine.decoder if engine.decoder_name == BEAM else None
 
     def segments(self, paths: list[Path]) -> list[npt.NDArray[np.float32]]:
         """The stretches of audio that the service's segmenter cuts, too."""
@@ -78,9 +82,12 @@ class BareLoop:
         """CPU time of one pass over the segments."""
         began = time.process_time()
         for samples in segments:
-            self._session.run(
-                None, {"waveform": samples[None], "lengths": np.array([len(samples)], dtype=np.int64)}
+            log_probs, _ = self._session.run(
+                ["log_probs", "frame_lengths"],
+                {"waveform": samples[None], "lengths": np.array([len(samples)], dtype=np.int64)},
             )
+            if self._search is not None:
+                self._search.words(log_probs[0])
         return time.process_time() - began
 
 
