@@ -78,6 +78,32 @@ def prepare(
 
 
 @app.command()
+def pack(
+    out: Annotated[Path, typer.Option(help="Folder for the parts; replaced.")] = Path(".work/pack"),
+    speech_dir: SpeechDir = SPEECH,
+    kilobits: Annotated[float, typer.Option(help="Opus bit rate of the training clips.")] = 12.0,
+    part_mebibytes: Annotated[float, typer.Option(help="Size of a part at most.")] = 24.0,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Corpus to leave out, such as other/sw-robotutor. Repeatable.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1)] = 2,
+) -> None:
+    """Make the recipe's corpora small enough to carry to a machine without a network (docs/models.md)."""
+    from training.pack import pack as run
+
+    if speech_dir is None:
+        raise typer.BadParameter("--speech-dir is needed.")
+    with _bar() as progress:
+        bar = progress.add_task("clips", total=None)
+        sizes = run(
+            speech_dir, out, kilobits, int(part_mebibytes * 2**20), without or [], processes,
+            lambda done, count: progress.update(bar, completed=done, total=count),
+        )  # fmt: skip
+    for number, size in enumerate(sizes, 1):
+        console.print(f"{out / f'part-{number}'}  {size / 2**20:.1f} MiB")
+
+
+@app.command()
 def train(
     work: Work = WORK,
     dev: Annotated[
@@ -105,7 +131,10 @@ def train(
     inner_blocks: Annotated[
         int, typer.Option(help="Encoder blocks at the halved frame rate.")
     ] = DEFAULTS.inner_blocks,
-    threads: Annotated[int, typer.Option(min=1)] = DEFAULTS.threads,
+    threads: Annotated[int, typer.Option(min=1, help="Of the CPU's arithmetic.")] = DEFAULTS.threads,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, or auto: a GPU when torch sees one.")
+    ] = DEFAULTS.device,
     seed: int = DEFAULTS.seed,
 ) -> None:
     """Train. Ctrl-C or SIGTERM keeps a checkpoint; --resume goes on from it, also to another --updates."""
@@ -127,6 +156,7 @@ def train(
         width=width,
         inner_blocks=inner_blocks,
         threads=threads,
+        device=device,
         seed=seed,
     )
     initial = initial_weights(init, Symbols.load(work / "store"), settings) if init else None
@@ -153,6 +183,7 @@ def export(
     out: Annotated[Path, typer.Option(help="Model folder to write; its name becomes the model's.")] = MODEL,
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "CC-BY-SA-4.0",
     description: Annotated[str, typer.Option(help="A sentence for model.json.")] = DESCRIPTION,
+    command: Annotated[str, typer.Option(help="What made the model, for model.json.")] = "make model",
 ) -> None:
     """Write the checkpoint's averaged weights as a model folder, replacing one of that name in one step."""
     from modelkit.installation import copy_folder
@@ -162,7 +193,7 @@ def export(
 
     symbols = Symbols.load(work / "store")
     checkpoint = Checkpoint.load(work / "checkpoint.pt")
-    entries = {"licence": licence, "description": description, **described(checkpoint, symbols)}
+    entries = {"licence": licence, "description": description, **described(checkpoint, symbols, command)}
     staged = work / "export" / out.name
     write_folder(averaged_network(checkpoint), symbols, staged, entries)
     for note in out.glob("*.md"):
@@ -194,11 +225,51 @@ def evaluate(
         with _bar() as progress:
             bar = progress.add_task(chosen.name, total=len(entries))
             results = score_model(engine, entries, lambda p=progress, b=bar: p.advance(b))  # type: ignore[misc]
-        measured = summary(chosen.name, results)
+        measured = summary(chosen.name, results, engine.decoder_name)
         record_evaluation(model, measured)
         console.print(f"{chosen.name}: WER {measured['wer']:.4f} CER {measured['cer']:.4f}")
     if sample is not None:
         record_check(model, sample)
+
+
+@app.command("language-model")
+def language_model(
+    speech_dir: SpeechDir = SPEECH,
+    out: Annotated[Path, typer.Option(help="Folder to write words.arpa.gz to.")] = Path(".work/lm"),
+    length: Annotated[int, typer.Option(min=2, max=5, help="Words of the longest n-gram.")] = 3,
+    threshold: Annotated[
+        float, typer.Option(help="Drop n-grams that change perplexity by a smaller part than this.")
+    ] = 1e-7,
+) -> None:
+    """Estimate the word n-gram model that beam search uses, from the recipe's texts. Takes a minute."""
+    from training.language_model import build
+
+    if speech_dir is None:
+        raise typer.BadParameter("--speech-dir is needed.")
+    for key, value in build(speech_dir, out, length, threshold, console.print).items():
+        console.print(f"{key}: {value}", highlight=False, markup=False)
+
+
+@app.command()
+def diagnose(
+    work: Work = WORK,
+    dev: Annotated[list[Path] | None, typer.Option(help="Manifest of Hindi to look at as well.")] = None,
+    clips: Annotated[int, typer.Option(help="Of each corpus and language of the store, at most.")] = 40,
+) -> None:
+    """Phone and character errors of the checkpoint by corpus, in percent, the trained ones included."""
+    from training.batches import Symbols
+    from training.checkpoint import Checkpoint, averaged_network
+    from training.diagnosis import from_dev, groups_of, losses_of
+    from training.store import Store
+
+    store = Store(work / "store")
+    symbols = Symbols.load(work / "store")
+    network = averaged_network(Checkpoint.load(work / "checkpoint.pt"))
+    print(f"{'':36s} phone    sub    del    ins     char    sub    del    ins")
+    for path in dev or []:
+        print(losses_of(network, symbols, *from_dev(path.parent.name, path)))
+    for name, spoken in groups_of(store, clips):
+        print(losses_of(network, symbols, name, spoken))
 
 
 @app.command("all")

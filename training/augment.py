@@ -62,17 +62,20 @@ def filtered(x: Samples, rng: Rng) -> Samples:
     return np.fft.irfft(spectrum, size)[: len(x)].astype(np.float32)
 
 
-def augment(x: Samples, rng: Rng, babble: Samples) -> Samples:
-    """One random view of x (samples,) float32; `babble` is other speech to lay under it."""
+def augment(x: Samples, rng: Rng, babble: Samples, real: bool = False) -> Samples:
+    """One random view of x (samples,) float32; `babble` is other speech to lay under it.
+
+    A `real` recording has a room, a microphone and noise of its own, and gets less of ours.
+    """
     if rng.random() < 0.8:
         x = change_speed(x, float(rng.uniform(0.85, 1.18)))
     pad = rng.integers(0, SAMPLE_RATE // 3, 2)
     x = np.pad(x, (int(pad[0]), int(pad[1])))
-    if rng.random() < 0.75:
+    if rng.random() < (0.5 if real else 0.75):
         x = filtered(x, rng)
     level = np.sqrt(np.mean(x**2)) + 1e-6
-    x = x + noise(rng, len(x)) * level * 10 ** (-rng.uniform(5, 50) / 20)
-    if rng.random() < 0.15 and len(babble):
+    x = x + noise(rng, len(x)) * level * 10 ** (-rng.uniform(15 if real else 5, 50) / 20)
+    if rng.random() < (0.08 if real else 0.15) and len(babble):
         under = np.resize(babble, len(x))
         x = x + under * (level / (np.sqrt(np.mean(under**2)) + 1e-6)) * 10 ** (-rng.uniform(8, 25) / 20)
     level = 10 ** (rng.uniform(-45, -15) / 20)

@@ -1,8 +1,8 @@
 """Which utterances make a batch, and its tensors. Everything follows from the seed and the update."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from training.augment import augment
-from training.recipe import MAX_SECONDS, SAMPLE_RATE
+from training.recipe import MAX_SECONDS, SAMPLE_RATE, SYNTHESISERS
 from training.spelling import WORD_GAP, characters_of
 from training.store import Clip, Store
 
 Item = tuple[int, ...]  # clips spoken one after the other
+
+# How uncertain phones become at most for the spelling part: synthetic ones are far too certain by themselves.
+REAL_BLUR, SYNTHETIC_BLUR = 1.2, 3.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,19 @@ class Batch:
     characters: Tensor
     character_lengths: Tensor
     warp: Tensor
+    blur: Tensor
     seed: int
+
+    def _changed(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        parts = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Batch(**{k: change(v) if isinstance(v, Tensor) else v for k, v in parts.items()})
+
+    def pin_memory(self) -> "Batch":
+        """In memory that a GPU can copy from while it computes; the loader calls this."""
+        return self._changed(Tensor.pin_memory)
+
+    def to(self, device: torch.device) -> "Batch":
+        return self._changed(lambda tensor: tensor.to(device, non_blocking=True))
 
 
 class Plan:
@@ -132,6 +147,9 @@ class BatchDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self._plan.batches)
 
+    def _synthetic(self, item: Item) -> bool:
+        return self._store.clips[item[0]].source in SYNTHESISERS
+
     def _waveform(self, item: Item, rng: np.random.Generator, warm: bool) -> np.ndarray:
         pieces: list[np.ndarray] = []
         for index in item:
@@ -142,7 +160,7 @@ class BatchDataset(Dataset[Batch]):
         if warm:
             return x
         other = self._store.clips[self._train[int(rng.integers(len(self._train)))]]
-        x = augment(x, rng, self._store.waveform(other))
+        x = augment(x, rng, self._store.waveform(other), real=not self._synthetic(item))
         return x[: int(MAX_SECONDS * 1.1 * SAMPLE_RATE)]
 
     def __getitem__(self, update: int) -> Batch:
@@ -175,6 +193,7 @@ class BatchDataset(Dataset[Batch]):
             torch.tensor([c for s in characters for c in s], dtype=torch.long),
             torch.tensor([len(s) for s in characters], dtype=torch.long),
             torch.from_numpy(warp),
+            torch.tensor([SYNTHETIC_BLUR if self._synthetic(item) else REAL_BLUR for item in items]),
             update,
         )
 

@@ -2,9 +2,7 @@
 
 import ctypes
 import ctypes.util
-import re
-import unicodedata
-from collections.abc import Iterable
+import importlib
 
 import numpy as np
 
@@ -14,25 +12,27 @@ _PHONEMES_IPA = 0x02
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
-# Stress, length, tie, tone, syllable and pause marks say nothing that a listener can spell.
-_DROPPED = frozenset(
-    "\u02c8\u02cc\u02d0\u02d1"  # stress and length
-    "\u035c\u0361\u203f"  # ties
-    "\u02bc\u02c0\u02de\u0329\u032f\u030a\u031a"  # glottalisation, rhotic, syllabic, voiceless, unreleased
-    "\u02e5\u02e6\u02e7\u02e8\u02e9^0123456789"  # tones
-    "._-|'\"?!,;:"
-)
+
+def _library() -> tuple[str, bytes | None]:
+    """The system's espeak-ng, or else that of the Python package espeakng-loader with its own data folder."""
+    name = ctypes.util.find_library("espeak-ng")
+    if name is not None:
+        return name, None
+    try:
+        loader = importlib.import_module("espeakng_loader")
+    except ImportError:
+        message = "espeak-ng is missing: install the system package espeak-ng, or espeakng-loader with pip."
+        raise RuntimeError(message) from None
+    return loader.get_library_path(), loader.get_data_path().encode()
 
 
 class Espeak:
     """One espeak-ng instance. The C library holds global state: use one for each process."""
 
     def __init__(self) -> None:
-        name = ctypes.util.find_library("espeak-ng")
-        if name is None:
-            raise RuntimeError("The library espeak-ng is missing: install the system package espeak-ng.")
+        name, data = _library()
         self._lib = ctypes.CDLL(name)
-        self.sample_rate: int = self._lib.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, None, 0)
+        self.sample_rate: int = self._lib.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, data, 0)
         if self.sample_rate <= 0:
             raise RuntimeError("espeak-ng could not be initialised.")
         self._blocks: list[np.ndarray] = []
@@ -73,25 +73,3 @@ class Espeak:
             if part:
                 parts.append(part.decode())
         return " ".join(parts).strip()
-
-
-def phones_of(ipa: str) -> list[str]:
-    """Split IPA into phone symbols: aspiration and nasalisation are symbols of their own.
-
-    A language switch in the reading (``(en)...``) gives no phones at all: the sentence is not
-    what the speaker of the language said.
-    """
-    if "(" in ipa:
-        return []
-    text = re.sub(r"\s+", "", unicodedata.normalize("NFD", ipa))
-    return [symbol for symbol in text if symbol not in _DROPPED]
-
-
-def inventory(sequences: Iterable[list[str]], least: int) -> list[str]:
-    """Symbols seen at least `least` times, most frequent first."""
-    counts: dict[str, int] = {}
-    for sequence in sequences:
-        for symbol in sequence:
-            counts[symbol] = counts.get(symbol, 0) + 1
-    kept = [s for s in counts if counts[s] >= least]
-    return sorted(kept, key=lambda s: (-counts[s], s))

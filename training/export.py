@@ -135,8 +135,8 @@ def initial_weights(folder: Path, symbols: Symbols, settings: Settings) -> dict[
     return weights
 
 
-def described(checkpoint: Checkpoint, symbols: Symbols) -> dict[str, Any]:
-    """What model.json says of a run: its data, hours, updates and the size of its network."""
+def described(checkpoint: Checkpoint, symbols: Symbols, command: str) -> dict[str, Any]:
+    """What model.json says of a run made by `command`: its data, hours, updates, and its network's size."""
     trained = {
         name.removesuffix(" (train)"): hours
         for name, hours in sorted(symbols.hours.items())
@@ -153,7 +153,7 @@ def described(checkpoint: Checkpoint, symbols: Symbols) -> dict[str, Any]:
             "hours_synthetic": round(sum(spoken.values()), 2),
             "updates": checkpoint.update,
             "wall_seconds": round(checkpoint.seconds),
-            "command": "make model",
+            "command": command,
             "parameters": sum(w.numel() for w in Network(checkpoint.config).parameters()),
         },
     }

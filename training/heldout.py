@@ -62,12 +62,13 @@ def from_manifest(name: str, path: Path) -> HeldOut:
 
 def measure(network: Network, symbols: Symbols, held_out: HeldOut, rows: int = 8) -> Found:
     """Greedy corpus WER and CER, and a few transcripts."""
+    device = next(network.parameters()).device
     heard: list[str] = []
     for start in range(0, len(held_out.waveforms), rows):
         part = [torch.from_numpy(np.ascontiguousarray(w)) for w in held_out.waveforms[start : start + rows]]
         lengths = torch.tensor([len(w) for w in part])
         with torch.no_grad():
-            log_probs, frames = network(pad_sequence(part, batch_first=True), lengths)
+            log_probs, frames = network(pad_sequence(part, batch_first=True).to(device), lengths.to(device))
         best = log_probs.argmax(-1)
         heard += [text_of(best[i, : int(frames[i])].tolist(), symbols.characters) for i in range(len(part))]
     pairs = list(zip(held_out.texts, heard, strict=True))

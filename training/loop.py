@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from training.batches import Batch, BatchDataset, Plan, Symbols
 from training.checkpoint import Checkpoint
+from training.device import chosen_device, half_precision, keep_loading, loaders_for
 from training.heldout import HeldOut, measure
 from training.masking import blurred, hidden, warped
 from training.network import Network, NetworkConfig
@@ -46,12 +47,13 @@ class _From(Sampler[int]):
 
 def losses(network: Network, batch: Batch, warm: bool, seed: int) -> tuple[Tensor, Tensor]:
     """Phone and spelling CTC, each a symbol's negative log-likelihood."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + batch.seed)
+    device = batch.waveforms.device
+    generator = torch.Generator(device).manual_seed(seed * 1_000_003 + batch.seed)
     with torch.no_grad():
         mel, frames = network.log_mel(batch.waveforms, batch.lengths)
         if not warm:
             mel = hidden(warped(mel, batch.warp), frames, generator)
-    with torch.autocast("cpu", torch.bfloat16):
+    with half_precision(device):
         logits, frames = network.encode(mel, frames)
         logits = logits.float()
         phones = F.log_softmax(logits, dim=-1)
@@ -68,7 +70,7 @@ def losses(network: Network, batch: Batch, warm: bool, seed: int) -> tuple[Tenso
         counts = frames[batch.spelt]
         chosen = logits[batch.spelt][:, : int(counts.max())]
         if not warm:
-            chosen = blurred(chosen, generator)
+            chosen = blurred(chosen, batch.blur[batch.spelt], generator)
         characters = network.spell(F.log_softmax(chosen, dim=-1), counts)
         spelling_loss = F.ctc_loss(
             characters.transpose(0, 1), batch.characters, counts, batch.character_lengths,
@@ -102,6 +104,7 @@ def train(
 
     Raises:
         FileNotFoundError: there is no store.
+        ValueError: the device is a GPU and torch sees none.
         Stopped: SIGTERM or SIGINT came; everything up to then is in the checkpoint.
     """
     torch.set_num_threads(settings.threads)
@@ -111,7 +114,8 @@ def train(
     path = work / "checkpoint.pt"
     config = network_config(symbols, settings)
     first, spent = 0, 0.0
-    network = Network(config)
+    device = chosen_device(settings.device)
+    network = Network(config).to(device)
     if initial is not None:
         network.load_state_dict(initial)
     decayed = [p for p in network.parameters() if p.ndim > 1]
@@ -127,15 +131,19 @@ def train(
         saved = Checkpoint.load(path)
         network.load_state_dict(saved.weights)
         optimiser.load_state_dict(saved.optimiser)
-        average, first, spent = saved.average, saved.update, saved.seconds
+        first, spent = saved.update, saved.seconds
+        for name, weight in average.items():
+            weight.copy_(saved.average[name])
     (work / "settings.json").write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
     plan = Plan(store.clips, settings.seed, settings.updates, settings.warm_updates, settings.batch_seconds)
     loader = DataLoader(
         BatchDataset(store, symbols, plan, settings.seed),
         batch_size=None,
         sampler=_From(first, settings.updates if done_part(first, spent, settings) < 1.0 else first),
-        num_workers=1,
+        num_workers=loaders_for(device),
         prefetch_factor=6,
+        pin_memory=device.type == "cuda",
+        worker_init_fn=keep_loading,
     )
     began, saved_at, logged = time.monotonic() - spent, time.monotonic(), time.monotonic()
     sums = [0.0] * 5
@@ -148,7 +156,6 @@ def train(
         ).save(path)
 
     stopping = threading.Event()
-    # Set before the loader starts its process, which inherits them and so outlives a Ctrl-C as well.
     signals = (signal.SIGTERM, signal.SIGINT)
     previous = [signal.signal(s, lambda *_: stopping.set()) for s in signals]
     for update, batch in enumerate(loader, start=first):
@@ -157,7 +164,7 @@ def train(
         rate = learning_rate(update, part, settings)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        phone_loss, spelling_loss = losses(network, batch, warm, settings.seed)
+        phone_loss, spelling_loss = losses(network, batch.to(device), warm, settings.seed)
         loss = phone_loss + settings.spelling_weight * spelling_loss
         optimiser.zero_grad()
         loss.backward()
@@ -195,7 +202,7 @@ def train(
         if stopping.is_set():
             break
         if held_out and (done % settings.held_out_every == 0 or done in (300, 500) or last):
-            view = Network(config)
+            view = Network(config).to(device)
             view.load_state_dict(average)
             for group_ in held_out:
                 found = measure(view.eval(), symbols, group_)

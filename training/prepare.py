@@ -13,10 +13,12 @@ import soundfile
 import soxr
 
 from training import recipe
-from training.espeak import Espeak, inventory, phones_of
+from training.espeak import Espeak
 from training.festival import Festival
+from training.phones import inventory, phones_of
 from training.spelling import BLANK, CHARACTERS, WORD_GAP, text_key, training_text
 from training.store import StoreWriter
+from training.transliteration import devanagari
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ def make(task: Task) -> Made | None:
     if not recipe.MIN_SECONDS <= seconds <= recipe.MAX_SECONDS:
         return None
     espeak.set_voice(recipe.ESPEAK_VOICES.get(task.language, task.language))
-    phones = tuple(phones_of(espeak.ipa(task.text)))
+    phones = tuple(phones_of(espeak.ipa(task.text), task.language))
     if not phones or len(phones) > 25 * seconds:
         return None
     return Made(task, (np.clip(audio, -1, 1) * 32767).astype(np.int16), phones)
@@ -231,7 +233,7 @@ def prepare(
                 speaker=task.speaker,
                 repeat=task.repeat,
                 phones=" ".join(made.phones),
-                text=task.text if task.language == "hi" else "",
+                text=task.text if task.language == "hi" else devanagari(task.text, task.language) or "",
             )
             if task.split == "train":
                 sequences.append(list(made.phones))

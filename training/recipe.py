@@ -19,11 +19,11 @@ class Corpus:
 
 
 CORPORA = (
-    Corpus("reader-hi/pages.tsv", 8),
-    Corpus("reader-hi/words.tsv", 3),
-    Corpus("cv-multilingual/manifest.tsv", 2),
-    Corpus("other/ml-msc/manifest.tsv", 3),
-    Corpus("other/kn-ajhalthor/manifest.tsv", 3),
+    Corpus("reader-hi/pages.tsv", 60),
+    Corpus("reader-hi/words.tsv", 25),
+    Corpus("cv-multilingual/manifest.tsv", 8),
+    Corpus("other/ml-msc/manifest.tsv", 9),
+    Corpus("other/kn-ajhalthor/manifest.tsv", 6),
     Corpus("other/sw-robotutor/manifest.tsv"),
     Corpus("other/en-robotutor/manifest.tsv"),
     Corpus("other/sw-categitau/manifest.tsv"),
@@ -31,7 +31,7 @@ CORPORA = (
 )
 
 # Languages near to Hindi in sound are heard more often than their hours would give them.
-LANGUAGE_REPEAT = {"pa-IN": 2, "or": 2, "as": 2, "ta": 2}
+LANGUAGE_REPEAT = {"pa-IN": 6, "or": 5, "as": 3, "ta": 3}
 
 # The sources of synthetic speech, as the store and as a model's description name them.
 SYNTHESISERS = {

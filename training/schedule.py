@@ -20,6 +20,7 @@ class Settings:
     clip: float = 5.0
     seed: int = 7
     threads: int = 2
+    device: str = "auto"
     width: int = 160
     inner_blocks: int = 8
     checkpoint_seconds: float = 180.0

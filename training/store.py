@@ -11,7 +11,7 @@ FIELDS = ("offset", "samples", "split", "source", "language", "speaker", "repeat
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One utterance: `samples` samples from `offset`; `phones` apart by spaces; `text` empty unless Hindi."""
+    """One utterance: `samples` samples from `offset`; `phones` apart by spaces; `text` empty unless spelt."""
 
     offset: int
     samples: int

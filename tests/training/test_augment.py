@@ -18,6 +18,15 @@ def test_a_view_is_finite_follows_from_the_seed_and_differs(seed: int) -> None:
     assert not np.array_equal(made, augment(TONE, np.random.default_rng(seed + 100), TONE[::-1]))
 
 
+def test_a_real_recording_gets_less_noise() -> None:
+    def spread(real: bool) -> float:
+        views = [augment(TONE, np.random.default_rng(s), TONE[:0], real) for s in range(30)]
+        peaks = [np.abs(np.fft.rfft(v)) for v in views]
+        return float(np.mean([np.median(p) / p.max() for p in peaks]))
+
+    assert spread(real=True) < spread(real=False)
+
+
 def test_silence_stays_finite() -> None:
     made = augment(np.zeros(4000, np.float32), np.random.default_rng(0), np.zeros(0, np.float32))
     assert np.isfinite(made).all()

@@ -15,7 +15,8 @@ require("torch")
 
 from speech.model import ModelFolder  # noqa: E402
 from training.__main__ import app  # noqa: E402
-from training.espeak import Espeak, phones_of  # noqa: E402
+from training.espeak import Espeak  # noqa: E402
+from training.phones import phones_of  # noqa: E402
 from training.store import Store  # noqa: E402
 
 runner = CliRunner()

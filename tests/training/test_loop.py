@@ -17,6 +17,8 @@ import torch  # noqa: E402
 from training.batches import BatchDataset, Plan, Symbols, collapse, text_of  # noqa: E402
 from training.checkpoint import Checkpoint, averaged_network  # noqa: E402
 from training.curve import draw  # noqa: E402
+from training.device import chosen_device, keep_loading, loaders_for  # noqa: E402
+from training.diagnosis import groups_of, losses_of  # noqa: E402
 from training.heldout import from_store, measure  # noqa: E402
 from training.loop import Stopped, train  # noqa: E402
 from training.masking import blurred, hidden, warped  # noqa: E402
@@ -92,7 +94,7 @@ def test_a_warp_of_one_changes_nothing_and_of_two_halves_a_band() -> None:
 
 def test_blurring_leaves_some_utterances_as_they_are() -> None:
     logits = torch.zeros(40, 5, 9)
-    changed = blurred(logits, torch.Generator().manual_seed(1)).abs().sum(dim=(1, 2)) > 0
+    changed = blurred(logits, torch.ones(40), torch.Generator().manual_seed(1)).abs().sum(dim=(1, 2)) > 0
     assert 5 < int(changed.sum()) < 40
 
 
@@ -122,6 +124,20 @@ def test_a_run_learns_logs_and_goes_on_where_it_stopped(store: Path) -> None:
     assert (store / "loss.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_a_diagnosis_tells_corpora_and_splits_apart(store: Path) -> None:
+    path = train(store, SETTINGS, [], False, None, lambda *_: None)
+    network, symbols = averaged_network(Checkpoint.load(path)), Symbols.load(store / "store")
+    found = [losses_of(network, symbols, *group) for group in groups_of(Store(store / "store"), 3)]
+    assert [loss.name for loss in found] == [
+        "other sw (held-out)", "other sw (train)", "reader-hi hi (held-out)", "reader-hi hi (train)",
+        "synthetic hi (train)",
+    ]  # fmt: skip
+    spelt = [loss.characters.reference_length for loss in found]
+    assert spelt == [0, 0, 4, 12, 12]
+    assert [loss.phones.reference_length for loss in found] == [5, 15, 5, 15, 15]
+    assert len(str(found[0]).split()) < len(str(found[2]).split())
+
+
 def test_a_run_stops_by_the_clock(store: Path) -> None:
     path = train(store, replace(SETTINGS, minutes=1e-6), [], False, None, lambda *_: None)
     assert Checkpoint.load(path).update == 1
@@ -137,6 +153,41 @@ def test_a_signal_keeps_what_was_learnt(store: Path) -> None:
         train(store, replace(SETTINGS, updates=50), [from_store(Store(store / "store"))], False, None, stop)
     assert 3 <= Checkpoint.load(store / "checkpoint.pt").update < 50
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_loader_process_leaves_signals_to_the_run() -> None:
+    previous = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    keep_loading(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    for number, handler in zip((signal.SIGTERM, signal.SIGINT), previous, strict=True):
+        signal.signal(number, handler)
+
+
+def test_the_device_is_a_gpu_only_where_torch_sees_one() -> None:
+    seen = torch.cuda.is_available()
+    assert chosen_device("auto").type == ("cuda" if seen else "cpu")
+    assert chosen_device("cpu").type == "cpu"
+    assert loaders_for(torch.device("cpu")) == 1
+    assert loaders_for(torch.device("cuda")) >= 1
+    if not seen:
+        with pytest.raises(ValueError, match="no GPU"):
+            chosen_device("cuda:0")
+
+
+def test_a_batch_moves_whole(store: Path) -> None:
+    opened = Store(store / "store")
+    dataset = BatchDataset(opened, Symbols.load(store / "store"), Plan(opened.clips, 7, 9, 2, 8.0), 7)
+    moved = dataset[5].to(torch.device("meta"))
+    assert moved.seed == 5
+    tensors = (moved.waveforms, moved.lengths, moved.phones, moved.spelt, moved.characters, moved.warp)
+    assert {t.device.type for t in tensors} == {"meta"}
+
+
+def test_masking_computes_where_its_features_are() -> None:
+    mel, frames = torch.ones(2, 30, 80, device="meta"), torch.tensor([30, 20], device="meta")
+    assert warped(mel, torch.ones(2, device="meta")).device.type == "meta"
+    assert hidden(mel, frames, torch.Generator()).device.type == "meta"
+    assert blurred(mel, torch.ones(2, device="meta"), torch.Generator()).device.type == "meta"
 
 
 def test_a_finished_run_is_left_as_it_is(store: Path) -> None:

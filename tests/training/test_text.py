@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from training.espeak import inventory, phones_of
+from training.phones import inventory, phones_of
 from training.prepare import Sources, gather, read_manifest
 from training.recipe import HELD_OUT_BOOKS
 from training.spelling import CHARACTERS, characters_of, plain_text, text_key, training_text
+from training.transliteration import devanagari
 
 
 def test_training_text_is_nfc_without_punctuation() -> None:
@@ -35,7 +36,40 @@ def test_keys_hide_punctuation_spacing_and_nasal_signs() -> None:
 
 
 def test_phones_split_aspiration_and_nasality_and_drop_stress() -> None:
-    assert phones_of("ɡʰˈʌɾ hˈũː") == ["ɡ", "ʰ", "ʌ", "ɾ", "h", "u", "\u0303"]
+    assert phones_of("ɡʰˈʌɾ hˈũː") == ["ɡ", "ʰ", "ə", "ɾ", "h", "u", "\u0303"]
+
+
+def test_a_sound_has_one_symbol_in_every_language() -> None:
+    assert phones_of("mˈʌɾna") == phones_of("mɐrnaː", "kn") == ["m", "ə", "ɾ", "n", "a"]
+    assert phones_of("bər.aː") == ["b", "ə", "ɽ", "a"]
+    assert phones_of("tʃʰoʈaː", "or") == phones_of("cʰoʈa") == ["c", "ʰ", "o", "ʈ", "a"]
+    assert phones_of("ɪç", "de") == ["ɪ", "ʃ"]
+
+
+def test_short_vowels_are_hindi_short_vowels_where_length_tells_them_apart() -> None:
+    assert phones_of("aːne avaniː", "kn") == ["a", "n", "e", "ə", "ʋ", "ə", "n", "i"]
+    assert phones_of("ana", "sw") == ["a", "n", "a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "written"),
+    [
+        ("ਦਿੰਦੀ ਹੈ", "pa-IN", "दिंदी है"),
+        ("ਲੱਡੂ ਅੱਖ", "pa-IN", "लड्डू अक्ख"),
+        ("ਸ਼ੇਰ ਫ਼ਿਕਰ", "pa-IN", "शेर फ़िकर"),
+        ("ಕರ್ನಾಟಕದ ಆನೆ", "kn", "कर्नाटकदा आने"),
+        ("മരം അണ്ണാൻ", "ml", "मरं अण्णान"),
+        ("മുൻവിള കേറ്റം", "ml", "मुन्विळा केट्टं"),
+    ],
+)
+def test_letters_of_other_scripts_have_a_devanagari_fellow(text: str, language: str, written: str) -> None:
+    assert devanagari(text, language) == written
+
+
+def test_what_has_no_fellow_is_not_spelt() -> None:
+    assert devanagari("நான்", "ta") is None
+    assert devanagari("ਸਾਲ 1947", "pa-IN") is None
+    assert devanagari("Haus", "de") is None
 
 
 def test_a_language_switch_gives_no_phones() -> None:
