@@ -28,7 +28,7 @@ def claim_next(session: Session, owner: str, lease: timedelta) -> Job | None:
     )
     if job is None:
         return None
-    if job.chunks_done == 0:  # what an older version saved of an attempt that broke off
+    if job.attempt and not job.chunks_done:  # what an older version saved of an attempt that broke off
         session.execute(delete(SegmentRow).where(SegmentRow.job_id == job.id))
     return transition(
         session,

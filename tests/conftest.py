@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -22,6 +23,9 @@ from sqlalchemy import create_engine, make_url, text
 from migrations.schema import upgrade
 from shared.database import Database
 from shared.settings import Settings
+
+# A shell that runs the tests in the background lets them, and all that they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "hi-ctc-small"

@@ -67,7 +67,9 @@ def _claim(process: WorkerProcess) -> tuple[Job, int] | None:
             job = _held(session, process.name) if again else None
             if job is None:
                 job = claim_next(session, process.name, timedelta(seconds=process.settings.lease_seconds))
-            return None if job is None else (job, count_segments(session, job.id))
+            if job is None:
+                return None
+            return job, count_segments(session, job.id) if job.chunks_done else 0
 
     return outlast(claim, process.settings.lease_seconds, lambda: process.drain.begun)
 

@@ -57,7 +57,8 @@ def fill(database: Database) -> tuple[uuid.UUID, uuid.UUID]:
     event = {"at": moment, "event": "submitted", "to_status": "queued", "attempt": 0}
     with database.write() as session:
         for job_id in (waiting, broken_off):
-            row = job | {"id": _id(database, job_id), "file_key": job_id.hex}
+            attempt = int(job_id == broken_off)
+            row = job | {"id": _id(database, job_id), "file_key": job_id.hex, "attempt": attempt}
             session.execute(insert(tables.tables["jobs"]).values(row))
             session.execute(insert(tables.tables["job_events"]).values(event | {"job_id": row["id"]}))
         session.execute(insert(tables.tables["segments"]).values(segment | {"job_id": row["id"]}))

@@ -163,6 +163,7 @@ def test_segments_without_a_count_are_from_an_older_version_and_go(
     job = new_job()
     with database.write() as session:
         session.execute(insert(SegmentRow).values(segment(job, 0)))
+        session.execute(update(Job).where(Job.id == job.id).values(attempt=1))
     claimed(database, job)
     with database.read() as session:
         assert count_segments(session, job.id) == 0
