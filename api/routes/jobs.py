@@ -24,6 +24,7 @@ from shared.errors import (
     QueueFull,
     RecordingGone,
     StorageFull,
+    UploadStalled,
     UploadTooLarge,
 )
 from shared.jobs import get_job, page_of_jobs, queue_position
@@ -32,6 +33,7 @@ JSON = "application/json"
 WHERE_TO_POLL = {"Location": {"description": "Where to poll.", "schema": {"type": "string"}}}
 UPLOAD_ERRORS = (
     UploadTooLarge,
+    UploadStalled,
     NotMultipart,
     InvalidRequest,
     ModelNotInstalled,
