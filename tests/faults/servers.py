@@ -5,13 +5,9 @@ import pwd
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from redis import Redis
-from redis.exceptions import RedisError
 
 from tests.faults.supervisor import Program
 
@@ -20,7 +16,7 @@ DISK = "FAULTS_DISK"
 DISK_BYTES = 1024**3
 NOBODY = 65534
 POSTGRES_USER = "pgserver"  # the name that the package pgserver gives it
-START_SECONDS = 30.0
+REDIS_START_SECONDS = 30.0
 
 
 def redis_program(folder: Path, log: Path) -> tuple[Program, str]:
@@ -31,25 +27,6 @@ def redis_program(folder: Path, log: Path) -> tuple[Program, str]:
     options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
     program = Program("redis", [executable, *options], dict(os.environ), log, is_service=False)
     return program, f"unix://{socket}?db=0"
-
-
-def wait_for_redis(url: str) -> None:
-    """Return when it answers.
-
-    Raises:
-        RedisError: it does not in time.
-    """
-    deadline = time.monotonic() + START_SECONDS
-    with Redis.from_url(url) as redis:
-        while True:
-            try:
-                redis.ping()
-            except RedisError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
-            else:
-                return
 
 
 def postgres_program(folder: Path, log: Path) -> tuple[Program, str]:

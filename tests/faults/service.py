@@ -16,8 +16,9 @@ import psutil
 from migrations.schema import upgrade
 from shared.database import Database
 from shared.settings import Settings
+from tests.conftest import wait_for_redis
 from tests.faults.ledger import Ledger
-from tests.faults.servers import Disk, postgres_program, redis_program, wait_for_redis
+from tests.faults.servers import REDIS_START_SECONDS, Disk, postgres_program, redis_program
 from tests.faults.supervisor import Program, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,7 +82,7 @@ def running(database: str, folder: Path, logs: Path, disk: Path | None, workers:
             postgres, database_url = postgres_program(folder, logs / "postgres.log")
             supervisor.add(postgres)
         settings = _settings(data, redis_url, database_url)
-        wait_for_redis(redis_url)
+        wait_for_redis(redis_url, REDIS_START_SECONDS)
         _migrate(settings)
         names = WORKERS[:workers]
         ledger = Ledger(settings.database)

@@ -1,6 +1,5 @@
 """One job for one key, held by the unique index."""
 
-import uuid
 from collections.abc import Callable
 
 import pytest
@@ -10,26 +9,11 @@ from sqlalchemy.exc import IntegrityError
 from shared.database import Database
 from shared.idempotency import SAME, holder_of, is_same_request, submit_once
 from shared.tables import Job, JobEvent, Priority
+from tests.shared.conftest import make_job
 
 
 def unsaved(key: str | None, **columns: object) -> Job:
-    return Job(
-        **{
-            "id": uuid.uuid4(),
-            "file_name": "a.wav",
-            "file_key": uuid.uuid4().hex,
-            "file_bytes": 1,
-            "file_sha256": "0" * 64,
-            "model": "m",
-            "transcript": True,
-            "waveform": True,
-            "max_attempts": 2,
-            "client": "c",
-            "priority": Priority.NORMAL,
-            "idempotency_key": key,
-        }
-        | columns
-    )
+    return make_job(idempotency_key=key, **columns)
 
 
 def count(database: Database, table: type) -> int:

@@ -1,10 +1,7 @@
 """A real Postgres, stopped at once in the middle of a job and started again."""
 
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +10,7 @@ import worker.transcribe
 from migrations.schema import upgrade
 from shared.database import Database
 from shared.tables import Job
-from tests.conftest import missing
+from tests.conftest import own_postgres, postgres_url_of
 from tests.worker.jobs import after, history, long_recording, transcript
 from worker.lease import Lease
 from worker.process import WorkerProcess
@@ -26,21 +23,13 @@ pytestmark = pytest.mark.stack
 @pytest.fixture
 def server() -> Iterator[Any]:
     """A Postgres of the test's own."""
-    try:
-        import pgserver
-    except ImportError:
-        missing("pgserver")
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    folder.chmod(0o755)  # as root, Postgres runs under a user of its own
-    server = pgserver.get_server(folder, cleanup_mode="delete")
-    yield server
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    with own_postgres() as server:
+        yield server
 
 
 @pytest.fixture
 def database(server: Any) -> Iterator[Database]:
-    database = Database(server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1))
+    database = Database(postgres_url_of(server))
     upgrade(database)
     yield database
     database.close()
