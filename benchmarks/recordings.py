@@ -57,4 +57,6 @@ def long(folder: Path, seconds: float, sample_rate: int) -> Workload:
 def decoded(path: Path, sample_rate: int) -> npt.NDArray[np.float32]:
     """The whole recording, mono, shape (samples,)."""
     with open_audio(path, sample_rate) as audio:
-        return np.concatenate([np.zeros(0, np.float32), *audio])
+        blocks = [np.zeros((1, 0), np.float32), *audio]
+    mono: npt.NDArray[np.float32] = np.concatenate(blocks, axis=1)[0]
+    return mono

@@ -17,7 +17,7 @@ from speech.engine import BEAM, Engine
 from speech.language_model import FILE_NAME, LanguageModel
 from speech.model import ModelFolder
 from speech.scoring import character_errors, word_errors
-from speech.transcript import Word
+from transcript.words import Word
 
 LogProbs = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]

@@ -7,7 +7,17 @@ from shared.lifecycle import submit
 from shared.tables import Job
 
 # What a second request with the same key must share with the first.
-SAME = ("file_sha256", "model", "transcript", "waveform", "priority")
+SAME = (
+    "file_sha256",
+    "model",
+    "transcript",
+    "waveform",
+    "decoder",
+    "channels",
+    "hotwords",
+    "hotword_weight",
+    "priority",
+)
 
 
 def submit_once(session: Session, *jobs: Job, look_first: bool = True) -> list[Job]:

@@ -124,6 +124,8 @@ class Job(Base):
         Index("ix_jobs_newest", "created_at", "id"),
         CheckConstraint("priority BETWEEN 0 AND 2", name="priority_known"),
         CheckConstraint("chunks_done >= 0", name="chunks_counted"),
+        CheckConstraint("channels IN ('mix', 'each')", name="channels_known"),
+        CheckConstraint("(hotwords IS NULL) = (hotword_weight IS NULL)", name="hotwords_weighed"),
         Index("ix_jobs_queue", "priority", "turn", "id", sqlite_where=QUEUED, postgresql_where=QUEUED),
         Index("ix_jobs_turns", "client", "priority", "turn", sqlite_where=QUEUED, postgresql_where=QUEUED),
         Index("ix_jobs_leases", "lease_expires_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
@@ -153,6 +155,12 @@ class Job(Base):
     model: Mapped[str] = mapped_column(String(64))
     transcript: Mapped[bool]  # what is to be made: words,
     waveform: Mapped[bool]  # and a picture
+    decoder: Mapped[str | None] = mapped_column(String(16))  # NULL: the model's own choice
+    channels: Mapped[str] = mapped_column(
+        String(8), server_default=text("'mix'")
+    )  # or a transcript of 'each'
+    hotwords: Mapped[list[str] | None] = mapped_column(Json)  # words to listen for,
+    hotword_weight: Mapped[float | None]  # and by how much each is preferred (natural logarithm)
 
     client: Mapped[str] = mapped_column(String(64), server_default=text("''"))  # who takes turns with others
     priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
@@ -171,6 +179,7 @@ class Job(Base):
     audio_seconds: Mapped[float | None]
     audio_sample_rate: Mapped[int | None]
     audio_channels: Mapped[int | None]
+    speech_seconds: Mapped[float | None]  # of them taken for speech, over all channels that were heard
     stage_seconds: Mapped[dict[str, float] | None] = mapped_column(Json)
 
     error_code: Mapped[str | None] = mapped_column(String(64))
@@ -217,6 +226,7 @@ class SegmentRow(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     start_seconds: Mapped[float]
     end_seconds: Mapped[float]
+    channel: Mapped[int | None] = mapped_column(SmallInteger)  # from 1; NULL where channels were mixed
     text: Mapped[str] = mapped_column(Text)
     confidence: Mapped[float | None]
     words: Mapped[list[dict[str, Any]]] = mapped_column(Json)

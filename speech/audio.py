@@ -1,4 +1,4 @@
-"""Recordings as blocks of mono samples at the model's rate, in memory that does not depend on their length.
+"""Recordings as blocks of samples at the model's rate, in memory that does not depend on their length.
 
 libsndfile decodes (through soundfile) and libsoxr resamples; headers are never trusted for an allocation.
 """
@@ -17,6 +17,7 @@ import soundfile
 import soxr
 
 from speech.errors import AudioTooLong, AudioUnreadable, AudioUnsupported
+from speech.options import Channels
 
 Samples = npt.NDArray[np.float32]
 
@@ -58,10 +59,11 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no typ
 
 
 class AudioReader:
-    """Iterates once over float32 blocks of shape (samples,), mono (the mean of the channels), within ±1, at
-    `sample_rate`.
+    """Iterates once over float32 blocks of shape (tracks, samples), within ±1, at `sample_rate`.
 
     Attributes:
+        mixes: a block has one row, the mean of the channels.
+        tracks: rows of a block: one, or one for each channel.
         format: libsndfile's name, such as "WAV" or "MP3".
         source_rate: hertz of the file.
         channels: of the file.
@@ -69,9 +71,14 @@ class AudioReader:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], sample_rate: int, max_seconds: float | None = None
+        self,
+        path: str | os.PathLike[str],
+        sample_rate: int,
+        max_seconds: float | None = None,
+        channels: Channels = Channels.MIX,
     ) -> None:
         self.sample_rate = sample_rate
+        self.mixes = channels is Channels.MIX
         self._max_seconds = max_seconds
         self._sound: _Stream | None = None
         self._samples = 0
@@ -96,6 +103,7 @@ class AudioReader:
         self.format: str = sound.format
         self.source_rate: int = sound.samplerate
         self.channels: int = sound.channels
+        self.tracks = 1 if self.mixes else self.channels
         self.frames: int | None = sound.frames if 0 <= sound.frames < _UNKNOWN_FRAMES else None
         if self.format not in FORMATS:
             raise AudioUnsupported(f"{self.format} files are not read. Convert the recording to WAV or FLAC.")
@@ -137,29 +145,29 @@ class AudioReader:
         if self._finished or self._sound is None:
             return
         if self.source_rate == self.sample_rate:
-            for block in self._mono_blocks():
-                yield self._count(block)
+            for block in self._source_blocks():
+                yield self._count(block.T)
         else:
             resampler = soxr.ResampleStream(
-                self.source_rate, self.sample_rate, 1, dtype="float32", quality="HQ"
+                self.source_rate, self.sample_rate, self.tracks, dtype="float32", quality="HQ"
             )
-            for block in self._mono_blocks():
+            for block in self._source_blocks():
                 resampled = resampler.resample_chunk(block)
                 if resampled.size:
-                    yield self._count(np.clip(resampled, -1.0, 1.0))
-            tail = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+                    yield self._count(np.clip(resampled, -1.0, 1.0).T)
+            tail = resampler.resample_chunk(np.zeros((0, self.tracks), np.float32), last=True)
             if tail.size:
-                yield self._count(np.clip(tail, -1.0, 1.0))
+                yield self._count(np.clip(tail, -1.0, 1.0).T)
         self._finished = True
 
-    def _mono_blocks(self) -> Iterator[Samples]:
-        """Blocks at the source's rate, finite and within ±1."""
+    def _source_blocks(self) -> Iterator[Samples]:
+        """Blocks of shape (samples, tracks) at the source's rate, finite and within ±1."""
         assert self._sound is not None
         frames = max(_BLOCK_SAMPLES // self.channels, 1)
         decoded = 0
         while True:
             try:
-                block = self._sound.read(frames, dtype="float32")
+                block = self._sound.read(frames, dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
                 raise AudioUnreadable(
                     f"The recording is damaged after {decoded / self.source_rate:.1f} s. "
@@ -168,8 +176,8 @@ class AudioReader:
             if not len(block):
                 break
             decoded += len(block)
-            if self.channels > 1:
-                block = block.mean(axis=1)
+            if self.channels > self.tracks:
+                block = block.mean(axis=1, keepdims=True)
             yield _bounded(block)
         self._check_complete(decoded)
 
@@ -189,7 +197,7 @@ class AudioReader:
             )
 
     def _count(self, block: Samples) -> Samples:
-        self._samples += block.size
+        self._samples += block.shape[1]
         self._check_length(self.decoded_seconds)
         return block
 
@@ -220,7 +228,10 @@ class AudioReader:
 
 
 def open_audio(
-    path: str | os.PathLike[str], sample_rate: int, max_seconds: float | None = None
+    path: str | os.PathLike[str],
+    sample_rate: int,
+    max_seconds: float | None = None,
+    channels: Channels = Channels.MIX,
 ) -> AudioReader:
     """Opens a recording: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF, CAF, AU of any rate and up to 1,024
     channels.
@@ -232,7 +243,7 @@ def open_audio(
         AudioUnreadable, AudioUnsupported, AudioTooLong: here, or while iterating.
         OSError: the file is there and cannot be opened, which is no fault of the recording.
     """
-    return AudioReader(path, sample_rate, max_seconds)
+    return AudioReader(path, sample_rate, max_seconds, channels)
 
 
 def _open_regular(path: Path) -> tuple[int, int]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from speech.decode import PathReader
 from speech.errors import ModelInvalid
 from speech.language_model import LanguageModel
-from speech.transcript import Word
+from transcript.words import Word
 
 _NEVER = -100.0
 

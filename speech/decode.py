@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from speech.model import WORD_MARK
 from speech.text import transcript_text
-from speech.transcript import Word
+from transcript.words import Word
 
 _SPECIAL = re.compile(r"<[^<>]+>")
 

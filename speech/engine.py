@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,10 +16,11 @@ from speech.decode import Decoder, GreedyDecoder
 from speech.errors import ModelInvalid
 from speech.language_model import FILE_NAME, LanguageModel
 from speech.model import ModelFolder
+from speech.options import NO_OPTIONS, Options
 from speech.recogniser import OnnxCtcRecogniser, Recogniser
 from speech.segment import Chunk, EnergySegmenter, Segmenter
-from speech.transcript import Segment
 from speech.waveform import PeakMeter, Peaks
+from transcript.words import Segment
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +112,7 @@ class Engine:
         max_seconds: float | None = None,
         on_progress: Callable[["Transcription"], None] | None = None,
         skip_chunks: int = 0,
-        decoder: str | None = None,
+        options: Options = NO_OPTIONS,
     ) -> "Transcription":
         """Opens a recording; the work is done while the result is iterated.
 
@@ -119,15 +121,19 @@ class Engine:
                 the graph. What it raises ends the transcription.
             skip_chunks: stretches of speech that an earlier attempt has done (`Transcription.chunks_done`):
                 they are cut again, which is cheap, and not recognised again. All others get the same words.
-            decoder: "greedy" or "beam" for this recording; by default the engine's own.
+            options: what is chosen for this recording alone.
 
         Raises:
             AudioUnreadable, AudioUnsupported, AudioTooLong: here, or while iterating.
             ModelInvalid, ImportError, ValueError: as `decoder_named`.
         """
-        chosen = self.decoder if decoder is None else self.decoder_named(decoder)
-        audio = open_audio(path, self.folder.sample_rate, max_seconds)
-        return Transcription(self, audio, on_progress, skip_chunks, chosen)
+        decoder = self.decoder_for(options)
+        audio = open_audio(path, self.folder.sample_rate, max_seconds, options.channels)
+        return Transcription(self, audio, on_progress, skip_chunks, decoder)
+
+    def decoder_for(self, options: Options) -> Decoder:
+        """The decoder that `options` ask for. Raises as `decoder_named`."""
+        return self.decoder if options.decoder is None else self.decoder_named(options.decoder)
 
 
 class Transcription:
@@ -160,11 +166,13 @@ class Transcription:
         self._audio = audio
         self._on_progress = on_progress
         self._skip_chunks = skip_chunks
+        self._mixes = audio.mixes
         self.chunks_done = 0
         self.source_rate = audio.source_rate
         self.channels = audio.channels
         self._meter = PeakMeter(audio.sample_rate)
         self._recognised = 0.0
+        self._speech_samples = 0
         self._done = False
         self.timings = {"decode": 0.0, "infer": 0.0, "text": 0.0}
         self._segments = self._run()
@@ -173,6 +181,11 @@ class Transcription:
     def seconds(self) -> float:
         """Seconds of audio decoded so far; after the end the length of the recording."""
         return self._audio.decoded_seconds
+
+    @property
+    def speech_seconds(self) -> float:
+        """Seconds of it that were taken for speech, over all tracks, with the pauses kept around them."""
+        return self._speech_samples / self._audio.sample_rate
 
     @property
     def progress(self) -> float:
@@ -197,19 +210,20 @@ class Transcription:
 
     def _batches(self) -> Iterator[list[Chunk]]:
         """Chunks in order, gathered up to BATCH_SECONDS."""
-        segmenter = self._engine.segmenter()
+        segmenters = [self._engine.segmenter() for _ in range(self._audio.tracks)]
         blocks = iter(self._audio)
         waiting: list[Chunk] = []
         ended = False
         while not ended:
             with self._timed("decode"):
                 block = next(blocks, None)
-                if block is None:
-                    ended = True
-                    waiting += segmenter.flush()
-                else:
-                    self._meter.push(block)
-                    waiting += segmenter.push(block)
+                ended = block is None
+                if block is not None:
+                    self._meter.push(block.mean(axis=0))
+                for track, segmenter in enumerate(segmenters):
+                    for chunk in segmenter.flush() if block is None else segmenter.push(block[track]):
+                        self._speech_samples += len(chunk.samples)
+                        waiting.append(replace(chunk, track=track))
             self._skip(waiting)
             self._report()
             while waiting and (ended or sum(len(chunk.samples) for chunk in waiting) >= self._batch_samples):
@@ -223,7 +237,7 @@ class Transcription:
         """Drops what an earlier attempt did. The rest is then gathered as that attempt would have done."""
         skipped = min(len(waiting), self._skip_chunks - self.chunks_done)
         if skipped > 0:
-            self._recognised = self._end_of(waiting[skipped - 1])
+            self._recognised = max(self._recognised, *map(self._end_of, waiting[:skipped]))
             self.chunks_done += skipped
             del waiting[:skipped]
 
@@ -246,9 +260,9 @@ class Transcription:
             end = self._end_of(chunk)
             with self._timed("text"):
                 words = self._decoder.words(log_probs, chunk.start_sample / rate, end)
-            self._recognised = end
+            self._recognised = max(self._recognised, end)
             if words:
-                yield Segment.from_words(words)
+                yield Segment.from_words(words, None if self._mixes else chunk.track + 1)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

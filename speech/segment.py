@@ -15,10 +15,15 @@ Decibels = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A stretch of the recording: `samples` of shape (n,) beginning at `start_sample`."""
+    """A stretch of the recording: `samples` of shape (n,) beginning at `start_sample`.
+
+    Attributes:
+        track: the row of the audio's blocks that it was cut from.
+    """
 
     start_sample: int
     samples: Samples
+    track: int = 0
 
 
 class Segmenter(Protocol):

@@ -15,7 +15,7 @@ from shared.jobs import get_job
 from shared.leases import hand_back, release, renew
 from shared.lifecycle import TRANSITIONS, Event, transition
 from shared.tables import Job, SegmentRow, WaveformRow
-from speech.transcript import Segment
+from transcript.words import Segment
 from worker.outage import outlast
 from worker.process import WorkerProcess
 from worker.recording import Outcome, Step
@@ -110,6 +110,7 @@ class Lease:
                 audio_seconds=outcome.seconds,
                 audio_sample_rate=outcome.sample_rate,
                 audio_channels=outcome.channels,
+                speech_seconds=outcome.speech_seconds,
                 stage_seconds=stage_seconds,
             )
             if outcome.png is not None:

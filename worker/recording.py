@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from speech.audio import open_audio
 from speech.engine import Engine, Transcription
-from speech.transcript import Segment
+from speech.options import Options
 from speech.waveform import Painter, PeakMeter, Peaks
+from transcript.words import Segment
 
 PICTURE_SAMPLE_RATE = 16_000
 
@@ -32,6 +33,7 @@ class Outcome:
     seconds: float
     sample_rate: int
     channels: int
+    speech_seconds: float | None
     stage_seconds: dict[str, float]
     png: bytes | None
     peaks: dict[str, Any] | None
@@ -44,7 +46,8 @@ def transcribe(
     painter: Painter | None,
     on_segment: Callable[[Segment], None],
     on_progress: Callable[[Step], None],
-    skip_chunks: int = 0,
+    skip_chunks: int,
+    options: Options,
 ) -> Outcome:
     """Hand over each segment as it is known, then draw the picture if there is a painter.
 
@@ -55,7 +58,7 @@ def transcribe(
     def on_step(transcription: Transcription) -> None:
         on_progress(Step(transcription.progress, transcription.chunks_done, transcription.seconds))
 
-    with engine.transcribe(path, max_seconds, on_step, skip_chunks) as transcription:
+    with engine.transcribe(path, max_seconds, on_step, skip_chunks, options) as transcription:
         for segment in transcription:
             on_segment(segment)
         stage_seconds = dict(transcription.timings)
@@ -66,6 +69,7 @@ def transcribe(
             transcription.seconds,
             transcription.source_rate,
             transcription.channels,
+            transcription.speech_seconds,
             stage_seconds,
             png,
             peaks,
@@ -82,7 +86,7 @@ def draw(path: Path, max_seconds: float, painter: Painter, on_progress: Callable
     with open_audio(path, PICTURE_SAMPLE_RATE, max_seconds) as audio:
         meter = PeakMeter(audio.sample_rate)
         for block in audio:
-            meter.push(block)
+            meter.push(block[0])
             on_progress(Step(audio.progress, 0, audio.decoded_seconds))
         decode = time.perf_counter() - began
         png, peaks, waveform = _paint(painter, meter.peaks())
@@ -90,6 +94,7 @@ def draw(path: Path, max_seconds: float, painter: Painter, on_progress: Callable
             audio.decoded_seconds,
             audio.source_rate,
             audio.channels,
+            None,
             {"decode": decode, "waveform": waveform},
             png,
             peaks,

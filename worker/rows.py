@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 
-from speech.transcript import Segment
+from transcript.words import Segment
 
 
 def rows_of(job_id: uuid.UUID, first: int, segments: Sequence[Segment]) -> list[dict[str, object]]:
@@ -14,6 +14,7 @@ def rows_of(job_id: uuid.UUID, first: int, segments: Sequence[Segment]) -> list[
             "position": position,
             "start_seconds": round(segment.start, 3),
             "end_seconds": round(segment.end, 3),
+            "channel": segment.channel,
             "text": segment.text,
             "confidence": None if segment.confidence is None else round(segment.confidence, 4),
             "words": [

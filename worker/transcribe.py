@@ -1,6 +1,7 @@
 """One doorbell, one job: claim it, work on it, end it in the database."""
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -21,6 +22,7 @@ from shared.jobs import count_segments
 from shared.leases import claim_next
 from shared.tables import RUNNING, Job
 from speech.errors import SpeechError
+from speech.options import Channels, Options
 from worker.ceiling import is_want_of_memory, lift_limit
 from worker.lease import Cancelled, Lease, Released
 from worker.outage import outlast
@@ -158,8 +160,22 @@ def _run(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog) -> 
     engine = process.engines.get(job.model)
     painter = process.painter if job.waveform else None
     return transcribe(
-        path, settings.max_audio_seconds, engine, painter, lease.add, on_progress, job.chunks_done
+        path,
+        settings.max_audio_seconds,
+        engine,
+        painter,
+        lease.add,
+        on_progress,
+        job.chunks_done,
+        _options_of(job),
     )
+
+
+def _options_of(job: Job) -> Options:
+    options = Options(decoder=job.decoder, channels=Channels(job.channels))
+    if job.hotwords is None or job.hotword_weight is None:
+        return options
+    return replace(options, hotwords=tuple(job.hotwords), hotword_weight=job.hotword_weight)
 
 
 def _fail(lease: Lease, code: str, message: str) -> None:

@@ -22,8 +22,8 @@ from tests.speech.sounds import RATE, Samples, silence, wav_bytes, write_wav
 def read(path: Path, rate: int = RATE, max_seconds: float | None = None) -> Samples:
     with open_audio(path, rate, max_seconds) as audio:
         blocks = list(audio)
-    assert all(block.dtype == np.float32 and block.ndim == 1 and block.size for block in blocks)
-    return np.concatenate([silence(0), *blocks])
+    assert all(block.dtype == np.float32 and block.ndim == 2 and block.size for block in blocks)
+    return np.concatenate([silence(0)[None], *blocks], axis=1)[0]
 
 
 def tone(seconds: float, rate: int, hertz: float = 440.0) -> npt.NDArray[np.float64]:
@@ -74,7 +74,7 @@ def test_every_format_by_its_content(tmp_path: Path, container: str, subtype: st
     with open_audio(path, RATE) as audio:
         assert (audio.source_rate, audio.channels) == (RATE, 1)
         assert audio.progress <= 1.0
-        found = np.concatenate(list(audio))
+        found = np.concatenate(list(audio), axis=1)[0]
         assert audio.progress == 1.0
         assert audio.decoded_seconds == len(found) / RATE
     assert abs(len(found) - len(samples)) <= 1200
@@ -101,12 +101,12 @@ def test_blocks_join_without_a_seam(tmp_path: Path, rate: int) -> None:
         blocks = list(audio)
     assert len(blocks) > 2
     expected = tone(9.0, RATE)
-    np.testing.assert_allclose(np.concatenate(blocks)[1000:-1000], expected[1000:-1000], atol=1e-4)
+    np.testing.assert_allclose(np.concatenate(blocks, axis=1)[0, 1000:-1000], expected[1000:-1000], atol=1e-4)
 
 
 def test_a_reader_is_read_once_and_closed_twice(tmp_path: Path) -> None:
     with open_audio(write_wav(tmp_path / "a.wav", silence(1)), RATE) as audio:
-        assert sum(map(len, audio)) == RATE
+        assert sum(block.shape[1] for block in audio) == RATE
         assert list(audio) == []
     audio.close()
     assert list(audio) == []
@@ -154,8 +154,10 @@ def test_many_channels(tmp_path: Path, channels: int) -> None:
     path.write_bytes(wav_bytes(left_out.tobytes(), channels=channels))
     with open_audio(path, RATE) as audio:
         blocks = list(audio)
-    assert max(map(len, blocks)) * channels <= 65_536
-    np.testing.assert_allclose(np.concatenate(blocks), np.full(2000, 10_000 / 32_768 / channels), rtol=1e-5)
+    assert max(block.shape[1] for block in blocks) * channels <= 65_536
+    np.testing.assert_allclose(
+        np.concatenate(blocks, axis=1)[0], np.full(2000, 10_000 / 32_768 / channels), rtol=1e-5
+    )
 
 
 def hostile(content: bytes) -> Callable[[Path], Path]:
@@ -348,7 +350,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
         path = write_wav(tmp_path / "a.wav", np.zeros(seconds * 8000, np.float32), 8000)
         tracemalloc.start()
         with open_audio(path, RATE) as audio:
-            assert sum(len(block) for block in audio) == seconds * RATE
+            assert sum(block.shape[1] for block in audio) == seconds * RATE
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most

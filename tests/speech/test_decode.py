@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech.decode import GreedyDecoder
-from speech.transcript import Word
+from transcript.words import Word
 
 STRIDE = 0.04
 TOKENS = ("<blk>", "▁", "क", "ा", "▁म", "़", "<unk>", "ल")

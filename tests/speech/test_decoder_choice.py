@@ -13,9 +13,10 @@ from speech.beam import BeamDecoder
 from speech.decode import GreedyDecoder
 from speech.engine import Engine, Transcription
 from speech.errors import ModelInvalid
-from speech.transcript import Segment
+from speech.options import Options
 from tests.speech.language_models import write_language_model
 from tests.speech.sounds import RATE, silence, speak, write_model, write_wav
+from transcript.words import Segment
 
 BEAM = {"decoder": "beam", "alpha": 0.5}
 
@@ -33,17 +34,19 @@ def test_the_model_names_its_decoder(model: Path, tmp_path: Path) -> None:
     assert engine.decoder_name == "beam"
     assert isinstance(engine.decoder, BeamDecoder)
     assert [segment.text for segment in engine.transcribe(path)] == ["नमस्ते मन"]
-    assert [segment.text for segment in engine.transcribe(path, decoder="greedy")] == ["नमस्मे मन"]
+    greedy = engine.transcribe(path, options=Options(decoder="greedy"))
+    assert [segment.text for segment in greedy] == ["नमस्मे मन"]
 
 
 def test_the_caller_may_name_another(model: Path, tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", speak("नमस्मे"))
     engine = Engine.load(model, decoder="greedy")
     assert isinstance(engine.decoder, GreedyDecoder)
-    assert [segment.text for segment in engine.transcribe(path, decoder="beam")] == ["नमस्ते"]
+    beam = engine.transcribe(path, options=Options(decoder="beam"))
+    assert [segment.text for segment in beam] == ["नमस्ते"]
     assert engine.decoder_named("beam") is engine.decoder_named("beam")
     with pytest.raises(ValueError, match="no decoder 'best'"):
-        engine.transcribe(path, decoder="best")
+        engine.transcribe(path, options=Options(decoder="best"))
 
 
 def test_without_a_word_in_model_json_it_is_greedy(tmp_path: Path) -> None:

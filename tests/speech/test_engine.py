@@ -11,8 +11,8 @@ from speech.audio import open_audio
 from speech.engine import Engine, Transcription, take_batch
 from speech.errors import AudioTooLong, AudioUnreadable, ModelNotFound
 from speech.segment import Chunk
-from speech.transcript import Segment
 from tests.speech.sounds import FRAME, RATE, Samples, silence, speak, wav_bytes, write_wav
+from transcript.words import Segment
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_installed_model_on_real_clips(installed_model: Path, clips: list[Path])
         assert words
         assert all("\u0900" <= character <= "\u097f" for word in words for character in word.text)
         with open_audio(clip, engine.folder.sample_rate) as audio:
-            waveforms.append(np.concatenate(list(audio)))
+            waveforms.append(np.concatenate(list(audio), axis=1)[0])
         alone += engine.recogniser.log_probs(waveforms[-1:])
     for one, other in zip(engine.recogniser.log_probs(waveforms), alone, strict=True):
         assert abs(len(one) - len(other)) == 0
