@@ -8,10 +8,10 @@ TORCH := 2.13.0
 # With glibc's malloc, training on the CPU spends most of its time in page faults (Debian: libjemalloc2).
 JEMALLOC := $(firstword $(wildcard /usr/lib/*/libjemalloc.so.2))
 
-.PHONY: help setup demo test lint format bench faults model lock clean
+.PHONY: help setup demo test lint format bench faults compose-test model lock clean
 
 help: ## what the targets do
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup: $(STAMP) ## make .venv with the locked dependencies
 
@@ -43,6 +43,9 @@ bench: setup ## CPU of the whole system against a bare ONNX Runtime loop (ARGS=-
 faults: setup ## kill, freeze, flush and fill in the middle of 200 jobs (SEED=7, SHORT=1, ARGS=--help)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(ARGS)
 
+compose-test: setup ## build and run the docker-compose stack, hurt it, upgrade it, save it, put it back (needs Docker)
+	$(BIN)/python -m tests.compose $(ARGS)
+
 model: setup ## train the default model again; goes on where it was stopped (hours of CPU; needs espeak-ng and torch)
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install torch==$(TORCH)
 	LD_PRELOAD=$(JEMALLOC) $(BIN)/python -m training all --work $(WORK) $(ARGS)
@@ -50,6 +53,8 @@ model: setup ## train the default model again; goes on where it was stopped (hou
 lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --quiet --upgrade --output-file requirements.lock
+	for image in api worker; do uv pip compile deploy/$$image.in --constraint requirements.lock --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet --output-file deploy/$$image.lock; done
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .demo .work .mypy_cache .pytest_cache .ruff_cache

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -14,6 +13,7 @@ from api.problems import install_problem_handlers
 from api.routes import health, jobs, models, results, simple
 from api.services import open_services
 from shared.settings import Settings
+from shared.version import VERSION
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -29,7 +29,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         title="Shrutlekh",
         summary="Hindi recordings to text.",
-        version=version("shrutlekh"),
+        version=VERSION,
         lifespan=lifespan,
         redirect_slashes=False,
     )

