@@ -14,7 +14,9 @@ def transcript_text(text: str) -> str:
     """Text as transcripts carry it: Unicode NFC, nothing else changed.
 
     NFC is canonical: ऩ, ऱ and ऴ become one code point, and the composition exclusions क़ to य़ (U+0958 to
-    U+095F) become their letter and a nukta.
+    U+095F) become their letter and a nukta. ZWJ and ZWNJ stay where the model writes them: they choose
+    between a half form and a visible virama, so a word looks as it was meant. They do not make another word,
+    so scoring and the tables of number words drop them. Danda and digits, too, are as the model writes them.
     """
     return unicodedata.normalize("NFC", text)
 
