@@ -8,7 +8,7 @@ TORCH := 2.13.0
 # With glibc's malloc, training on the CPU spends most of its time in page faults (Debian: libjemalloc2).
 JEMALLOC := $(firstword $(wildcard /usr/lib/*/libjemalloc.so.2))
 
-.PHONY: help setup demo test lint format bench faults compose-test model lock clean
+.PHONY: help setup demo test lint format bench faults fuzz compose-test model lock clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -37,14 +37,18 @@ format: setup ## let ruff put the code into form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## CPU of the whole system against a bare ONNX Runtime loop (ARGS=--quick for a short one)
+bench: setup ## CPU of the whole system against a bare ONNX Runtime loop; a recording of 3 hours (ARGS=--quick for short ones)
 	$(BIN)/python -m benchmarks.overhead $(ARGS)
+	$(BIN)/python -m benchmarks.long $(filter --quick,$(ARGS))
 
 faults: setup ## kill, freeze, flush and fill in the middle of 200 jobs (SEED=7, SHORT=1, ARGS=--help)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(ARGS)
 
 compose-test: setup ## build and run the docker-compose stack, hurt it, upgrade it, save it, put it back (needs Docker)
 	$(BIN)/python -m tests.compose $(ARGS)
+
+fuzz: setup ## 2,000 mutated and hostile media files through a real worker (SEED=7, ARGS="--count 500 --short")
+	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 model: setup ## train the default model again; goes on where it was stopped (hours of CPU; needs espeak-ng and torch)
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install torch==$(TORCH)

@@ -1,61 +1,76 @@
 """Recordings as blocks of samples at the model's rate, in memory that does not depend on their length.
 
-libsndfile decodes (through soundfile) and libsoxr resamples; headers are never trusted for an allocation.
+Two readers decode, each in its own file: libsndfile (`speech.soundfiles`) what it knows, FFmpeg
+(`speech.containers`) the rest. What holds for both is here: bounds of the samples, mixing, resampling by
+libsoxr, the length limit, progress. Headers are never trusted for an allocation.
 """
 
-import contextlib
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import soxr
 
 from speech.errors import AudioTooLong, AudioUnreadable, AudioUnsupported
 from speech.options import Channels
+from speech.soundfiles import MAX_CHANNELS, NotTaken, SoundFileReader
 
 Samples = npt.NDArray[np.float32]
 
-FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "CAF", "AU"})
 MIN_SOURCE_RATE = 1_000
 MAX_SOURCE_RATE = 400_000
-MAX_CHANNELS = 1024
-"""What libsndfile opens."""
+
+MAX_TRACKS = 8
+"""Channels that are heard one by one at most."""
 
 FULL_SCALE_LIMIT = 10.0
 """Floating-point samples up to here (20 dB over full scale) are clipped to ±1; beyond, the file is in other
 units."""
 
-_BLOCK_SAMPLES = 65_536
-"""Samples in a source block over all channels: 256 KiB as float32."""
-
-_UNFINISHED_WAV_BYTES = 8_192
-"""More than this behind a data chunk of length zero is no metadata but audio whose recorder never wrote its
-length."""
-
-_UNDECODED_BYTES = 4_096
-"""More than this behind the last MP3 frame or Ogg page is no tag but audio that the decoder gave up."""
-
-_LOST_SECONDS = 0.1
-"""An Ogg stream that is shorter by more than this than its pages count has lost some of them."""
-
-_UNKNOWN_FRAMES = 1 << 62
+CANCELLED = 0.01
+"""Two channels whose mean has less than this part of their mean power (-20 dB) are one signal and its
+opposite, as from a balanced cable in a stereo socket: their mean would be silence, half their difference is
+the signal."""
 
 
-class _Stream(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no types
-    """A SoundFile read from front to back.
+class Reader(Protocol):
+    """A decoder at work on one open file.
 
-    soundfile seeks to the current place after each read of a seekable file, which makes a lossy decoder
-    decode twice and its output depend on the block size, and cuts reads at the header's frame count.
+    Attributes:
+        format: a name such as "WAV", "MP3" or "mov".
+        source_rate: hertz.
+        channels: those of the first block.
+        seconds: length by the header, never to be trusted; None where it is unknown.
+        counts: the header's length is a count of samples and no estimate.
     """
 
-    def seekable(self) -> bool:
-        return False
+    format: str
+    source_rate: int
+    channels: int
+    seconds: float | None
+    counts: bool
+
+    @property
+    def position(self) -> int:
+        """Bytes of the file read so far."""
+        ...
+
+    def blocks(self) -> Iterator[Samples]:
+        """Blocks of shape (samples, channels) of bounded size, as they are stored.
+
+        Raises:
+            AudioUnreadable, AudioUnsupported: the recording is damaged, or changes in the middle.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees the decoder, not the file. Called once."""
+        ...
 
 
 class AudioReader:
@@ -64,10 +79,10 @@ class AudioReader:
     Attributes:
         mixes: a block has one row, the mean of the channels.
         tracks: rows of a block: one, or one for each channel.
-        format: libsndfile's name, such as "WAV" or "MP3".
+        format: a name such as "WAV", "MP3" or "mov".
         source_rate: hertz of the file.
         channels: of the file.
-        frames: samples per channel as the header has it, an estimate for MP3; None where it is unknown.
+        seconds: length by the header, never to be trusted; None where it is unknown.
     """
 
     def __init__(
@@ -80,54 +95,36 @@ class AudioReader:
         self.sample_rate = sample_rate
         self.mixes = channels is Channels.MIX
         self._max_seconds = max_seconds
-        self._sound: _Stream | None = None
+        self._reader: Reader | None = None
         self._samples = 0
         self._finished = False
         self._fd, self._size = _open_regular(Path(path))
         try:
-            self._sound = self._open_sound()
+            self._reader = reader = _open_reader(self._fd, self._size)
+            self.format = reader.format
+            self.source_rate = reader.source_rate
+            self.channels = reader.channels
+            self.seconds = reader.seconds
+            self.tracks = 1 if self.mixes else self.channels
+            self._check_kind()
+            if reader.counts and reader.seconds is not None:
+                self._check_length(reader.seconds)
         except BaseException:
             self.close()
             raise
 
-    def _open_sound(self) -> _Stream:
-        if self._size == 0:
-            raise AudioUnreadable("The file is empty: it has zero bytes.")
-        try:
-            sound = _Stream(self._fd, closefd=False)
-        except soundfile.LibsndfileError as error:
-            if "Too many channels" in error.error_string:
-                raise AudioUnsupported(f"The recording has more than {MAX_CHANNELS} channels.") from error
-            raise AudioUnreadable(f"The file could not be read as audio. {_reason(error)}") from error
-        self._sound = sound
-        self.format: str = sound.format
-        self.source_rate: int = sound.samplerate
-        self.channels: int = sound.channels
-        self.tracks = 1 if self.mixes else self.channels
-        self.frames: int | None = sound.frames if 0 <= sound.frames < _UNKNOWN_FRAMES else None
-        if self.format not in FORMATS:
-            raise AudioUnsupported(f"{self.format} files are not read. Convert the recording to WAV or FLAC.")
+    def _check_kind(self) -> None:
         if not MIN_SOURCE_RATE <= self.source_rate <= MAX_SOURCE_RATE:
             raise AudioUnsupported(
                 f"The sample rate of {self.source_rate} Hz is not in {MIN_SOURCE_RATE}..{MAX_SOURCE_RATE} Hz."
             )
-        if (
-            self.frames == 0
-            and self.format == "WAV"
-            and self._size - self._position() > _UNFINISHED_WAV_BYTES
-        ):
-            raise AudioUnreadable(
-                "The WAV header says that there are no samples, but data follow: the recorder did not finish "
-                "the file. Repair its header, for example with a converter that ignores the stored length."
+        if self.channels > MAX_CHANNELS:
+            raise AudioUnsupported(f"The recording has more than {MAX_CHANNELS} channels.")
+        if not self.mixes and self.channels > MAX_TRACKS:
+            raise AudioUnsupported(
+                f"The recording has {self.channels} channels, and at most {MAX_TRACKS} can be transcribed "
+                "one by one. Have them mixed instead, or split the recording."
             )
-        if self.format != "MP3" and self.seconds is not None:
-            self._check_length(self.seconds)
-        return sound
-
-    @property
-    def seconds(self) -> float | None:
-        """Length by the header, never to be trusted; None where it is unknown."""
-        return None if self.frames is None else self.frames / self.source_rate
 
     @property
     def decoded_seconds(self) -> float:
@@ -137,21 +134,21 @@ class AudioReader:
     @property
     def progress(self) -> float:
         """Part of the file's bytes read so far, 0..1: right within a block whatever the header says."""
-        if self._finished or self._fd < 0:
+        if self._finished or self._reader is None:
             return 1.0 if self._finished else 0.0
-        return min(self._position() / self._size, 1.0)
+        return min(self._reader.position / self._size, 1.0)
 
     def __iter__(self) -> Iterator[Samples]:
-        if self._finished or self._sound is None:
+        if self._finished or self._reader is None:
             return
         if self.source_rate == self.sample_rate:
-            for block in self._source_blocks():
+            for block in self._tracks(self._reader):
                 yield self._count(block.T)
         else:
             resampler = soxr.ResampleStream(
                 self.source_rate, self.sample_rate, self.tracks, dtype="float32", quality="HQ"
             )
-            for block in self._source_blocks():
+            for block in self._tracks(self._reader):
                 resampled = resampler.resample_chunk(block)
                 if resampled.size:
                     yield self._count(np.clip(resampled, -1.0, 1.0).T)
@@ -160,41 +157,17 @@ class AudioReader:
                 yield self._count(np.clip(tail, -1.0, 1.0).T)
         self._finished = True
 
-    def _source_blocks(self) -> Iterator[Samples]:
+    def _tracks(self, reader: Reader) -> Iterator[Samples]:
         """Blocks of shape (samples, tracks) at the source's rate, finite and within ±1."""
-        assert self._sound is not None
-        frames = max(_BLOCK_SAMPLES // self.channels, 1)
-        decoded = 0
-        while True:
-            try:
-                block = self._sound.read(frames, dtype="float32", always_2d=True)
-            except soundfile.LibsndfileError as error:
-                raise AudioUnreadable(
-                    f"The recording is damaged after {decoded / self.source_rate:.1f} s. "
-                    "Copy it again from its source, or repair it."
-                ) from error
-            if not len(block):
-                break
-            decoded += len(block)
-            if self.channels > self.tracks:
-                block = block.mean(axis=1, keepdims=True)
+        for block in reader.blocks():
+            if self.mixes:
+                block = _mixed(block)
+            elif block.shape[1] != self.tracks:
+                raise AudioUnsupported(
+                    f"The recording goes from {self.tracks} to {block.shape[1]} channels after "
+                    f"{self.decoded_seconds:.1f} s, so they cannot be transcribed one by one."
+                )
             yield _bounded(block)
-        self._check_complete(decoded)
-
-    def _check_complete(self, decoded: int) -> None:
-        """Finds what libsndfile passes over in silence: a stream given up early, pages lost within one."""
-        seconds = decoded / self.source_rate
-        if self.format in ("MP3", "OGG") and self._size - self._position() > _UNDECODED_BYTES:
-            raise AudioUnreadable(
-                f"Only the first {seconds:.1f} s of this {self.format} file can be decoded: it is damaged "
-                "there, its header is wrong, or it is several files in one. Convert it to WAV or FLAC."
-            )
-        lost = 0.0 if self.seconds is None else self.seconds - seconds
-        if self.format == "OGG" and lost > _LOST_SECONDS:
-            raise AudioUnreadable(
-                f"The recording is damaged: {lost:.1f} of its {self.seconds:.1f} s are missing. "
-                "Copy it again from its source."
-            )
 
     def _count(self, block: Samples) -> Samples:
         self._samples += block.shape[1]
@@ -205,15 +178,11 @@ class AudioReader:
         if self._max_seconds is not None and seconds > self._max_seconds + 0.001:
             raise AudioTooLong(f"The recording is longer than the {self._max_seconds:g} s that are allowed.")
 
-    def _position(self) -> int:
-        return os.lseek(self._fd, 0, os.SEEK_CUR)
-
     def close(self) -> None:
         """Frees the decoder and the file. May be called twice."""
-        sound, self._sound = self._sound, None
-        if sound is not None:
-            with contextlib.suppress(soundfile.LibsndfileError):  # a damaged FLAC complains once more
-                sound.close()
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -233,15 +202,15 @@ def open_audio(
     max_seconds: float | None = None,
     channels: Channels = Channels.MIX,
 ) -> AudioReader:
-    """Opens a recording: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF, CAF, AU of any rate and up to 1,024
-    channels.
+    """Opens a recording of any format that docs/audio.md lists, any rate and up to 1,024 channels (8 that
+    are heard one by one).
 
     The content tells the format, not the name. `max_seconds` is held against the samples decoded, and at
     once against a header that already admits more.
 
     Raises:
         AudioUnreadable, AudioUnsupported, AudioTooLong: here, or while iterating.
-        OSError: the file is there and cannot be opened, which is no fault of the recording.
+        OSError: the file is there and cannot be opened or read, which is no fault of the recording.
     """
     return AudioReader(path, sample_rate, max_seconds, channels)
 
@@ -261,6 +230,36 @@ def _open_regular(path: Path) -> tuple[int, int]:
     return fd, status.st_size
 
 
+def _open_reader(fd: int, size: int) -> Reader:
+    """The first reader that takes the file."""
+    if size == 0:
+        raise AudioUnreadable("The file is empty: it has zero bytes.")
+    try:
+        return SoundFileReader(fd, size)
+    except NotTaken as error:
+        refusal = error.refusal
+    # Only now: FFmpeg costs a process 40 ms and 20 MB, and most recordings need none of it.
+    from speech.containers import ContainerReader, NotRecognised
+
+    try:
+        return ContainerReader(fd, size)
+    except NotRecognised:
+        raise refusal from None
+
+
+def _mixed(block: Samples) -> Samples:
+    """The mean of the channels, shape (samples, 1); of two opposite ones half their difference."""
+    channels = block.shape[1]
+    if channels == 1:
+        return block
+    mean: Samples = block.mean(axis=1, keepdims=True)
+    if channels == 2:
+        power = float(np.einsum("ij,ij->", block, block)) / 2
+        if float(np.einsum("ij,ij->", mean, mean)) < CANCELLED * power:
+            mean = (block[:, :1] - block[:, 1:]) / np.float32(2)
+    return mean
+
+
 def _bounded(block: Samples) -> Samples:
     low, high = float(block.min()), float(block.max())
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -273,9 +272,3 @@ def _bounded(block: Samples) -> Samples:
             "is 1. Divide them, or store them as integers."
         )
     return np.clip(block, -1.0, 1.0)
-
-
-def _reason(error: soundfile.LibsndfileError) -> str:
-    """libsndfile's own words as one sentence."""
-    words = str(error.error_string).removeprefix("Error : ").strip()
-    return words if words.endswith((".", "!", "?")) else words + "."
