@@ -32,7 +32,6 @@ from client.submission import Options, Outcome, Submission
 from shared.settings import Settings
 from speech.engine import BEAM, Engine
 from speech.model import ModelFolder
-from speech.segment import EnergySegmenter
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +65,14 @@ class BareLoop:
         self._session = onnxruntime.InferenceSession(
             folder / "model.onnx", options, providers=["CPUExecutionProvider"]
         )
-        engine = Engine.load(folder)
-        self._search = engine.decoder if engine.decoder_name == BEAM else None
+        self._engine = Engine.load(folder)
+        self._search = self._engine.decoder if self._engine.decoder_name == BEAM else None
 
     def segments(self, paths: list[Path]) -> list[npt.NDArray[np.float32]]:
-        """The stretches of audio that the service's segmenter cuts, too."""
+        """The stretches of audio that the service's segmenter cuts, too: by their energy alone."""
         found = []
         for path in paths:
-            segmenter = EnergySegmenter(self.model.sample_rate, self.model.max_segment_seconds)
+            segmenter = self._engine.segmenter()
             chunks = segmenter.push(decoded(path, self.model.sample_rate)) + segmenter.flush()
             found += [chunk.samples for chunk in chunks]
         return found

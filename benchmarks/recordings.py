@@ -1,5 +1,6 @@
 """What the benchmarks listen to: real Hindi clips where they are at hand, else the samples."""
 
+import csv
 import os
 from dataclasses import dataclass
 from itertools import cycle
@@ -23,10 +24,61 @@ class Workload:
     paths: list[Path]
 
 
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A short recording and what is said in it; `words`: start and end of each word in seconds, if known."""
+
+    path: Path
+    text: str
+    words: tuple[tuple[float, float], ...] = ()
+
+
+HELD_OUT_BOOKS = ("DadsBootsHindi", "TallAndShortHindiLv4")
+"""Books of reader-hi that no model of this repository was trained on."""
+
+
+def speech_dir() -> Path:
+    return Path(os.environ.get("SHRUTLEKH_SPEECH_DIR", ROOT.parent / "shared" / "speech"))
+
+
+def voices() -> list[Clip]:
+    """The clips of cv-hi, Common Voice's Hindi speakers, with their texts.
+
+    Raises:
+        SystemExit: they are not at hand.
+    """
+    folder = speech_dir() / "cv-hi"
+    return [Clip(folder / row["path"], row["text"]) for row in _rows(folder / "manifest.tsv")]
+
+
+def pages() -> list[Clip]:
+    """The pages of reader-hi's held-out books, with the time of each word.
+
+    Raises:
+        SystemExit: they are not at hand.
+    """
+    folder = speech_dir() / "reader-hi"
+    words: dict[str, list[tuple[float, float]]] = {}
+    for row in _rows(folder / "word_times.tsv"):
+        words.setdefault(row["path"], []).append((float(row["start"]), float(row["end"])))
+    return [
+        Clip(folder / row["path"], row["text"], tuple(words.get(row["path"], ())))
+        for row in _rows(folder / "pages.tsv")
+        if row["speaker"] in HELD_OUT_BOOKS
+    ]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        raise SystemExit(f"This needs the recordings of SHRUTLEKH_SPEECH_DIR: there is no {path}.")
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
 def clips() -> list[Path]:
     """Common Voice's Hindi clips from SHRUTLEKH_SPEECH_DIR, else the synthetic samples of this repository."""
-    speech = Path(os.environ.get("SHRUTLEKH_SPEECH_DIR", ROOT.parent / "shared" / "speech"))
-    return sorted((speech / "cv-hi" / "clips").glob("*.mp3")) or sorted((ROOT / "samples").glob("*.wav"))
+    real = sorted((speech_dir() / "cv-hi" / "clips").glob("*.mp3"))
+    return real or sorted((ROOT / "samples").glob("*.wav"))
 
 
 def short(folder: Path, jobs: int) -> Workload:

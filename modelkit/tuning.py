@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelkit.description import read_description, write_description
+from modelkit.listening import LogProbs, listen
 from modelkit.manifest import Entry
 from speech.beam import BeamDecoder, BeamSettings
 from speech.decode import Decoder, GreedyDecoder
@@ -17,24 +18,10 @@ from speech.engine import BEAM, Engine
 from speech.language_model import FILE_NAME, LanguageModel
 from speech.model import ModelFolder
 from speech.scoring import character_errors, word_errors
-from transcript.words import Word
 
-LogProbs = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
 
-RANGES = {"alpha": (0.2, 1.5), "beta": (-2.0, 2.0), "prior": (0.0, 1.0)}
-
-
-class _Keeping:
-    """A decoder that only keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.kept: list[LogProbs] = []
-
-    def words(self, log_probs: LogProbs, start: float = 0.0, end: float = np.inf) -> tuple[Word, ...]:
-        del start, end
-        self.kept.append(log_probs)
-        return ()
+RANGES = {"alpha": (0.2, 1.5), "beta": (-2.0, 3.0), "prior": (0.0, 1.0)}
 
 
 def posteriors(engine: Engine, entries: Iterable[Entry], advance: Callable[[], None]) -> list[list[LogProbs]]:
@@ -43,19 +30,8 @@ def posteriors(engine: Engine, entries: Iterable[Entry], advance: Callable[[], N
     Raises:
         SpeechError: a recording cannot be read.
     """
-    found = []
-    usual = engine.decoder
-    try:
-        for entry in entries:
-            engine.decoder = keeping = _Keeping()
-            with engine.transcribe(entry.path) as transcription:
-                for _ in transcription:
-                    pass
-            found.append(keeping.kept)
-            advance()
-    finally:
-        engine.decoder = usual
-    return found
+    heard = listen(engine, entries, advance)
+    return [[utterance.log_probs for utterance in utterances] for utterances in heard]
 
 
 def token_priors(spoken: Iterable[Sequence[LogProbs]]) -> tuple[float, ...]:
@@ -100,17 +76,19 @@ class Search:
         priors: tuple[float, ...],
         beam: int,
         seed: int = 0,
+        threshold: float = 8.0,
     ) -> None:
         """
         Args:
             heard: `posteriors` of the entries.
             priors: `token_priors`, or () to leave priors out.
+            beam, threshold: as `BeamSettings` has them.
             seed: of the search; the same one tries the same settings.
         """
         self._folder, self._entries, self._heard = folder, entries, heard
         self._language_model = LanguageModel(folder.path / "lm" / FILE_NAME, folder.tokens)
         self._rng = np.random.default_rng(seed)
-        self._base = BeamSettings(priors=priors, beam=beam)
+        self._base = BeamSettings(priors=priors, beam=beam, threshold=threshold)
         self._tried: list[BeamSettings] = []
         self._errors: list[Counts] = []
         self._greedy = self._score(GreedyDecoder(folder.tokens, folder.blank_id, folder.frame_stride))
@@ -183,7 +161,8 @@ def _rates(errors: Counts) -> tuple[float, float]:
 
 
 def record_decoding(folder: Path, settings: BeamSettings, tuned: dict[str, Any]) -> None:
-    """Keeps settings in model.json as `decoding` and makes beam search the model's default."""
+    """Keeps settings in model.json as `decoding` and makes beam search the model's default. What is not
+    tuned here, as times and confidence, stays."""
     entries = read_description(folder)
-    decoding = {"decoder": BEAM, **asdict(settings), "tuned": tuned}
+    decoding = {**entries.get("decoding", {}), "decoder": BEAM, **asdict(settings), "tuned": tuned}
     write_description(folder, {**entries, "decoding": decoding})

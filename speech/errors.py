@@ -44,3 +44,9 @@ class ModelInvalid(SpeechError):
     """The model folder is incomplete, contradicts itself, or its graph breaks the interface."""
 
     code = "model_invalid"
+
+
+class HotwordsUnsupported(SpeechError):
+    """Hot-words were given where no beam search heeds them."""
+
+    code = "hotwords_unsupported"

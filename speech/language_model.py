@@ -16,6 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from speech.errors import ModelInvalid
 from speech.model import WORD_MARK
 
@@ -29,8 +32,10 @@ class LanguageModel:
     Attributes:
         words: those that the tokens can spell; their position is their number.
         model, trie: the decoder library's own objects.
+        vocabulary: how many tokens there are.
         unknown: number of the unknown word.
         separator: id of the token between words.
+        median_score: of the words, without a context; base-10 logarithm.
     """
 
     def __init__(self, path: Path, tokens: Sequence[str]) -> None:
@@ -44,9 +49,10 @@ class LanguageModel:
         from flashlight.lib.text.decoder.kenlm import KenLM
         from flashlight.lib.text.dictionary import Dictionary
 
-        ids = {token: index for index, token in enumerate(tokens)}
+        self._ids = ids = {token: index for index, token in enumerate(tokens)}
         if WORD_MARK not in ids:
             raise ModelInvalid(f"Beam search needs a model with a token {WORD_MARK!r} between words.")
+        self.vocabulary = len(tokens)
         spelt = _spellings(read_vocabulary(path), ids)
         if not spelt:
             raise ModelInvalid(f"The model's tokens spell no word of {path}.")
@@ -63,11 +69,36 @@ class LanguageModel:
         except RuntimeError as error:
             raise ModelInvalid(f"{path} is no language model: {error}") from error
         self.trie: Any = Trie(len(tokens), self.separator)
-        start = self.model.start(True)
+        self._numbers = {word: number for number, word in enumerate(self.words)}
+        self._no_context = self.model.start(True)
+        scores = [self.unigram(number) for number in range(len(self.words))]
+        self.median_score = float(np.median(scores))
         for number, spelling in enumerate(spelt.values()):
-            _, score = self.model.score(start, number)
-            self.trie.insert([*spelling, self.separator], number, score)
+            self.trie.insert([*spelling, self.separator], number, scores[number])
         self.trie.smear(SmearingMode.MAX)
+
+    def number(self, word: str) -> int | None:
+        """The number of a word; None when it is not in the lexicon."""
+        return self._numbers.get(word)
+
+    def unigram(self, number: int) -> float:
+        """Base-10 logarithm of a word's probability without a context."""
+        _, score = self.model.score(self._no_context, number)
+        return float(score)
+
+    def scores(self, numbers: Sequence[int]) -> npt.NDArray[np.float64]:
+        """Base-10 logarithm of each word's probability after those before it, from the beginning of a
+        sentence; shape (words,). The unknown word, which stands for all that there are, counts as the median
+        one."""
+        state, scores = self.model.start(False), []
+        for number in numbers:
+            state, score = self.model.score(state, number)
+            scores.append(self.median_score if number == self.unknown else score)
+        return np.array(scores, np.float64)
+
+    def spelling(self, word: str) -> list[int] | None:
+        """Token ids of any word; None when a character of it has no token."""
+        return _spellings([word], self._ids).get(word)
 
 
 def _spellings(words: Sequence[str], ids: Mapping[str, int]) -> dict[str, list[int]]:

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 FORMAT: Final = 1
 WORD_MARK: Final = "▁"
 """U+2581, SentencePiece's space: a token that begins with it begins a word."""
+SILERO, ENERGY = DETECTORS = ("silero", "energy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class ModelFolder:
         tokens: text of each output of the graph, by id.
         decoding: what model.json says of decoding, see `speech.beam.BeamSettings`; its entry "decoder" names
             the default decoder.
+        detector: what tells where nobody speaks: "silero" by default; with "energy" only silence is left out,
+            for a model that gives no words for music and noise by itself.
         training, evaluation, files: as model.json has them; `files` maps names to sha256 hex digests.
     """
 
@@ -50,6 +53,12 @@ class ModelFolder:
     evaluation: tuple[Mapping[str, Any], ...]
     files: Mapping[str, str]
     tokens: tuple[str, ...]
+    detector: str = SILERO
+
+    @property
+    def space_id(self) -> int | None:
+        """The token that is the space between words and nothing else; None where there is none."""
+        return self.tokens.index(WORD_MARK) if WORD_MARK in self.tokens else None
 
     @classmethod
     def load(cls, path: Path) -> "ModelFolder":
@@ -95,7 +104,12 @@ class ModelFolder:
             evaluation=fields.tables("evaluation"),
             files=fields.hashes("files"),
             tokens=tokens,
+            detector=fields.string("detector", default=SILERO),
         )
+        if model.detector not in DETECTORS:
+            raise ModelInvalid(
+                f"{path}/model.json names the detector {model.detector!r}; there are {', '.join(DETECTORS)}."
+            )
         if model.family != "ctc":
             raise ModelInvalid(f"{path} is of the family {model.family!r}; this version runs 'ctc'.")
         return model

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-DEFAULT_HOTWORD_WEIGHT: Final = 4.0
+DEFAULT_HOTWORD_WEIGHT: Final = 6.0
 
 
 class Channels(StrEnum):

@@ -14,12 +14,22 @@ Samples = npt.NDArray[np.float32]
 LogProbs = npt.NDArray[np.float32]
 
 
+FRAME_BYTES, PAIR_BYTES = 20_000, 35
+"""Intermediate results for an output frame, and for each pair of frames (attention): measured with
+hi-ctc-small, see docs/segments.md."""
+
+
 class Recogniser(Protocol):
     """What the engine needs of an acoustic model."""
 
     def log_probs(self, waveforms: Sequence[Samples]) -> list[LogProbs]:
         """Natural logarithms of token probabilities, shape (frames, vocabulary), for each waveform of shape
         (n,)."""
+        ...
+
+    def working_bytes(self, rows: int, samples: int) -> int:
+        """About the memory that a run over `rows` waveforms of at most `samples` takes; never depends on the
+        machine."""
         ...
 
     def warm(self) -> None:
@@ -50,7 +60,7 @@ class OnnxCtcRecogniser:
         path = folder.graph(precision)
         try:
             self._session = ort.InferenceSession(
-                str(path), sess_options=_options(threads), providers=["CPUExecutionProvider"]
+                str(path), sess_options=session_options(threads), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime keeps its exception types private
             raise ModelInvalid(
@@ -100,6 +110,10 @@ class OnnxCtcRecogniser:
             raise ModelInvalid(f"The graph of the model {self._folder.name} gave no valid log-probabilities.")
         return [rows[:count] for rows, count in zip(log_probs, frames.tolist(), strict=True)]
 
+    def working_bytes(self, rows: int, samples: int) -> int:
+        frames = samples / (self._folder.frame_stride * self._folder.sample_rate)
+        return round(rows * frames * (FRAME_BYTES + frames * PAIR_BYTES))
+
     def warm(self) -> None:
         noise = np.random.default_rng(0).normal(
             0.0, 0.01, int(max(self.WARM_SECONDS) * self._folder.sample_rate)
@@ -108,7 +122,8 @@ class OnnxCtcRecogniser:
             self.log_probs([noise[: int(seconds * self._folder.sample_rate)].astype(np.float32)])
 
 
-def _options(threads: int) -> ort.SessionOptions:
+def session_options(threads: int) -> ort.SessionOptions:
+    """For a session among others on one machine; `threads` within an operator."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -1,8 +1,9 @@
-"""Where there is speech: cuts a stream of samples into chunks that a model takes at once.
+"""Where there may be speech: cuts a stream of samples into chunks that a model takes at once.
 
 A segmenter gives the same chunks however the stream is split into blocks.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,15 +20,28 @@ class Chunk:
 
     Attributes:
         track: the row of the audio's blocks that it was cut from.
+        goes_on: it was cut where nothing was silent, and the next chunk of its track overlaps its end.
+        follows: the chunk before it in its track goes on in it.
     """
 
     start_sample: int
     samples: Samples
     track: int = 0
+    goes_on: bool = False
+    follows: bool = False
+
+    @property
+    def end_sample(self) -> int:
+        return self.start_sample + len(self.samples)
 
 
 class Segmenter(Protocol):
-    """Chunks come in order, do not overlap and lie within the signal."""
+    """Chunks come in order and lie within the signal; only one that follows another overlaps it."""
+
+    @property
+    def settled(self) -> int:
+        """Samples before this one are in chunks handed out, or will be in none."""
+        ...
 
     def push(self, block: Samples) -> list[Chunk]:
         """Takes the next samples of shape (n,); returns the chunks that they complete."""
@@ -42,6 +56,8 @@ FRAME_SECONDS = 0.01
 GATE_DB = -80.0
 """Frames under this, relative to full scale, are silence whatever surrounds them: about the last bit of
 16-bit audio."""
+MIN_PAUSE_SECONDS = 0.3
+"""Shortest pause to cut in: the words on both sides keep half of it."""
 
 
 class EnergySegmenter:
@@ -52,9 +68,11 @@ class EnergySegmenter:
     `over_floor_db` above the noise floor (10th percentile) and `under_peak_db` below the loudest frame,
     both over the 8 seconds before and the 3 to 4 seconds after it; in steady noise everything is active.
     Active stretches less than `merge_seconds` apart are one chunk, with `pad_seconds` of what surrounds it.
-    A chunk that would exceed `max_seconds` is cut at the quietest 90 ms of its second half, and the next
-    one begins there. Pauses do not divide the first `max_seconds`, so a recording no longer than that is
-    one chunk from its first to its last active frame.
+    A chunk that would exceed `prefer_seconds` is cut in the middle of the longest pause of their second half,
+    if there is one of MIN_PAUSE_SECONDS; else it may grow to `max_seconds`. If no pause is in the second half
+    of those either, the next chunk follows this one: they share about `overlap_seconds` around the quietest
+    90 ms of its last three eighths, and their starts are a multiple of `align_samples` apart. Pauses do not
+    divide a recording of at most `max_seconds`: it is one chunk from its first to its last active frame.
 
     Memory is bounded by max_seconds plus the look-ahead. Samples outside chunks are dropped.
     """
@@ -65,7 +83,10 @@ class EnergySegmenter:
         max_seconds: float,
         *,
         pad_seconds: float = 0.25,
-        merge_seconds: float = 0.6,
+        merge_seconds: float = 1.3,
+        prefer_seconds: float = 8.0,
+        overlap_seconds: float = 2.0,
+        align_samples: int = 1,
         over_floor_db: float = 9.0,
         under_peak_db: float = 30.0,
     ) -> None:
@@ -73,6 +94,10 @@ class EnergySegmenter:
         self._max = max(int(max_seconds * sample_rate / self._hop), 2)
         self._pad = min(round(pad_seconds / FRAME_SECONDS), self._max // 4)
         self._merge = max(round(merge_seconds / FRAME_SECONDS), 2 * self._pad)
+        self._prefer = min(round(prefer_seconds / FRAME_SECONDS), self._max)
+        self._min_pause = round(MIN_PAUSE_SECONDS / FRAME_SECONDS)
+        self._overlap = min(round(overlap_seconds / FRAME_SECONDS), self._max // 4)
+        self._align = math.lcm(self._hop, align_samples) // self._hop
         self._over_floor_db, self._under_peak_db = over_floor_db, under_peak_db
         self._step = round(1.0 / FRAME_SECONDS)
         self._past, self._ahead = 8 * self._step, 3 * self._step
@@ -87,10 +112,19 @@ class EnergySegmenter:
         """First frame of the open chunk, padding included."""
         self._speech_end = 0
         """Frame after the last active one of the open chunk."""
+        self._pauses: list[tuple[int, int]] = []
+        """Frames of the open chunk without activity, in stretches long enough to cut in."""
+        self._follows = False
+        """The open chunk overlaps the one before it."""
         self._free = 0
         """Frames before this are in chunks handed out."""
         self._split = False
         """The recording is known to be longer than one chunk."""
+
+    @property
+    def settled(self) -> int:
+        free = max(self._decided - self._pad, self._free) if self._start is None else self._start
+        return min(free * self._hop, self._samples.end)
 
     def push(self, block: Samples) -> list[Chunk]:
         self._samples.append(block)
@@ -154,29 +188,55 @@ class EnergySegmenter:
             chunks += self._close()
         if self._start is None:
             self._start = max(first - self._pad, self._free)
+        elif first - self._speech_end >= self._min_pause:
+            self._pauses.append((self._speech_end, first))
         self._speech_end = last
-        while last - self._start > self._max:
-            self._split = True
-            cut = self._quietest(self._start)
-            chunks.append(self._emit(self._start, cut))
-            self._start = cut
+        self._split = self._split or last - self._start > self._max
+        while self._split and last - self._start > self._prefer:
+            place = self._pause_within(self._start, self._prefer)
+            if place is None:
+                if last - self._start <= self._max:
+                    break
+                place = self._pause_within(self._start, self._max)
+            chunks.append(self._cut(self._start, place))
         return chunks
+
+    def _pause_within(self, start: int, frames: int) -> int | None:
+        """Middle of the longest pause in the second half of so many frames."""
+        middles = [(end - begin, (begin + end) // 2) for begin, end in self._pauses]
+        return max((p for p in middles if frames // 2 <= p[1] - start <= frames), default=(0, None))[1]
+
+    def _cut(self, start: int, place: int | None) -> Chunk:
+        """Takes a chunk from the front of the open one: up to `place`, or one that goes on in the next."""
+        if place is not None:
+            end = following = place
+        else:
+            end = self._quietest(start) + self._overlap // 2
+            shift = end - self._overlap - start
+            following = start + max(shift - shift % self._align, min(self._align, shift))
+        chunk = self._emit(start, end, goes_on=place is None)
+        self._start, self._follows = following, place is None
+        self._pauses = [pause for pause in self._pauses if pause[0] >= following]
+        return chunk
 
     def _close(self) -> list[Chunk]:
         assert self._start is not None
         start, self._start = self._start, None
         end = min(self._speech_end + self._pad, self._measured, start + self._max)
-        return [self._emit(start, end)]
+        chunk = self._emit(start, end, goes_on=False)
+        self._pauses, self._follows = [], False
+        return [chunk]
 
-    def _emit(self, start: int, end: int) -> Chunk:
+    def _emit(self, start: int, end: int, goes_on: bool) -> Chunk:
         self._free = end
         begin = start * self._hop
-        return Chunk(begin, self._samples.get(begin, min(end * self._hop, self._samples.end)).copy())
+        samples = self._samples.get(begin, min(end * self._hop, self._samples.end)).copy()
+        return Chunk(begin, samples, goes_on=goes_on, follows=self._follows)
 
     def _quietest(self, start: int) -> int:
-        """Frame in the second half of a chunk of full length around which it is quietest."""
-        low = start + self._max // 2
-        levels = self._levels.get(low, start + self._max)
+        """Frame around which it is quietest near the end of a chunk of full length."""
+        low = start + self._max - self._max * 3 // 8
+        levels = self._levels.get(low, start + self._max - self._overlap // 2)
         width = min(9, len(levels))
         power = np.convolve(np.power(10.0, levels / 10.0), np.ones(width), mode="valid")
         return low + int(power.argmin()) + width // 2

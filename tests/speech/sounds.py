@@ -70,6 +70,7 @@ def write_model(folder: Path, **changes: object) -> Path:
         "blank_id": 0,
         "max_segment_seconds": 8.0,
         "min_samples": FRAME,
+        "detector": "energy",
         "licence": "CC0-1.0",
         "description": "Tells amplitudes apart.",
         "training": {"data": [], "parameters": 0},

@@ -1,5 +1,6 @@
 import itertools
 import math
+from collections.abc import Mapping
 from itertools import groupby, pairwise
 from pathlib import Path
 
@@ -134,20 +135,22 @@ def test_words_are_of_the_lexicon_and_in_order(
     assert all(0.0 <= word.confidence <= 1.0 for word in words)
 
 
-def best_of_all_paths(log_probs: np.ndarray, chosen: BeamSettings) -> list[tuple[float, tuple[str, ...]]]:
+def best_of_all_paths(
+    log_probs: np.ndarray, chosen: BeamSettings, unigrams: Mapping[str, float] = UNIGRAMS
+) -> list[tuple[float, tuple[str, ...]]]:
     """Score of every sequence of words by every path that spells it, the best first."""
     sums: dict[tuple[str, ...], float] = {}
     for path in itertools.product(range(len(TOKENS)), repeat=len(log_probs)):
         spelt = "".join(TOKENS[token] for token, _ in groupby(path) if token != BLANK)
         words = tuple(word for word in spelt.split("▁") if word)
-        if all(word in UNIGRAMS for word in words):
+        if all(word in unigrams for word in words):
             score = float(log_probs[np.arange(len(path)), path].sum())
             sums[words] = np.logaddexp(sums.get(words, -math.inf), score)
     scored = []
     for words, score in sums.items():
         history, total = "<s>", score
         for word in (*words, "</s>"):
-            language = BIGRAMS.get((history, word), UNIGRAMS.get(word, -0.5) - 0.3)
+            language = BIGRAMS.get((history, word), unigrams.get(word, -0.5) - 0.3)
             total += chosen.alpha * math.log(10.0) * language + chosen.beta * (word != "</s>")
             history = word
         scored.append((total, words))

@@ -1,13 +1,14 @@
 import math
 import time
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.decode import GreedyDecoder
+from speech.decode import GreedyDecoder, WordTimes
+from speech.errors import ModelInvalid
 from transcript.words import Word
 
 STRIDE = 0.04
@@ -113,3 +114,40 @@ def test_a_long_utterance_takes_milliseconds() -> None:
     words = decoder.words(log_probs)
     assert len(words) > 50
     assert time.perf_counter() - began < 0.5
+
+
+def test_times_are_moved_to_where_the_word_is_heard() -> None:
+    log_probs = spell(0, 2, 2, 0, 0, 0, 1, 7, 0, 0, 0, 0)
+    moved = GreedyDecoder(TOKENS, 0, STRIDE, WordTimes(start=-0.02, end=0.08)).words(log_probs, start=10.0)
+    assert [(w.start, w.end) for w in moved] == [
+        (pytest.approx(10.02), pytest.approx(10.20)),
+        (pytest.approx(10.26), pytest.approx(10.40)),
+    ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.integers(0, len(TOKENS) - 1), max_size=40),
+    st.floats(-1, 1),
+    st.floats(-1, 1),
+    st.floats(0, 100),
+)
+def test_moved_words_stay_in_order_apart_and_within(
+    path: list[int], early: float, late: float, start: float
+) -> None:
+    end = start + max(len(path) - 0.5, 0) * STRIDE
+    log_probs = spell(*path)
+    plain = GreedyDecoder(TOKENS, 0, STRIDE).words(log_probs, start, end)
+    moved = GreedyDecoder(TOKENS, 0, STRIDE, WordTimes(early, late)).words(log_probs, start, end)
+    assert [w.text for w in moved] == [w.text for w in plain]
+    assert all(start <= w.start <= w.end <= max(end, start) for w in moved)
+    assert all(one.start <= other.start and one.end <= other.end for one, other in pairwise(moved))
+    assert all(one.end <= other.start or one.end == one.start for one, other in pairwise(moved))
+
+
+def test_times_of_a_model() -> None:
+    assert WordTimes.of_model({"times": {"start": -0.01, "end": 0.08}}) == WordTimes(-0.01, 0.08)
+    assert WordTimes.of_model({}) == WordTimes(0.0, 0.0)
+    for wrong in ({"start": "soon"}, {"begin": 0.1}, {"end": 3.0}, {"end": math.nan}, [0.1], 3):
+        with pytest.raises(ModelInvalid, match=r"decoding\.times"):
+            WordTimes.of_model({"times": wrong})

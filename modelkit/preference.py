@@ -1,0 +1,100 @@
+"""What hot-words bring, and what they cost: a sweep over their weight."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from modelkit.listening import Utterance
+from modelkit.manifest import Entry
+from speech.beam import BeamDecoder
+from speech.scoring import ErrorCounts, edit_counts
+from speech.text import normalise_for_scoring
+
+RARE = -4.5
+"""Base-10 logarithm of a word's probability above which nobody would give it as a hot word."""
+
+Heard = Sequence[Sequence[Utterance]]
+
+
+@dataclass(slots=True)
+class Effect:
+    """Counts of one weight. Rates are `found / said` and `errors.rate`.
+
+    Attributes:
+        said: how often a hot word is in the references.
+        found: how often it was written where it was said.
+        false: how often it was written and not said.
+        errors: of all words.
+        others: of the words that are no hot words.
+    """
+
+    said: int = 0
+    found: int = 0
+    false: int = 0
+    errors: ErrorCounts = field(default_factory=ErrorCounts)
+    others: ErrorCounts = field(default_factory=ErrorCounts)
+
+
+def written(decoder: BeamDecoder, heard: Heard) -> list[list[str]]:
+    """Normalised words of each recording."""
+    return [
+        normalise_for_scoring(" ".join(w.text for one in utterances for w in decoder.words(*one))).split()
+        for utterances in heard
+    ]
+
+
+def missed_words(
+    decoder: BeamDecoder, said: Sequence[list[str]], found: Sequence[list[str]], most: int
+) -> list[str]:
+    """Rare words of the references that the decoder does not write, those missed most often first."""
+    missed: Counter[str] = Counter()
+    for reference, hypothesis in zip(said, found, strict=True):
+        missed.update(Counter(reference) - Counter(hypothesis))
+    return [word for word, _ in missed.most_common() if decoder.rarity(word) < RARE][:most]
+
+
+def hotword_lists(
+    decoder: BeamDecoder, entries: Sequence[Entry], heard: Heard, most: int
+) -> dict[str, tuple[str, ...]]:
+    """For each speaker as many as `most` rare words that the decoder misses, and then as many again that
+    others said and this speaker never did, as a list that somebody keeps for all recordings would have."""
+    said, found = _by_speaker(entries, [normalise_for_scoring(e.text).split() for e in entries]), {}
+    for speaker, texts in _by_speaker(entries, written(decoder, heard)).items():
+        found[speaker] = missed_words(decoder, said[speaker], texts, most)
+    lists = {}
+    for speaker, own in found.items():
+        met = {word for text in said[speaker] for word in text}
+        foreign = [word for other in found for word in found[other] if word not in met]
+        lists[speaker] = (*own, *dict.fromkeys(foreign[:most]))
+    return lists
+
+
+def effect(
+    decoder: BeamDecoder,
+    entries: Sequence[Entry],
+    heard: Heard,
+    lists: dict[str, tuple[str, ...]],
+    weight: float | None,
+) -> Effect:
+    """What the lists do to the recordings of their speakers; without a weight they are not used."""
+    total = Effect()
+    for entry, utterances in zip(entries, heard, strict=True):
+        words = lists[entry.speaker]
+        chosen = decoder if weight is None or not words else decoder.preferring(words, weight)
+        said = normalise_for_scoring(entry.text).split()
+        found = written(chosen, [utterances])[0]
+        hot = set(words)
+        ours, theirs = Counter(w for w in said if w in hot), Counter(w for w in found if w in hot)
+        total.said += ours.total()
+        total.found += (ours & theirs).total()
+        total.false += (theirs - ours).total()
+        total.errors += edit_counts(said, found)
+        total.others += edit_counts([w for w in said if w not in hot], [w for w in found if w not in hot])
+    return total
+
+
+def _by_speaker(entries: Sequence[Entry], texts: Sequence[list[str]]) -> dict[str, list[list[str]]]:
+    found: dict[str, list[list[str]]] = {}
+    for entry, text in zip(entries, texts, strict=True):
+        found.setdefault(entry.speaker, []).append(text)
+    return found

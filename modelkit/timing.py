@@ -1,0 +1,157 @@
+"""Word times against recordings whose words were timed by hand."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from modelkit.description import read_description, write_description
+from modelkit.listening import Utterance
+from modelkit.matching import matches
+from speech.alignment import align
+from speech.audio import open_audio
+from speech.decode import Decoder, Heard, PathReader, WordTimes
+from speech.model import WORD_MARK, ModelFolder
+from speech.recogniser import Recogniser
+from speech.text import normalise_for_scoring
+
+Floats = npt.NDArray[np.float64]
+
+FRAME_SECONDS = 0.01
+SILENCE_DB = 35.0
+"""Frames that are quieter than the recording's loud ones (95th percentile) by more are silence."""
+GATE_DB = -60.0
+
+GRID = np.arange(-10, 16) / 100
+"""Seconds that are tried for each of the two `WordTimes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """The words of a recording with their true times, seconds.
+
+    Attributes:
+        cuts: start and end as they were marked, NaN where they were not, shape (words, 2).
+        sounds: the same without the silence at either end of a word, shape (words, 2).
+    """
+
+    words: tuple[str, ...]
+    cuts: Floats
+    sounds: Floats
+
+
+def read_word_times(path: Path) -> dict[Path, list[tuple[str, float, float]]]:
+    """Word, start and end of each recording in a TSV with the columns path, start, end and word.
+
+    Raises:
+        ValueError: a column is missing or a time is no number.
+    """
+    found: dict[Path, list[tuple[str, float, float]]] = {}
+    with path.open(encoding="utf-8", newline="") as handle:
+        reader = csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE)
+        missing = {"path", "start", "end", "word"} - set(reader.fieldnames or ())
+        if missing:
+            raise ValueError(f"{path} lacks the column {', '.join(sorted(missing))}.")
+        for row in reader:
+            word = normalise_for_scoring(row["word"])
+            times = float(row["start"]), float(row["end"])
+            found.setdefault(path.parent / row["path"], []).append((word, *times))
+    return found
+
+
+def without_silence(waveform: npt.NDArray[np.float32], rate: int, cuts: Floats) -> Floats:
+    """Starts and ends, seconds, of what is not silent within each of `cuts`, shape (words, 2)."""
+    hop = round(rate * FRAME_SECONDS)
+    count = len(waveform) // hop
+    if not count:
+        return cuts
+    power = np.square(waveform[: count * hop].astype(np.float64).reshape(count, hop)).mean(axis=1)
+    levels = 10.0 * np.log10(power + 1e-12)
+    loud = levels > max(float(np.percentile(levels, 95)) - SILENCE_DB, GATE_DB)
+    found = cuts.copy()
+    for row in np.flatnonzero(np.isfinite(cuts).all(axis=1)):
+        start, end = np.rint(cuts[row] / FRAME_SECONDS).astype(int)
+        heard = np.flatnonzero(loud[start:end])
+        if len(heard):
+            found[row] = (start + heard[0]) * FRAME_SECONDS, (start + heard[-1] + 1) * FRAME_SECONDS
+    return np.clip(found, cuts[:, :1], cuts[:, 1:])
+
+
+def read_waveform(path: Path, rate: int) -> npt.NDArray[np.float32]:
+    """The whole of a recording, mixed. Raises SpeechError."""
+    with open_audio(path, rate) as audio:
+        return np.concatenate([block.mean(axis=0) for block in audio] or [np.zeros(0, np.float32)])
+
+
+def timed(waveform: npt.NDArray[np.float32], rate: int, words: Sequence[tuple[str, float, float]]) -> Timed:
+    """The truth of one recording."""
+    cuts = np.array([times for _, *times in words], np.float64)
+    return Timed(tuple(word for word, _, _ in words), cuts, without_silence(waveform, rate, cuts))
+
+
+def align_words(
+    model: ModelFolder, recogniser: Recogniser, waveform: npt.NDArray[np.float32], words: Sequence[str]
+) -> Heard | None:
+    """The words of a recording by forced alignment.
+
+    None where the tokens cannot spell one, or the recording is longer than the model takes at once or too
+    short for so many words.
+    """
+    ids = {token: index for index, token in enumerate(model.tokens)}
+    spelling = [ids.get(letter, -1) for letter in WORD_MARK.join(words)]
+    seconds = len(waveform) / model.sample_rate
+    if not spelling or -1 in spelling or seconds > model.max_segment_seconds:
+        return None
+    log_probs = recogniser.log_probs([waveform])[0]
+    path = align(log_probs, spelling, model.blank_id)
+    if path is None:
+        return None
+    return PathReader(model.tokens, model.blank_id, model.frame_stride).hear(path, log_probs)
+
+
+def aligned_times(model: ModelFolder, heard: Heard, times: WordTimes, seconds: float) -> Floats:
+    """Start and end of aligned words, shape (words, 2)."""
+    reader = PathReader(model.tokens, model.blank_id, model.frame_stride, times)
+    words = reader.words(heard, None, 0.0, seconds)
+    return np.array([(word.start, word.end) for word in words]).reshape(-1, 2)
+
+
+def decoded_times(
+    decoder: Decoder, utterances: Sequence[Utterance], words: Sequence[str]
+) -> tuple[list[int], Floats]:
+    """Which of `words` a decoder got right, and when it says they were, shape (right ones, 2)."""
+    found = [word for utterance in utterances for word in decoder.words(*utterance)]
+    pairs = matches(words, [normalise_for_scoring(word.text) for word in found])
+    times = [(found[position].start, found[position].end) for _, position in pairs]
+    return [position for position, _ in pairs], np.array(times).reshape(-1, 2)
+
+
+def fit(model: ModelFolder, aligned: Sequence[tuple[Heard, Timed, float]]) -> WordTimes:
+    """The times with the smallest mean absolute error of starts and ends, on a grid of 10 ms.
+
+    Args:
+        aligned: words by `align_words`, their truth, and the recording's seconds.
+    """
+
+    def error(times: WordTimes) -> float:
+        errors = [
+            np.abs(aligned_times(model, heard, times, seconds) - truth.sounds)
+            for heard, truth, seconds in aligned
+        ]
+        return float(np.nanmean(np.concatenate(errors)))
+
+    best = WordTimes()
+    for _ in range(2):  # a word's end is held by the next one's start, so each depends on the other
+        best = min((WordTimes(float(value), best.end) for value in GRID), key=error)
+        best = min((WordTimes(best.start, float(value)) for value in GRID), key=error)
+    return best
+
+
+def record_times(folder: Path, times: WordTimes) -> None:
+    """Keeps times in model.json."""
+    entries = read_description(folder)
+    kept = {"start": times.start, "end": times.end}
+    write_description(folder, {**entries, "decoding": {**entries.get("decoding", {}), "times": kept}})
