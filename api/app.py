@@ -8,9 +8,11 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from api.lingering import LingeringClose
+from api.metrics import MeasureRequests, Metrics
 from api.openapi import install_openapi
 from api.problems import install_problem_handlers
 from api.routes import health, jobs, models, results, simple
+from api.routes import metrics as measurements
 from api.services import open_services
 from shared.settings import Settings
 from shared.version import VERSION
@@ -19,9 +21,11 @@ from shared.version import VERSION
 def create_app(settings: Settings) -> FastAPI:
     """The front end with these settings. It opens its connections when it starts, not before."""
 
+    metrics = Metrics()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(settings) as services:
+        async with open_services(settings, metrics) as services:
             app.state.services = services
             yield
 
@@ -33,7 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    for module in (jobs, results, simple, models, health):
+    for module in (jobs, results, simple, models, health, measurements):
         app.include_router(module.router)
     install_openapi(app)
     install_problem_handlers(app)
@@ -43,6 +47,14 @@ def create_app(settings: Settings) -> FastAPI:
         allow_origins=settings.cors_origins,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["Location", "ETag", "Retry-After", "Link", "Idempotent-Replayed"],
+        expose_headers=[
+            "Content-Disposition",
+            "ETag",
+            "Idempotent-Replayed",
+            "Link",
+            "Location",
+            "Retry-After",
+        ],
     )
+    app.add_middleware(MeasureRequests, metrics=metrics)
     return app

@@ -3,6 +3,16 @@
 from pydantic import JsonValue
 
 JOB_ID = "019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77"
+_LINKS: dict[str, JsonValue] = {
+    "self": f"/v1/jobs/{JOB_ID}",
+    "transcript": f"/v1/jobs/{JOB_ID}/transcript",
+    "transcript_txt": f"/v1/jobs/{JOB_ID}/transcript?format=txt",
+    "transcript_srt": f"/v1/jobs/{JOB_ID}/transcript?format=srt",
+    "transcript_vtt": f"/v1/jobs/{JOB_ID}/transcript?format=vtt",
+    "transcript_tsv": f"/v1/jobs/{JOB_ID}/transcript?format=tsv",
+    "waveform_png": f"/v1/jobs/{JOB_ID}/waveform.png",
+    "waveform_json": f"/v1/jobs/{JOB_ID}/waveform.json",
+}
 JOB: dict[str, JsonValue] = {
     "id": JOB_ID,
     "status": "succeeded",
@@ -19,16 +29,15 @@ JOB: dict[str, JsonValue] = {
     "waveform": True,
     "priority": "normal",
     "client": "192.0.2.17",
+    "decoder": None,
+    "channels": "mix",
+    "hotwords": ["देहरादून"],
+    "hotword_weight": 6.0,
     "cancel_requested": False,
-    "audio": {"seconds": 4.0, "sample_rate": 16000, "channels": 1},
+    "audio": {"seconds": 4.0, "sample_rate": 16000, "channels": 1, "speech_seconds": 1.9},
     "stage_seconds": {"audio": 0.004, "infer": 0.021, "text": 0.001, "waveform": 0.06},
     "error": None,
-    "links": {
-        "self": f"/v1/jobs/{JOB_ID}",
-        "transcript": f"/v1/jobs/{JOB_ID}/transcript",
-        "waveform_png": f"/v1/jobs/{JOB_ID}/waveform.png",
-        "waveform_json": f"/v1/jobs/{JOB_ID}/waveform.json",
-    },
+    "links": _LINKS,
 }
 QUEUED_JOB: dict[str, JsonValue] = JOB | {
     "status": "queued",
@@ -39,17 +48,13 @@ QUEUED_JOB: dict[str, JsonValue] = JOB | {
     "finished_at": None,
     "audio": None,
     "stage_seconds": None,
-    "links": {
-        "self": f"/v1/jobs/{JOB_ID}",
-        "transcript": None,
-        "waveform_png": None,
-        "waveform_json": None,
-    },
+    "links": {name: link if name == "self" else None for name, link in _LINKS.items()},
 }
 SEGMENTS: list[JsonValue] = [
     {
         "start": 0.31,
         "end": 1.62,
+        "channel": None,
         "text": "नमस्ते दुनिया",
         "confidence": 0.91,
         "words": [
@@ -58,28 +63,27 @@ SEGMENTS: list[JsonValue] = [
         ],
     }
 ]
-_RESULTS_OF_TRANSCRIBE: dict[str, JsonValue] = {
-    "self": f"/v1/jobs/{JOB_ID}",
-    "transcript": f"/v1/jobs/{JOB_ID}/transcript",
-    "waveform_png": None,
-    "waveform_json": None,
-}
 PAGE: dict[str, JsonValue] = {"jobs": [JOB], "next_cursor": None}
-TRANSCRIPT: dict[str, JsonValue] = {
-    "job_id": JOB_ID,
+_TRANSCRIPT: dict[str, JsonValue] = {
     "model": "hi-ctc-small",
     "language": "hi",
     "seconds": 4.0,
+    "speech_seconds": 1.9,
+    "no_speech": False,
     "text": "नमस्ते दुनिया",
     "segments": SEGMENTS,
 }
+TRANSCRIPT: dict[str, JsonValue] = {"job_id": JOB_ID, **_TRANSCRIPT}
 SIMPLE_TRANSCRIPT: dict[str, JsonValue] = {
     "id": JOB_ID,
-    "text": "नमस्ते दुनिया",
-    "language": "hi",
-    "seconds": 4.0,
-    "segments": SEGMENTS,
-    "links": _RESULTS_OF_TRANSCRIBE,
+    **_TRANSCRIPT,
+    "links": {**_LINKS, "waveform_png": None, "waveform_json": None},
+}
+TRANSCRIPT_FILES = {
+    "text/plain": "नमस्ते दुनिया\n",
+    "application/x-subrip": "1\n00:00:00,310 --> 00:00:01,620\nनमस्ते दुनिया\n",
+    "text/vtt": "WEBVTT\n\n00:00:00.310 --> 00:00:01.620\nनमस्ते दुनिया\n",
+    "text/tab-separated-values": "start\tend\tchannel\ttext\n310\t1620\t\tनमस्ते दुनिया\n",
 }
 PEAKS: dict[str, JsonValue] = {
     "version": 2,
@@ -100,6 +104,7 @@ MODELS: dict[str, JsonValue] = {
             "licence": "Apache-2.0",
             "description": "Small Hindi CTC model.",
             "evaluation": [{"set": "a test set", "wer": 0.5, "cer": 0.2}],
+            "decoders": ["greedy", "beam"],
         }
     ],
 }
@@ -108,15 +113,19 @@ READY: dict[str, JsonValue] = {
     "status": "ready",
     "checks": {
         "database": {"ok": True, "detail": None},
+        "migrations": {"ok": True, "detail": None},
         "redis": {"ok": True, "detail": None},
         "workers": {"ok": True, "count": 2},
+        "disk": {"ok": True, "detail": None},
     },
 }
 NOT_READY: dict[str, JsonValue] = {
     "status": "not_ready",
     "checks": {
         "database": {"ok": True, "detail": None},
+        "migrations": {"ok": True, "detail": None},
         "redis": {"ok": True, "detail": None},
         "workers": {"ok": False, "count": 0},
+        "disk": {"ok": True, "detail": None},
     },
 }

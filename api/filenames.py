@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 LONGEST = 255
 LONGEST_EXTENSION = 16
@@ -16,6 +16,8 @@ _EXTENDED = re.compile(r"filename\*\s*=\s*(utf-8|iso-8859-1)'[a-z0-9-]{0,32}'([^
 # What browsers escape in a quoted file name, and nothing else (WHATWG HTML, multipart/form-data encoding).
 _BROWSER_ESCAPES = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 _BROWSER_ESCAPE = re.compile("|".join(_BROWSER_ESCAPES), re.IGNORECASE)
+# No quotes and backslashes, which clients unescape differently, no percent signs, which some unescape.
+_PLAIN = re.compile(r"[A-Za-z0-9 ._()+=,@-]+")
 
 
 def display_name(raw: str) -> str:
@@ -54,6 +56,18 @@ def text_of(header: bytes) -> str:
         return header.decode("utf-8")
     except UnicodeDecodeError:
         return header.decode("latin-1")
+
+
+def content_disposition(recording: str, extension: str) -> str:
+    """The Content-Disposition of a file made from ``recording`` (RFC 6266): its name with another extension.
+
+    Names beyond plain ASCII come as ``filename*`` (RFC 8187), with a plain one beside it.
+    """
+    stem, dot, old = recording.rpartition(".")
+    name = stem if dot and stem and len(old) <= LONGEST_EXTENSION else recording
+    if _PLAIN.fullmatch(name):
+        return f'inline; filename="{name}.{extension}"'
+    return f"inline; filename=\"transcript.{extension}\"; filename*=UTF-8''{quote(name, safe='')}.{extension}"
 
 
 def _percent_decoded(value: str, charset: str) -> str | None:

@@ -6,9 +6,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api import examples
+from api.hotwords import DEFAULT_WEIGHT, LONGEST, MAX_WEIGHT, MOST
 from api.problems import MEDIA_TYPE
 from api.schemas import Problem
 from shared.errors import ServiceError
+from transcript.transcript import Numerals
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -26,6 +28,39 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "model": {"type": "string", "description": "Installed model; the service's default if none is named."},
     "transcript": {"type": "boolean", "default": True, "description": "Make the words."},
     "waveform": {"type": "boolean", "default": True, "description": "Make the picture and the peaks."},
+    "decoder": {
+        "type": "string",
+        "enum": ["greedy", "beam"],
+        "description": "`beam` searches with the model's language model and errs less, `greedy` takes less "
+        "time; the model's own choice if none is named.",
+    },
+    "hotwords": {
+        "type": "string",
+        "description": "Words and phrases that are preferred where they could have been said, such as "
+        f"names: in Devanagari, parted by commas or line breaks; at most {MOST} of {LONGEST} characters. "
+        "They need beam search, and ask for it.",
+        "example": "देहरादून, मसूरी",
+    },
+    "hotword_weight": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": MAX_WEIGHT,
+        "default": DEFAULT_WEIGHT,
+        "description": "How much they are preferred: natural logarithm by which their score is raised.",
+    },
+    "channels": {
+        "type": "string",
+        "enum": ["mix", "each"],
+        "default": "mix",
+        "description": "`mix` hears the mean of the channels, `each` every one by itself, as for telephone "
+        "calls with a channel for each side: segments then say which.",
+    },
+    "numerals": {
+        "type": "string",
+        "enum": [numerals.value for numerals in Numerals],
+        "default": "spoken",
+        "description": "How the answer writes numbers: in words as they were said, or in digits.",
+    },
     "priority": {
         "type": "string",
         "enum": ["high", "normal", "low"],

@@ -2,8 +2,7 @@
 
 import json
 import uuid
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -20,31 +19,21 @@ from shared.errors import (
 from shared.jobs import get_job, segments_of, waveform_peaks, waveform_png
 from shared.models import read_card
 from shared.tables import Job, JobStatus, SegmentRow
+from transcript.transcript import Numerals, Transcript, words_of
+from transcript.words import Segment
 
 UNKNOWN_LANGUAGE = "und"  # BCP 47: undetermined; for a model that was removed since
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """The words of a job's recording."""
+class Heard(NamedTuple):
+    """A job that succeeded and the words of its recording."""
 
     job: Job
-    language: str
-    segments: list[dict[str, Any]]
-
-    @property
-    def text(self) -> str:
-        """All of it in one line."""
-        return " ".join(segment["text"] for segment in self.segments if segment["text"])
-
-    @property
-    def lines(self) -> str:
-        """A line for each segment."""
-        return "".join(f"{segment['text']}\n" for segment in self.segments if segment["text"])
+    transcript: Transcript
 
 
-def read_transcript(services: Services, job_id: uuid.UUID) -> Transcript:
-    """The transcript of a job that succeeded.
+def read_transcript(services: Services, job_id: uuid.UUID, numerals: Numerals) -> Heard:
+    """The transcript of a job that succeeded, numbers written as asked.
 
     Raises:
         JobNotFound, JobNotFinished, JobHasNoResult, TranscriptNotMade: there is none.
@@ -58,7 +47,14 @@ def read_transcript(services: Services, job_id: uuid.UUID) -> Transcript:
         rows = segments_of(session, job_id)
         if not rows:
             get_job(session, job_id)  # no speech, or erased since?
-    return Transcript(job, _language_of(services, job.model), [_segment(row) for row in rows])
+    transcript = Transcript.of(
+        map(_segment, rows),
+        language=_language_of(services, job.model),
+        seconds=job.audio_seconds or 0.0,
+        model=job.model,
+        speech_seconds=job.speech_seconds,
+    )
+    return Heard(job, transcript.with_numerals(numerals))
 
 
 def read_png(services: Services, job_id: uuid.UUID) -> bytes:
@@ -131,11 +127,12 @@ def _language_of(services: Services, name: str) -> str:
     return UNKNOWN_LANGUAGE if model is None else model.language
 
 
-def _segment(row: SegmentRow) -> dict[str, Any]:
-    return {
-        "start": row.start_seconds,
-        "end": row.end_seconds,
-        "text": row.text,
-        "confidence": row.confidence,
-        "words": row.words,
-    }
+def _segment(row: SegmentRow) -> Segment:
+    return Segment(
+        start=row.start_seconds,
+        end=row.end_seconds,
+        text=row.text,
+        confidence=row.confidence,
+        words=words_of(row.words),
+        channel=row.channel,
+    )

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -10,6 +10,8 @@ from api import examples
 from shared.tables import Job, JobStatus, Priority
 
 PriorityName = Literal["high", "normal", "low"]
+DecoderName = Literal["greedy", "beam"]
+ChannelsName = Literal["mix", "each"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -37,6 +39,9 @@ class AudioOut(Shape):
     seconds: float
     sample_rate: int | None
     channels: int | None
+    speech_seconds: float | None = Field(
+        description="Seconds of it taken for speech, over all channels heard; null without transcript."
+    )
 
 
 class ErrorOut(Shape):
@@ -51,6 +56,10 @@ class LinksOut(Shape):
 
     self: str
     transcript: str | None
+    transcript_txt: str | None
+    transcript_srt: str | None
+    transcript_vtt: str | None
+    transcript_tsv: str | None
     waveform_png: str | None
     waveform_json: str | None
 
@@ -77,6 +86,14 @@ class JobOut(Shape):
     waveform: bool
     priority: PriorityName
     client: str = Field(description="Who submitted it: named in the form, else the connection's address.")
+    decoder: DecoderName | None = Field(
+        description="Asked for; null leaves the choice to the model, and with hot-words it is beam search."
+    )
+    channels: ChannelsName = Field(description="Whether channels were mixed or each has its own segments.")
+    hotwords: list[str] = Field(description="Words and phrases to be preferred.")
+    hotword_weight: float | None = Field(
+        description="Natural logarithm by which the score of each is raised; null without hot-words."
+    )
     cancel_requested: bool
     audio: AudioOut | None
     stage_seconds: dict[str, float] | None = Field(description="Seconds of work in each stage.")
@@ -102,6 +119,10 @@ class JobOut(Shape):
             waveform=job.waveform,
             priority=_PRIORITY_NAMES[job.priority],
             client=job.client,
+            decoder=cast("DecoderName | None", job.decoder),
+            channels=cast("ChannelsName", job.channels or "mix"),
+            hotwords=job.hotwords or [],
+            hotword_weight=job.hotword_weight,
             cancel_requested=job.cancel_requested,
             audio=_audio_of(job),
             stage_seconds=job.stage_seconds,
@@ -130,6 +151,9 @@ class WordOut(Shape):
     start: float = Field(description="Seconds from the start of the recording.")
     end: float
     confidence: Fraction | None
+    spoken: str | None = Field(
+        default=None, description="What was said, where a number is written in digits; else absent."
+    )
 
 
 class SegmentOut(Shape):
@@ -137,6 +161,7 @@ class SegmentOut(Shape):
 
     start: float
     end: float
+    channel: int | None = Field(description="From 1; null where channels were mixed.")
     text: str
     confidence: Fraction | None
     words: list[WordOut]
@@ -151,8 +176,10 @@ class TranscriptOut(Shape):
     model: str
     language: str
     seconds: float
+    speech_seconds: float | None
+    no_speech: bool = Field(description="True if there are no words.")
     text: str
-    segments: list[SegmentOut]
+    segments: list[SegmentOut] = Field(description="By start, then channel.")
 
 
 class SimpleTranscriptOut(Shape):
@@ -161,9 +188,12 @@ class SimpleTranscriptOut(Shape):
     model_config = _with_example(examples.SIMPLE_TRANSCRIPT)
 
     id: uuid.UUID
-    text: str
+    model: str
     language: str
     seconds: float
+    speech_seconds: float | None
+    no_speech: bool
+    text: str
     segments: list[SegmentOut]
     links: LinksOut
 
@@ -191,6 +221,7 @@ class ModelOut(Shape):
     licence: str
     description: str
     evaluation: list[dict[str, Any]] = Field(description="Measured error rates, each with its test set.")
+    decoders: list[DecoderName] = Field(description="Decoders that it can be asked for.")
 
 
 class ModelsOut(Shape):
@@ -228,8 +259,10 @@ class ChecksOut(Shape):
     """All that the service needs."""
 
     database: CheckOut
+    migrations: CheckOut
     redis: CheckOut
     workers: WorkersOut
+    disk: CheckOut
 
 
 class ReadyOut(Shape):
@@ -258,9 +291,14 @@ def links_of(job: Job) -> LinksOut:
     """Where the job and its results are."""
     own = path_of(job.id)
     done = job.status is JobStatus.SUCCEEDED
+    transcript = f"{own}/transcript" if done and job.transcript else None
     return LinksOut(
         self=own,
-        transcript=f"{own}/transcript" if done and job.transcript else None,
+        transcript=transcript,
+        transcript_txt=transcript and f"{transcript}?format=txt",
+        transcript_srt=transcript and f"{transcript}?format=srt",
+        transcript_vtt=transcript and f"{transcript}?format=vtt",
+        transcript_tsv=transcript and f"{transcript}?format=tsv",
         waveform_png=f"{own}/waveform.png" if done and job.waveform else None,
         waveform_json=f"{own}/waveform.json" if done and job.waveform else None,
     )
@@ -281,7 +319,12 @@ _PRIORITY_NAMES: dict[int, PriorityName] = {
 def _audio_of(job: Job) -> AudioOut | None:
     if job.audio_seconds is None:
         return None
-    return AudioOut(seconds=job.audio_seconds, sample_rate=job.audio_sample_rate, channels=job.audio_channels)
+    return AudioOut(
+        seconds=job.audio_seconds,
+        sample_rate=job.audio_sample_rate,
+        channels=job.audio_channels,
+        speech_seconds=job.speech_seconds,
+    )
 
 
 def _error_of(job: Job) -> ErrorOut | None:

@@ -14,6 +14,7 @@ from api.admission import Admission
 from api.batching import Batcher
 from api.doorbell import Doorbell
 from api.insertion import Placed, insert
+from api.metrics import Metrics
 from api.threads import Threads
 from api.waiting import JobWatcher
 from shared.database import Database
@@ -21,6 +22,7 @@ from shared.files import FileStore
 from shared.queue import JobQueue, make_celery
 from shared.settings import Settings
 from shared.tables import Job
+from shared.traces import configure_traces, stop_traces
 
 REDIS_SECONDS = 2.0
 HEALTH_CHECK_SECONDS = 10
@@ -39,17 +41,20 @@ class Services:
     admission: Admission
     inserts: Batcher[Job, Placed]
     doorbell: Doorbell
+    metrics: Metrics
 
 
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
+async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
     """Open the parts. Neither Redis nor Postgres need be there yet."""
+    configure_traces("shrutlekh-api", settings.otlp_endpoint)
     threads = Threads(single_writer=settings.database.startswith("sqlite"))
     database = Database(settings.database, pool_size=threads.connections)
     queue = JobQueue(make_celery(settings))
     redis = _redis(settings.redis_url)
     async_redis = _async_redis(settings.redis_url)
     doorbell = Doorbell(threads, queue, redis)
+    metrics.watch(settings, database)
     try:
         async with JobWatcher(async_redis) as watcher:
             yield Services(
@@ -62,8 +67,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 admission=Admission(threads, database, settings.queue_limit),
                 inserts=Batcher(lambda jobs: threads.write(lambda: insert(database, jobs))),
                 doorbell=doorbell,
+                metrics=metrics,
             )
     finally:
+        stop_traces()
         await doorbell.close()
         await async_redis.aclose()
         redis.close()

@@ -20,7 +20,7 @@ from shared.files import FileStore, StoredFile, Upload
 
 FILE = "file"
 BLOCK_BYTES = 1024**2
-MAX_FIELD_BYTES = 8 * 1024
+MAX_FIELD_BYTES = 24 * 1024  # a hundred hot-words of 64 characters, three bytes each
 MAX_PARTS = 33  # 32 fields and the file
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 8

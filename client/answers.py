@@ -24,6 +24,7 @@ class Audio:
     seconds: float
     sample_rate: int
     channels: int
+    speech_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,10 @@ class Job:
     stage_seconds: Mapping[str, float] | None
     error: JobError | None
     links: Mapping[str, str | None]
+    decoder: str | None = None
+    channels: str = "mix"
+    hotwords: tuple[str, ...] = ()
+    hotword_weight: float | None = None
 
     @property
     def final(self) -> bool:
@@ -94,12 +99,21 @@ class Job:
             priority=str(data.get("priority", "normal")),
             client=str(data.get("client", "")),
             cancel_requested=bool(data.get("cancel_requested", False)),
-            audio=Audio(float(audio["seconds"]), int(audio["sample_rate"]), int(audio["channels"]))
+            audio=Audio(
+                float(audio["seconds"]),
+                int(audio["sample_rate"]),
+                int(audio["channels"]),
+                audio.get("speech_seconds"),
+            )
             if audio
             else None,
             stage_seconds=data.get("stage_seconds"),
             error=JobError(str(error["code"]), str(error["message"])) if error else None,
             links=data.get("links") or {},
+            decoder=data.get("decoder"),
+            channels=str(data.get("channels", "mix")),
+            hotwords=tuple(map(str, data.get("hotwords") or ())),
+            hotword_weight=data.get("hotword_weight"),
         )
 
 

@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
+from client.commands.admin.app import admin
 from client.commands.delete import delete
+from client.commands.doctor import EPILOG as DOCTOR_EPILOG
+from client.commands.doctor import doctor
 from client.commands.models import models
 from client.commands.retry import retry
 from client.commands.serve import EPILOG as SERVE_EPILOG
@@ -34,13 +37,15 @@ app.command(epilog=TRANSCRIBE_EPILOG)(transcribe)
 app.command()(models)
 app.command()(delete)
 app.command()(retry)
+app.command(epilog=DOCTOR_EPILOG)(doctor)
+app.add_typer(admin, name="admin")
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from shared.version import VERSION
 
-        typer.echo(f"shrutlekh {version('shrutlekh')}")
+        typer.echo(f"shrutlekh {VERSION}")
         raise typer.Exit
 
 

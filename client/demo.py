@@ -45,7 +45,7 @@ def run(console: Console, samples: Path, data: Path) -> bool:
     recordings = plan([samples], data / "out")
     if not recordings:
         raise ClientError(f"There are no recordings in {samples}.")
-    options = Options(force=True, in_flight=len(recordings))
+    options = Options(force=True, in_flight=len(recordings), formats=frozenset({"srt"}))
     with embedded_service(data) as url, ShrutlekhClient(url) as client:
         console.print(f"A service runs at {url}. It gets {len(recordings)} recordings.", highlight=False)
         with closing(Submission(client, recordings, options).run()) as events:
@@ -53,7 +53,7 @@ def run(console: Console, samples: Path, data: Path) -> bool:
                 (event for event in events if isinstance(event, Outcome)), key=lambda outcome: outcome.source
             )
     console.print(table(outcomes))
-    console.print(f"Texts, word times and pictures are in {data / 'out'}:", highlight=False)
+    console.print(f"Texts, word times, subtitles and pictures are in {data / 'out'}:", highlight=False)
     for outcome in outcomes:
         if "png" in outcome.outputs:
             console.print(f"  {outcome.outputs['png']}", markup=False, highlight=False)

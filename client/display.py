@@ -80,6 +80,8 @@ class Bar:
     def _counted(self) -> str:
         failed = self._counts["failed"] + self._counts["cancelled"]
         parts = [f"{self._uploaded} uploaded", f"{self._counts['succeeded']} finished"]
+        if self._counts["fetched"]:
+            parts.append(f"{self._counts['fetched']} fetched")
         if self._counts["skipped"]:
             parts.append(f"{self._counts['skipped']} skipped")
         if failed:

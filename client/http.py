@@ -13,6 +13,7 @@ import httpx
 
 from client.answers import Job, JobPage, Readiness
 from client.errors import ApiError, NotShrutlekh, RecordingUnreadable, Unreachable
+from client.listening import NO_OPTIONS, Listening
 from client.retries import NO_RETRIES, RETRYABLE_STATUS, Retries
 
 LONG_POLL_SECONDS = 25.0
@@ -70,6 +71,7 @@ class ShrutlekhClient:
         waveform: bool = True,
         priority: str | None = None,
         client: str | None = None,
+        listening: Listening = NO_OPTIONS,
         idempotency_key: str | None = None,
         on_wait: OnWait | None = None,
     ) -> Job:
@@ -80,6 +82,7 @@ class ShrutlekhClient:
             name: what the service calls the recording; by default the file's name without its folder.
             priority: "high", "normal" or "low"; by default the service's choice.
             client: who submits; clients take turns. By default the service goes by the address.
+            listening: decoder, hot-words and channels.
             idempotency_key: 1 to 255 visible ASCII characters; by default a random one. The service answers
                 the same key and recording with the same job.
             on_wait: told, before each pause, why the recording is not taken yet and how many seconds the
@@ -88,7 +91,7 @@ class ShrutlekhClient:
         Raises:
             RecordingUnreadable: the file cannot be read, or became shorter while it was read.
         """
-        form = {"transcript": _flag(transcript), "waveform": _flag(waveform)}
+        form = {"transcript": _flag(transcript), "waveform": _flag(waveform), **listening.form()}
         form |= {
             field: value
             for field, value in {"model": model, "priority": priority, "client": client}.items()
@@ -139,17 +142,25 @@ class ShrutlekhClient:
             page = self._get("/v1/jobs", params=params).json()
             return JobPage(tuple(Job.from_json(job) for job in page["jobs"]), page.get("next_cursor"))
 
-    def transcript(self, job_id: str) -> dict[str, Any]:
-        """The transcript document of a job that succeeded."""
+    def transcript(self, job_id: str, numerals: str | None = None) -> dict[str, Any]:
+        """The transcript document of a job that succeeded.
+
+        Args:
+            numerals: numbers as they were "spoken", or in "latin" or "devanagari" digits.
+        """
         with self._shape():
-            document = self._get(f"/v1/jobs/{job_id}/transcript", params={"format": "json"}).json()
+            document = self._get_transcript(job_id, "json", numerals).json()
             document["text"], document["segments"]
             return dict(document)
 
-    def transcript_text(self, job_id: str, format: str = "txt") -> str:  # noqa: A002 - the API's word
-        """The transcript as a text file of the format."""
-        response = self._get(f"/v1/jobs/{job_id}/transcript", params={"format": format})
-        return response.content.decode("utf-8")
+    def transcript_text(
+        self,
+        job_id: str,
+        format: str = "txt",  # noqa: A002 - the API's word
+        numerals: str | None = None,
+    ) -> str:
+        """The transcript as a text file: "txt", "srt", "vtt" or "tsv"; numerals as in :meth:`transcript`."""
+        return self._get_transcript(job_id, format, numerals).content.decode("utf-8")
 
     def waveform_png(self, job_id: str) -> bytes:
         """The picture of the recording."""
@@ -198,6 +209,10 @@ class ShrutlekhClient:
 
     def _get(self, path: str, params: dict[str, Any] | None = None) -> httpx.Response:
         return self._send(lambda: self._http.build_request("GET", path, params=params))
+
+    def _get_transcript(self, job_id: str, form: str, numerals: str | None) -> httpx.Response:
+        params = {"format": form} | ({} if numerals is None else {"numerals": numerals})
+        return self._get(f"/v1/jobs/{job_id}/transcript", params=params)
 
     def _poll(self, job_id: str, wait: float | None, etag: str | None = None) -> httpx.Response:
         params = {} if wait is None else {"wait": f"{wait:g}"}

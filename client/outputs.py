@@ -1,42 +1,95 @@
-"""The files written for a recording: NAME.txt, NAME.png and, last, NAME.json, which marks them complete."""
+"""The files written for a recording: texts, picture and, last, NAME.json, which marks them complete."""
 
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from client.answers import Job
+from client.listening import NO_OPTIONS, TEXT_FORMATS, Listening
 from client.recordings import Recording
 
+SPOKEN = "spoken"
 
-def finished_before(recording: Recording, model: str | None, picture: bool) -> dict[str, Any] | None:
-    """The NAME.json of an earlier run if it is still right, else None.
 
-    Right means: newer than the recording, made of the same bytes and, if ``model`` is given, by that model,
-    with the other files still there.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a run shall have for each recording.
+
+    Attributes:
+        model: None for any.
+        numerals: "spoken", "latin" or "devanagari"; None for any, and "spoken" where there is nothing yet.
+        formats: subtitles and tables beside NAME.txt and NAME.json: "srt", "vtt", "tsv".
+        picture: whether there is NAME.png.
+    """
+
+    model: str | None = None
+    listening: Listening = NO_OPTIONS
+    numerals: str | None = None
+    formats: frozenset[str] = field(default_factory=frozenset)
+    picture: bool = True
+
+
+class Earlier(NamedTuple):
+    """What an earlier run has left: NAME.json, and whether all that is wanted lies beside it."""
+
+    document: dict[str, Any]
+    is_complete: bool
+
+    @property
+    def numerals(self) -> str:
+        """How its numbers are written."""
+        return str(self.document.get("numerals", SPOKEN))
+
+    @property
+    def formats(self) -> frozenset[str]:
+        """The formats that it wrote beside NAME.txt and NAME.json."""
+        return frozenset(self.document.get("formats", ())) & frozenset(TEXT_FORMATS)
+
+
+def earlier_of(recording: Recording, wanted: Wanted) -> Earlier | None:
+    """What an earlier run has made of the recording if its transcript is still right, else None.
+
+    Right means: newer than the recording, made of the same bytes and, where ``wanted`` names them, by that
+    model with those options. It may be incomplete: files are gone, or were not wanted then.
     """
     try:
         marker = Path(recording.output + ".json")
         if marker.stat().st_mtime_ns < Path(recording.source).stat().st_mtime_ns:
             return None
-        others = [".txt", ".png"] if picture else [".txt"]
-        if not all(Path(recording.output + extension).is_file() for extension in others):
-            return None
         document = json.loads(marker.read_bytes())
-        if model not in {None, document["model"]}:
+        if wanted.model not in {None, document["model"]}:
             return None
-        same = document["file"]["sha256"] == sha256(recording.source)
-    except (OSError, ValueError, KeyError, TypeError):
+        if not wanted.listening.is_that_of(document.get("options", {"channels": "mix"})):
+            return None
+        if document["file"]["sha256"] != sha256(recording.source):
+            return None
+        earlier = Earlier(dict(document), is_complete=False)
+        kinds = {"txt", *wanted.formats, *({"png"} if wanted.picture else ())}
+        is_complete = wanted.numerals in {None, earlier.numerals} and all(
+            Path(f"{recording.output}.{kind}").is_file() for kind in kinds
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return dict(document) if same else None
+    return earlier._replace(is_complete=is_complete)
+
+
+def formats_before(output: str) -> frozenset[str]:
+    """The formats that an earlier run wrote, of whatever recording: they are not to be left out of date."""
+    try:
+        document = json.loads(Path(output + ".json").read_bytes())
+        return Earlier(document, is_complete=False).formats
+    except (OSError, ValueError, TypeError, AttributeError):
+        return frozenset()
 
 
 def existing_outputs(output: str) -> dict[str, str]:
     """The paths by kind of the outputs that are there."""
-    paths = {kind: f"{output}.{kind}" for kind in ("png", "txt", "json")}
+    paths = {kind: f"{output}.{kind}" for kind in ("png", *TEXT_FORMATS, "json")}
     return {kind: path for kind, path in paths.items() if Path(path).is_file()}
 
 
@@ -47,20 +100,39 @@ def sha256(path: str) -> str:
 
 
 def write_outputs(
-    output: str, job: Job, transcript: Mapping[str, Any], picture: bytes | None
+    output: str,
+    job: Job,
+    transcript: Mapping[str, Any],
+    texts: Mapping[str, str],
+    picture: bytes | None,
+    *,
+    listening: Listening = NO_OPTIONS,
+    numerals: str = SPOKEN,
 ) -> dict[str, str]:
     """Write what a job made; returns the paths by kind. Each file appears whole or not at all.
+
+    Args:
+        transcript: the job's document.
+        texts: the other formats, by name.
+        listening, numerals: what they were made with, for a later run to know.
 
     Raises:
         OSError: a file cannot be written.
     """
-    file = {"name": job.file.name, "bytes": job.file.bytes, "sha256": job.file.sha256}
-    document = {**transcript, "file": file, "job": job.id}
+    document = {
+        **transcript,
+        "file": {"name": job.file.name, "bytes": job.file.bytes, "sha256": job.file.sha256},
+        "job": job.id,
+        "options": listening.document(),
+        "numerals": numerals,
+        "formats": sorted(texts.keys() - {"txt"}),
+    }
     written = {}
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     if picture is not None:
         written["png"] = _replace(output + ".png", picture)
-    written["txt"] = _replace(output + ".txt", f"{transcript['text']}\n".encode())
+    for kind, text in texts.items():
+        written[kind] = _replace(f"{output}.{kind}", text.encode())
     written["json"] = _replace(
         output + ".json", json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
     )

@@ -89,3 +89,16 @@ def free_port(host: str, port: int) -> int:
         else:
             reason = f"Nothing can listen on {host}, port {port}: {error.strerror or error}."
         raise StartFailed(reason) from error
+
+
+def socket_of(data: Path) -> Path | None:
+    """The socket of Redis while a `shrutlekh serve` runs on the data folder, or was killed there."""
+    for socket_file in sorted((data.resolve() / "run").glob("redis-*.sock")):
+        return socket_file
+    try:
+        process = int((data / "serve.lock").read_text())
+    except (OSError, ValueError):
+        return None
+    for socket_file in Path(tempfile.gettempdir()).glob(f"shrutlekh-*/redis-{process}.sock"):
+        return socket_file
+    return None

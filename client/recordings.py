@@ -15,8 +15,29 @@ from typing import NamedTuple
 
 from client.errors import ClientError
 
-EXTENSIONS = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
-OUTPUT_EXTENSIONS = (".txt", ".json", ".png")
+EXTENSIONS = frozenset(
+    f".{name}"
+    for name in (
+        *(
+            "wav",
+            "flac",
+            "ogg",
+            "oga",
+            "opus",
+            "mp3",
+            "m4a",
+            "aac",
+            "amr",
+            "awb",
+            "webm",
+            "mp4",
+            "mkv",
+            "mov",
+        ),
+        *("3gp", "wma", "aif", "aiff", "caf", "au"),
+    )
+)
+OUTPUT_EXTENSIONS = (".txt", ".json", ".png", ".srt", ".vtt", ".tsv")
 
 
 class PathNotFound(ClientError):

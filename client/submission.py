@@ -4,15 +4,21 @@ import queue
 import threading
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from client.answers import Job
 from client.errors import ApiError, ClientError, NotShrutlekh, Unreachable
 from client.http import ShrutlekhClient
-from client.outputs import existing_outputs, finished_before, write_outputs
+from client.listening import NO_OPTIONS, Listening
+from client.outputs import SPOKEN, Wanted, earlier_of, existing_outputs, formats_before, write_outputs
 from client.recordings import Recording
 
 # The same for every recording, so going on is of no use.
-HOPELESS_CODES = frozenset({"model_not_found"})
+HOPELESS_CODES = frozenset({"decoder_unavailable", "invalid_request", "model_not_found"})
+# The job of an earlier run has nothing more to give.
+GONE_CODES = frozenset(
+    {"invalid_request", "job_has_no_result", "job_not_found", "transcript_not_made", "waveform_not_made"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,9 @@ class Options:
         force: whether to do again what an earlier run did.
         priority: "high", "normal" or "low".
         client: who submits; clients take turns.
+        listening: decoder, hot-words and channels.
+        numerals: "spoken", "latin" or "devanagari"; None for what an earlier run chose, else "spoken".
+        formats: what to write beside NAME.txt and NAME.json: "srt", "vtt", "tsv".
     """
 
     model: str | None = None
@@ -36,6 +45,16 @@ class Options:
     force: bool = False
     priority: str | None = None
     client: str | None = None
+    listening: Listening = NO_OPTIONS
+    numerals: str | None = None
+    formats: frozenset[str] = frozenset()
+
+    @property
+    def wanted(self) -> Wanted:
+        """What there shall be of each recording."""
+        return Wanted(
+            self.model, self.listening, self.numerals, self.formats - {"txt", "json"}, self.waveform
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +81,8 @@ class Outcome:
     """How it went with a recording.
 
     Attributes:
-        status: "succeeded", "failed", "cancelled", "skipped" (an earlier run did it) or "queued" (submitted
-            without waiting).
+        status: "succeeded", "failed", "cancelled", "skipped" (an earlier run did it), "fetched" (an earlier
+            run's job had what was missing) or "queued" (submitted without waiting).
         seconds: length of the audio; processing_seconds: a worker's time.
         error: code and sentence, where it failed.
     """
@@ -152,19 +171,31 @@ class Submission:
             return Outcome(recording.source, "failed", error=("output_unwritable", message))
 
     def _earlier(self, recording: Recording) -> Outcome | None:
+        """What an earlier run did, completed by what its job still has; None if it must be done again."""
         if self._options.force or not self._options.wait:
             return None
-        document = finished_before(recording, self._options.model, self._options.waveform)
-        if document is None:
+        earlier = earlier_of(recording, self._options.wanted)
+        if earlier is None:
             return None
-        return Outcome(
-            recording.source,
-            "skipped",
-            job_id=document.get("job"),
-            text=document.get("text"),
-            seconds=document.get("seconds"),
-            outputs=existing_outputs(recording.output),
-        )
+        document = earlier.document
+        if earlier.is_complete:
+            return Outcome(
+                recording.source,
+                "skipped",
+                job_id=document.get("job"),
+                text=document.get("text"),
+                seconds=document.get("seconds"),
+                outputs=existing_outputs(recording.output),
+            )
+        try:
+            job = self._client.job(str(document.get("job")))
+            if job.status != "succeeded":
+                return None
+            return self._collect(recording, job, "fetched", self._options.numerals or earlier.numerals)
+        except ApiError as error:
+            if error.code not in GONE_CODES:
+                raise
+            return None
 
     def _submit(self, recording: Recording) -> Outcome:
         options = self._options
@@ -175,6 +206,7 @@ class Submission:
                 waveform=options.waveform,
                 priority=options.priority,
                 client=options.client,
+                listening=options.listening,
                 on_wait=lambda reason, seconds: self._events.put(Waiting(recording.source, reason, seconds)),
             )
         self._events.put(Uploaded(recording.source))
@@ -184,19 +216,38 @@ class Submission:
             job = self._client.wait_for(job.id)
         if job.status != "succeeded":
             return _failure(recording, job)
-        transcript = self._client.transcript(job.id)
-        picture = self._client.waveform_png(job.id) if options.waveform else None
+        return self._collect(recording, job, "succeeded", options.numerals or SPOKEN)
+
+    def _collect(self, recording: Recording, job: Job, status: str, numerals: str) -> Outcome:
+        """Fetch what the job made and write it."""
+        transcript = self._client.transcript(job.id, numerals)
+        texts = {"txt": self._text(job, transcript, numerals)}
+        for form in sorted(self._options.wanted.formats | formats_before(recording.output)):
+            texts[form] = self._client.transcript_text(job.id, form, numerals)
+        picture = self._client.waveform_png(job.id) if self._options.waveform else None
+        listening = Listening(job.decoder, job.channels, job.hotwords, job.hotword_weight)
         with self._writing:
-            outputs = write_outputs(recording.output, job, transcript, picture)
+            outputs = write_outputs(
+                recording.output, job, transcript, texts, picture, listening=listening, numerals=numerals
+            )
         return Outcome(
             recording.source,
-            "succeeded",
+            status,
             job_id=job.id,
             text=transcript["text"],
             seconds=transcript.get("seconds"),
             processing_seconds=job.processing_seconds,
             outputs=outputs,
         )
+
+    def _text(self, job: Job, transcript: dict[str, Any], numerals: str) -> str:
+        """NAME.txt. A single segment is one paragraph: there is no need to ask for it."""
+        match transcript["segments"]:
+            case []:
+                return ""
+            case [segment] if segment.get("channel") is None:
+                return f"{transcript['text']}\n"
+        return self._client.transcript_text(job.id, "txt", numerals)
 
 
 def _failure(recording: Recording, job: Job) -> Outcome:

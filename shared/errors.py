@@ -135,6 +135,14 @@ class ModelNotInstalled(ServiceError):
     title = "There is no such model"
 
 
+class DecoderUnavailable(ServiceError):
+    """The job asks for beam search, or for hot-words, which need it, of a model without a language model."""
+
+    code = "decoder_unavailable"
+    status = 422
+    title = "The model has no such decoder"
+
+
 class JobFailed(ServiceError):
     """A simple form waited for a job that failed; ``code`` is that of the failure, and decides the status."""
 
@@ -182,7 +190,7 @@ class DatabaseFull(DatabaseUnavailable):
 # The recording's fault: the same bytes fail again, so they are not kept.
 RECORDING_ERRORS = frozenset({"audio_unreadable", "audio_unsupported", "audio_too_long"})
 # Not the machine's fault: the job is not tried again.
-PERMANENT_JOB_ERRORS = RECORDING_ERRORS | {"model_not_found", "model_invalid"}
+PERMANENT_JOB_ERRORS = RECORDING_ERRORS | {"model_not_found", "model_invalid", "hotwords_unsupported"}
 # The machine's fault.
 ATTEMPTS_EXHAUSTED = "attempts_exhausted"
 LEASE_EXPIRED = "lease_expired"

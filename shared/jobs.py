@@ -100,10 +100,9 @@ def count_finished(session: Session, since: datetime) -> int:
 
 
 def segments_of(session: Session, job_id: uuid.UUID) -> Sequence[SegmentRow]:
-    """The segments of a job, in the order of the recording."""
-    return session.scalars(
-        select(SegmentRow).where(SegmentRow.job_id == job_id).order_by(SegmentRow.position)
-    ).all()
+    """The segments of a job by their start, then channel."""
+    order = SegmentRow.start_seconds, SegmentRow.channel, SegmentRow.position
+    return session.scalars(select(SegmentRow).where(SegmentRow.job_id == job_id).order_by(*order)).all()
 
 
 def count_segments(session: Session, job_id: uuid.UUID) -> int:

@@ -7,7 +7,7 @@ import structlog
 
 
 def configure_logging(level: str) -> None:
-    """Send structlog and the standard library's loggers to stderr in one form."""
+    """Send structlog, the standard library's loggers and warnings to stderr in one form."""
     on_terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer()
@@ -40,3 +40,4 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    logging.captureWarnings(True)

@@ -9,6 +9,7 @@ from typing import Any
 from shared.errors import ModelNotInstalled
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+LANGUAGE_MODEL = "lm"  # a folder in that of a model; without it there is no beam search
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class InstalledModel:
     licence: str
     description: str
     evaluation: list[dict[str, Any]]
+    decoders: list[str]
 
 
 def find_model(models_dir: Path, name: str) -> Path:
@@ -34,6 +36,15 @@ def find_model(models_dir: Path, name: str) -> Path:
         installed = ", ".join(model.name for model in installed_models(models_dir)) or "none"
         raise ModelNotInstalled(f"The model asked for is not installed. Installed: {installed}.")
     return folder
+
+
+def decoders_of(folder: Path) -> list[str]:
+    """The decoders that the model in a folder can be asked for.
+
+    The front end may have no more of a model than what describes it, so the language model itself is not
+    looked for.
+    """
+    return ["greedy", "beam"] if (folder / LANGUAGE_MODEL).is_dir() else ["greedy"]
 
 
 def installed_models(models_dir: Path) -> list[InstalledModel]:
@@ -53,6 +64,7 @@ def read_card(folder: Path) -> InstalledModel | None:
             licence=str(card["licence"]),
             description=str(card.get("description", "")),
             evaluation=list(card.get("evaluation", [])),
+            decoders=decoders_of(folder),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

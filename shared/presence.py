@@ -1,6 +1,7 @@
 """Which workers are there: each beats into a Redis sorted set, scored by the time of its last beat."""
 
 import time
+from typing import cast
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -29,5 +30,5 @@ async def count(redis: AsyncRedis, expiry: float) -> int:
 
 def present(redis: Redis, expiry: float) -> list[str]:
     """The workers that have beaten within the last ``expiry`` seconds."""
-    names: list[bytes] = redis.zrangebyscore(WORKERS, time.time() - expiry, "+inf")
+    names = cast(list[bytes], redis.zrangebyscore(WORKERS, time.time() - expiry, "+inf"))
     return [name.decode() for name in names]

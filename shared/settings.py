@@ -88,7 +88,9 @@ class Settings(BaseSettings):
         0, ge=0, description="ONNX Runtime threads of a worker process. 0 shares the CPUs out evenly."
     )
     worker_memory_bytes: int = Field(
-        4 * 1024**3, ge=0, description="Memory that a worker process may allocate at most. 0 sets no limit."
+        4 * 1024**3,
+        ge=0,
+        description="Memory a worker process may allocate at most; in a container its share. 0: no limit.",
     )
     drain_seconds: float = Field(
         20.0,
@@ -97,6 +99,18 @@ class Settings(BaseSettings):
     )
     heartbeat_seconds: float = Field(
         2.0, gt=0, description="Pause between two heartbeats of a worker; five missed and it counts as gone."
+    )
+
+    worker_metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port of a worker's `/metrics` on `host`. 0 serves none."
+    )
+    sweeper_metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port of the sweeper's `/metrics` on `host`. 0 serves none."
+    )
+
+    otlp_endpoint: str = Field(
+        "",
+        description="Collector of traces by OTLP over HTTP (`http://collector:4318`). Empty sends none.",
     )
 
     log_level: str = Field("INFO", description="Least severe log line that is written.")

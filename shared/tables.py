@@ -166,6 +166,7 @@ class Job(Base):
     priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     turn: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))  # see shared.turns
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    traceparent: Mapped[str | None] = mapped_column(String(55))  # W3C: the trace that its upload belongs to
 
     progress: Mapped[float]
     chunks_done: Mapped[int] = mapped_column(server_default=text("0"))  # stretches of speech; words are kept

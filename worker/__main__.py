@@ -8,7 +8,8 @@ from shared.models import find_model
 from shared.settings import Settings
 from speech.errors import SpeechError
 from speech.model import ModelFolder
-from worker.app import Worker
+from worker import exposition
+from worker.ceiling import within_container
 from worker.cpus import share_out, usable_cpus
 
 
@@ -21,7 +22,21 @@ def main() -> None:
         ModelFolder.load(folder).verify_hashes()
     except (ServiceError, SpeechError) as error:
         sys.exit(f"{error.message} Look at SHRUTLEKH_MODELS_DIR and SHRUTLEKH_DEFAULT_MODEL.")
-    if not Worker(settings, share_out(settings, usable_cpus())).run():
+    if settings.worker_metrics_port:
+        exposition.share_counts()
+    from worker.app import Worker  # not before it is settled how prometheus-client counts
+
+    share = share_out(settings, usable_cpus())
+    ceiling = within_container(settings.worker_memory_bytes, share.processes)
+    settings = settings.model_copy(update={"worker_memory_bytes": ceiling})
+    try:
+        exposition.serve(settings.host, settings.worker_metrics_port)
+        worked = Worker(settings, share).run()
+    except OSError as error:
+        sys.exit(f"Port {settings.worker_metrics_port} for metrics can't be opened: {error}")
+    finally:
+        exposition.stop_sharing()
+    if not worked:
         sys.exit(1)
 
 

@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import time
 import uuid
 from typing import Any
 
@@ -14,14 +15,16 @@ from celery.signals import worker_process_init, worker_process_shutdown, worker_
 from shared.logs import configure_logging
 from shared.queue import TRANSCRIBE, JobQueue, make_celery
 from shared.settings import Settings
+from shared.traces import configure_traces, stop_traces
 from worker.ceiling import limit_memory
 from worker.cpus import Share
 from worker.drain import Drain
 from worker.heartbeat import Heartbeat
+from worker.metrics import WARM_UP_SECONDS
 from worker.process import WorkerProcess
 from worker.transcribe import WornOut, answer
 
-WARM_UP_SECONDS = 120.0
+LONGEST_WARM_UP_SECONDS = 120.0
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +45,7 @@ class Worker:
         self.celery: Celery = make_celery(settings)
         self.celery.conf.update(
             worker_concurrency=share.processes,
-            worker_proc_alive_timeout=WARM_UP_SECONDS,
+            worker_proc_alive_timeout=LONGEST_WARM_UP_SECONDS,
             worker_disable_rate_limits=True,
             worker_redirect_stdouts=False,  # it would swallow what the pool's processes log
         )
@@ -64,6 +67,7 @@ class Worker:
         """
         self.celery.worker_main(
             [
+                "--quiet",  # no banner among the log lines
                 "worker",
                 "--pool=prefork",
                 "--without-gossip",
@@ -97,8 +101,10 @@ class Worker:
     def on_process_start(self, **_: Any) -> None:
         """In a new process: load and warm the model, then say that a worker is there."""
         configure_logging(self.settings.log_level)
+        configure_traces("shrutlekh-worker", self.settings.otlp_endpoint)
         limit_memory(self.settings.worker_memory_bytes)
         queue = JobQueue(self.celery)
+        began = time.perf_counter()
         try:
             with self._drain.ends_process():
                 self._process = process = WorkerProcess.start(
@@ -110,6 +116,7 @@ class Worker:
             self._start_failed.set()
             os.kill(os.getppid(), signal.SIGTERM)
             raise
+        WARM_UP_SECONDS.set(time.perf_counter() - began)
         self._heartbeat = Heartbeat(
             process.redis, process.name, self.settings.heartbeat_seconds, self.settings.heartbeat_expiry
         )
@@ -122,3 +129,4 @@ class Worker:
             self._heartbeat.stop()
         if self._process is not None:
             self._process.close()
+        stop_traces()

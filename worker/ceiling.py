@@ -5,9 +5,37 @@ Under the ceiling an allocation fails and Python gets to say so; without it the 
 
 import errno
 import sys
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+PART_OF_THE_CONTAINER = 0.9
+"""Of a container's memory for all processes together; the rest is the parent's and the page cache's."""
 
 SIGNS = ("bad_alloc", "Failed to allocate memory", "malloc () failed", "can't start new thread")
 """What C++ libraries, ONNX Runtime, libsndfile and the threading module say when there is no memory."""
+
+
+def within_container(limit: int, processes: int, cgroup: Path = CGROUP) -> int:
+    """Bytes that each of ``processes`` may allocate: ``limit``, or its share of the container if less.
+
+    0 is no limit, in and out; a container without a limit changes nothing (cgroup version 2 or 1).
+    """
+    allowed = _container_bytes(cgroup)
+    if allowed is None:
+        return limit
+    share = int(allowed * PART_OF_THE_CONTAINER / processes)
+    return min(limit, share) if limit else share
+
+
+def _container_bytes(cgroup: Path) -> int | None:
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            limit = int((cgroup / name).read_text())
+        except (OSError, ValueError):
+            continue  # another version, or "max"
+        if 0 < limit < 2**60:  # version 1 writes a number near 2**63 for no limit
+            return limit
+    return None
 
 
 def limit_memory(limit: int) -> None:

@@ -28,13 +28,15 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What is known of a recording at its end. ``stage_seconds`` are wall-clock seconds by stage."""
+    """What is known of a recording at its end. ``stage_seconds`` are wall-clock seconds by stage, ``fills``
+    the part of each run of the graph that was audio and not padding."""
 
     seconds: float
     sample_rate: int
     channels: int
     speech_seconds: float | None
     stage_seconds: dict[str, float]
+    fills: tuple[float, ...]
     png: bytes | None
     peaks: dict[str, Any] | None
 
@@ -71,6 +73,7 @@ def transcribe(
             transcription.channels,
             transcription.speech_seconds,
             stage_seconds,
+            tuple(transcription.fills),
             png,
             peaks,
         )
@@ -96,6 +99,7 @@ def draw(path: Path, max_seconds: float, painter: Painter, on_progress: Callable
             audio.channels,
             None,
             {"decode": decode, "waveform": waveform},
+            (),
             png,
             peaks,
         )

@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import delete, select
 
 from shared.clock import now
 from shared.database import Database
+from shared.erasure import erase_finished
 from shared.files import FileStore
 from shared.tables import Job
+from worker.metrics import JOBS_ERASED
 
 AT_ONCE = 200
 
@@ -29,25 +30,12 @@ class Retention:
             return 0
         erased = 0
         while erased < at_most:
-            count = self._erase_some(self._length, min(AT_ONCE, at_most - erased))
+            is_expired = Job.finished_at <= now() - self._length
+            count = erase_finished(self._database, self._files, [is_expired], min(AT_ONCE, at_most - erased))
             if count == 0:
                 break
             erased += count
         if erased:
+            JOBS_ERASED.inc(erased)
             log.info("jobs_expired", jobs=erased)
         return erased
-
-    def _erase_some(self, length: timedelta, at_most: int) -> int:
-        """One batch. The rows go first: a crash behind that leaves files without a job, which are found."""
-        with self._database.write() as session:
-            expired = session.scalars(
-                select(Job.id)
-                .where(Job.finished_at <= now() - length)
-                .order_by(Job.finished_at)
-                .limit(at_most)
-                .with_for_update(skip_locked=True)
-            ).all()
-            keys = session.scalars(delete(Job).where(Job.id.in_(expired)).returning(Job.file_key)).all()
-        for key in keys:
-            self._files.delete(key)
-        return len(keys)

@@ -5,6 +5,7 @@ is a conditional update.
 """
 
 import signal
+import sys
 import threading
 import time
 import uuid
@@ -18,6 +19,7 @@ from sqlalchemy import select
 from shared.changes import announce
 from shared.clock import now
 from shared.database import Database
+from shared.draining import is_draining
 from shared.errors import LEASE_EXPIRED, IllegalTransition, ServiceError
 from shared.files import FileStore
 from shared.jobs import get_job
@@ -25,8 +27,9 @@ from shared.leases import hand_back
 from shared.logs import configure_logging
 from shared.queue import QUEUE, JobQueue, make_celery
 from shared.settings import Settings
-from shared.tables import QUEUED, RUNNING, Job
+from shared.tables import QUEUED, RUNNING, Job, JobStatus
 from shared.turns import ORDER
+from worker import exposition, metrics
 from worker.mending import Mender
 from worker.retention import Retention
 
@@ -68,7 +71,9 @@ class Sweeper:
         except (RedisError, OSError):
             return 0
         unheard = self._due()[waiting:]
-        return sum(self._queue.ring(job_id) for job_id in unheard)
+        rung = sum(self._queue.ring(job_id) for job_id in unheard)
+        metrics.DOORBELLS_REPEATED.inc(rung)
+        return rung
 
     def _due(self) -> Sequence[uuid.UUID]:
         with self._database.read() as session:
@@ -88,6 +93,8 @@ class Sweeper:
                 )
         except (IllegalTransition, ServiceError):
             return False  # renewed, finished or erased in this moment
+        metrics.LEASES_EXPIRED.inc()
+        metrics.count_broken_attempt(LEASE_EXPIRED, is_last=job.status is JobStatus.FAILED)
         log.warning("lease_expired", job_id=str(job_id), attempt=job.attempt, status=job.status.value)
         announce(self._redis, job_id)
         return True
@@ -97,6 +104,10 @@ def main() -> None:
     """Sweep until SIGTERM or SIGINT."""
     settings = Settings()
     configure_logging(settings.log_level)
+    try:
+        exposition.serve(settings.host, settings.sweeper_metrics_port)
+    except OSError as error:
+        sys.exit(f"Port {settings.sweeper_metrics_port} for metrics can't be opened: {error}")
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
@@ -109,7 +120,8 @@ def main() -> None:
     mend_pause = min(settings.orphan_seconds, MEND_SECONDS)
     mend_at = time.monotonic()
     while not stopped.is_set():
-        _attempt(sweeper.sweep)
+        # Workers that drain would take the messages and drop them.
+        _attempt(sweeper.take_back_expired if is_draining(settings.data_dir) else sweeper.sweep)
         _attempt(retention.erase_expired)
         if time.monotonic() >= mend_at:
             _attempt(mender.mend)

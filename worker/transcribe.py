@@ -1,14 +1,17 @@
 """One doorbell, one job: claim it, work on it, end it in the database."""
 
 import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 
 import structlog
+from opentelemetry.trace import Span, SpanKind, StatusCode, get_current_span
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shared.changes import announce
+from shared.draining import is_draining
 from shared.errors import (
     ATTEMPT_TIMED_OUT,
     FILE_MISSING,
@@ -21,8 +24,10 @@ from shared.errors import (
 from shared.jobs import count_segments
 from shared.leases import claim_next
 from shared.tables import RUNNING, Job
+from shared.traces import context_of, tracer
 from speech.errors import SpeechError
 from speech.options import Channels, Options
+from worker import metrics
 from worker.ceiling import is_want_of_memory, lift_limit
 from worker.lease import Cancelled, Lease, Released
 from worker.outage import outlast
@@ -51,7 +56,7 @@ def answer(process: WorkerProcess) -> bool:
     if claimed is None:
         return False
     job, segments = claimed
-    with structlog.contextvars.bound_contextvars(job_id=str(job.id)):
+    with structlog.contextvars.bound_contextvars(job_id=str(job.id)), _span_of(job):
         announce(process.redis, job.id)
         log.info("job_started", attempt=job.attempt, model=job.model, bytes=job.file_bytes)
         try:
@@ -61,13 +66,25 @@ def answer(process: WorkerProcess) -> bool:
     return True
 
 
+def _span_of(job: Job) -> AbstractContextManager[Span]:
+    """The attempt in the trace of the job's upload."""
+    upload = context_of({"traceparent": job.traceparent} if job.traceparent else {})
+    attributes: dict[str, str | int] = {
+        "shrutlekh.job_id": str(job.id),
+        "shrutlekh.attempt": job.attempt,
+        "shrutlekh.model": job.model,
+        "shrutlekh.bytes": job.file_bytes,
+    }
+    return tracer.start_as_current_span("attempt", upload, SpanKind.CONSUMER, attributes)
+
+
 def _claim(process: WorkerProcess) -> tuple[Job, int] | None:
     """The job whose turn it is, and the number of its segments that are saved."""
 
     def claim(again: bool) -> tuple[Job, int] | None:
         with process.database.write() as session:
             job = _held(session, process.name) if again else None
-            if job is None:
+            if job is None and not is_draining(process.settings.data_dir):
                 job = claim_next(session, process.name, timedelta(seconds=process.settings.lease_seconds))
             if job is None:
                 return None
@@ -87,7 +104,7 @@ def _work(process: WorkerProcess, job: Job, segments: int) -> None:
 
     def on_timeout(limit: float) -> None:
         log.error("attempt_timed_out", job_id=str(job.id), limit_seconds=round(limit, 3))
-        lease.hand_back(ATTEMPT_TIMED_OUT, f"It took longer than {limit:.0f} seconds.")
+        _hand_back(lease, job, ATTEMPT_TIMED_OUT, f"It took longer than {limit:.0f} seconds.")
         announce(process.redis, job.id)
 
     watchdog = Watchdog(
@@ -102,7 +119,7 @@ def _work(process: WorkerProcess, job: Job, segments: int) -> None:
         if starved:  # only here: the error, and all that its frames held, is gone
             lift_limit()
             log.error("memory_exhausted", limit_bytes=settings.worker_memory_bytes)
-            lease.hand_back(MEMORY_EXHAUSTED, _memory_message(settings.worker_memory_bytes))
+            _hand_back(lease, job, MEMORY_EXHAUSTED, _memory_message(settings.worker_memory_bytes))
     if starved:
         raise WornOut
 
@@ -111,12 +128,22 @@ def _attempt(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog)
     """Work on the job and end it; True if there was no memory for that, and the job is still to end."""
     began = time.perf_counter()
     try:
-        outcome = _run(process, job, lease, watchdog)
-        if lease.succeed(outcome):
-            seconds = round(time.perf_counter() - began, 3)
+        with tracer.start_as_current_span("transcribe", record_exception=False) as span:
+            outcome = _run(process, job, lease, watchdog)
+            span.set_attribute("shrutlekh.audio_seconds", outcome.seconds)
+            for stage, spent in outcome.stage_seconds.items():
+                span.set_attribute(f"shrutlekh.{stage}_seconds", spent)
+        worked = time.perf_counter()
+        with tracer.start_as_current_span("commit", record_exception=False):
+            succeeded = lease.succeed(outcome)
+        if succeeded:
+            ended = time.perf_counter()
+            metrics.count_success(ended - began, outcome, ended - worked)
+            seconds = round(ended - began, 3)
             log.info("job_succeeded", audio_seconds=round(outcome.seconds, 3), seconds=seconds)
     except Cancelled:
         if lease.cancel():
+            metrics.JOBS_ENDED.labels("cancelled", "").inc()
             log.info("job_cancelled")
     except Released:
         log.info("job_released")
@@ -141,7 +168,7 @@ def _attempt(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog)
         if is_want_of_memory(error):
             return True
         log.exception("attempt_failed")
-        lease.hand_back(WORKER_ERROR, f"The worker met an unexpected {type(error).__name__}.")
+        _hand_back(lease, job, WORKER_ERROR, f"The worker met an unexpected {type(error).__name__}.")
     return False
 
 
@@ -179,8 +206,15 @@ def _options_of(job: Job) -> Options:
 
 
 def _fail(lease: Lease, code: str, message: str) -> None:
+    get_current_span().set_status(StatusCode.ERROR, code)
     if lease.fail(code, message):
+        metrics.JOBS_ENDED.labels("failed", code).inc()
         log.info("job_failed", error_code=code, error_message=message)
+
+
+def _hand_back(lease: Lease, job: Job, code: str, message: str) -> None:
+    if lease.hand_back(code, message):
+        metrics.count_broken_attempt(code, is_last=job.attempt >= job.max_attempts)
 
 
 def _memory_message(limit: int) -> str:

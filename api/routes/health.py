@@ -10,7 +10,8 @@ from api.dependencies import ServicesDep
 from api.schemas import AliveOut, CheckOut, ChecksOut, ReadyOut, WorkersOut
 from api.services import Services
 from shared import presence
-from shared.errors import DatabaseUnavailable
+from shared.errors import DatabaseUnavailable, StorageFull
+from shared.schema import NEWEST, revision_of
 
 PROBE_SECONDS = 2.0
 
@@ -34,25 +35,42 @@ async def alive() -> AliveOut:
     },
 )
 async def ready(services: ServicesDep, response: Response) -> ReadyOut:
-    """Answer 200 when the database, Redis and at least one warm worker are there."""
-    database, redis, workers = await asyncio.gather(
-        _check_database(services), _check_redis(services), _check_workers(services)
+    """Answer 200 when a recording submitted now would be transcribed; else 503 and what is missing."""
+    (database, migrations), redis, workers, disk = await asyncio.gather(
+        _check_database(services), _check_redis(services), _check_workers(services), _check_disk(services)
     )
-    is_ready = database.ok and redis.ok and workers.ok
+    checks = ChecksOut(database=database, migrations=migrations, redis=redis, workers=workers, disk=disk)
+    is_ready = all((database.ok, migrations.ok, redis.ok, workers.ok, disk.ok))
     response.status_code = 200 if is_ready else 503
-    return ReadyOut(
-        status="ready" if is_ready else "not_ready",
-        checks=ChecksOut(database=database, redis=redis, workers=workers),
-    )
+    return ReadyOut(status="ready" if is_ready else "not_ready", checks=checks)
 
 
-async def _check_database(services: Services) -> CheckOut:
+async def _check_database(services: Services) -> tuple[CheckOut, CheckOut]:
+    """The database itself, and its schema."""
     try:
-        await services.threads.probe(services.database.ping, PROBE_SECONDS)
+        revision = await services.threads.probe(lambda: revision_of(services.database), PROBE_SECONDS)
     except DatabaseUnavailable as error:
-        return CheckOut(ok=False, detail=error.message)
+        away = CheckOut(ok=False, detail=error.message)
     except TimeoutError:
-        return CheckOut(ok=False, detail="The database does not answer in time.")
+        away = CheckOut(ok=False, detail="The database does not answer in time.")
+    else:
+        if revision == NEWEST:
+            return CheckOut(ok=True), CheckOut(ok=True)
+        detail = (
+            f"The database is at migration {revision or 'none'}, the code needs {NEWEST}: "
+            "run `python -m migrations`, or start the version that the database is for."
+        )
+        return CheckOut(ok=True), CheckOut(ok=False, detail=detail)
+    return away, CheckOut(ok=False, detail="Not known without the database.")
+
+
+async def _check_disk(services: Services) -> CheckOut:
+    try:
+        await services.threads.file(lambda: services.files.require_room(0))
+    except StorageFull:
+        return CheckOut(ok=False, detail="The disk is nearly full: recordings are refused.")
+    except OSError as error:
+        return CheckOut(ok=False, detail=f"The folder of the recordings can't be asked: {error.strerror}.")
     return CheckOut(ok=True)
 
 

@@ -15,6 +15,7 @@ from api.services import Services
 from api.submission import submit_form
 from shared.errors import (
     DatabaseUnavailable,
+    DecoderUnavailable,
     IdempotencyConflict,
     IllegalTransition,
     InvalidRequest,
@@ -37,6 +38,7 @@ UPLOAD_ERRORS = (
     NotMultipart,
     InvalidRequest,
     ModelNotInstalled,
+    DecoderUnavailable,
     QueueFull,
     DatabaseUnavailable,
     StorageFull,
@@ -64,13 +66,23 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
         },
         **problems(*UPLOAD_ERRORS, IdempotencyConflict),
     },
-    openapi_extra=form("model", "transcript", "waveform", "priority", "client"),
+    openapi_extra=form(
+        "model",
+        "transcript",
+        "waveform",
+        "decoder",
+        "hotwords",
+        "hotword_weight",
+        "channels",
+        "priority",
+        "client",
+    ),
 )
 async def submit_job(
     request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Submit a recording."""
-    job, position, is_replay = await submit_form(request, services, key=idempotency_key)
+    job, position, is_replay, _ = await submit_form(request, services, key=idempotency_key)
     headers = {"Location": path_of(job.id)} | ({REPLAYED: "true"} if is_replay else {})
     return Response(JobOut.of(job, position).to_json(), 202, headers, JSON)
 

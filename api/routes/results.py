@@ -1,14 +1,16 @@
 """What jobs made: words, picture, peaks."""
 
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.caching import is_known
+from api import examples
+from api.caching import is_known, weak_etag
 from api.dependencies import JobId, ServicesDep
+from api.filenames import content_disposition
+from api.negotiation import preferred
 from api.openapi import problems
-from api.results import Transcript, read_peaks, read_png, read_transcript
+from api.results import read_peaks, read_png, read_transcript
 from api.schemas import PeaksOut, TranscriptOut
 from shared.errors import (
     DatabaseUnavailable,
@@ -19,6 +21,8 @@ from shared.errors import (
     TranscriptNotMade,
     WaveformNotMade,
 )
+from transcript.formats import MEDIA_TYPES, Format, dump, render
+from transcript.transcript import Numerals
 
 # Results never change; only erasing ends them, and a private cache may keep them for a day beyond that.
 LASTING = "private, max-age=86400, immutable"
@@ -27,7 +31,19 @@ ERRORS = (InvalidRequest, JobNotFound, JobNotFinished, JobHasNoResult, DatabaseU
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["results"])
 
 TranscriptFormat = Annotated[
-    Literal["json", "txt"], Query(alias="format", description="`txt`: a line for each segment.")
+    Format | None,
+    Query(
+        alias="format",
+        description="Segments, words and times (`json`), paragraphs (`txt`), subtitles (`srt`, `vtt`) or a "
+        "table (`tsv`). By default the one that the Accept header likes best, else `json`.",
+    ),
+]
+NumeralsChoice = Annotated[
+    Numerals,
+    Query(
+        description="Numbers in words as they were said, or in digits: 25 or २५. In `json` a word in digits "
+        "keeps in `spoken` what was said."
+    ),
 ]
 
 
@@ -35,22 +51,51 @@ TranscriptFormat = Annotated[
     "/transcript",
     response_model=TranscriptOut,
     responses={
-        200: {"content": {"text/plain": {"example": "नमस्ते दुनिया\n"}}},
+        200: {
+            "description": "The words.",
+            "headers": {
+                "ETag": {"description": "Of this format.", "schema": {"type": "string"}},
+                "Content-Disposition": {
+                    "description": "The recording's name with the format's extension.",
+                    "schema": {"type": "string"},
+                },
+            },
+            "content": {
+                media_type: {"example": example} for media_type, example in examples.TRANSCRIPT_FILES.items()
+            },
+        },
+        304: {"description": "It is as If-None-Match knows it."},
         **problems(*ERRORS, TranscriptNotMade),
     },
 )
 async def get_transcript(
-    services: ServicesDep, job_id: JobId, transcript_format: TranscriptFormat = "json"
+    request: Request,
+    services: ServicesDep,
+    job_id: JobId,
+    transcript_format: TranscriptFormat = None,
+    numerals: NumeralsChoice = Numerals.SPOKEN,
 ) -> Response:
-    """The words of a recording."""
+    """The words of a recording, in one of five formats."""
+    form = transcript_format or preferred(request.headers.get("accept"))
 
-    def read() -> Response:
-        transcript = read_transcript(services, job_id)
-        if transcript_format == "txt":
-            return Response(transcript.lines, media_type="text/plain; charset=utf-8")
-        return Response(_transcript_json(transcript), media_type="application/json")
+    def read() -> tuple[bytes, str]:
+        job, transcript = read_transcript(services, job_id, numerals)
+        if form is Format.JSON:
+            text = dump({"job_id": str(job_id), **transcript.document()})
+        else:
+            text = render(transcript, form)
+        return text.encode(), content_disposition(job.file_name, form)
 
-    return await services.threads.read(read)
+    body, disposition = await services.threads.read(read)
+    headers = {
+        "ETag": weak_etag(body),
+        "Cache-Control": LASTING,
+        "Vary": "Accept",
+        "Content-Disposition": disposition,
+    }
+    if is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(body, 200, headers, MEDIA_TYPES[form])
 
 
 @router.get(
@@ -76,15 +121,3 @@ async def get_waveform_json(services: ServicesDep, job_id: JobId) -> Response:
     """The peaks of a recording, in the format of BBC audiowaveform."""
     peaks = await services.threads.read(lambda: read_peaks(services, job_id))
     return Response(peaks, 200, {"Cache-Control": LASTING}, "application/json")
-
-
-def _transcript_json(transcript: Transcript) -> str:
-    document: dict[str, Any] = {
-        "job_id": str(transcript.job.id),
-        "model": transcript.job.model,
-        "language": transcript.language,
-        "seconds": transcript.job.audio_seconds,
-        "text": transcript.text,
-        "segments": transcript.segments,
-    }
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -1,6 +1,5 @@
 """The simple forms: send a recording, wait, get the text or the picture."""
 
-import json
 import uuid
 
 from fastapi import APIRouter, Request, Response
@@ -11,12 +10,13 @@ from api.results import read_png, read_transcript, refuse_unless_succeeded
 from api.routes.jobs import UPLOAD_ERRORS
 from api.schemas import SimpleTranscriptOut, links_of, path_of
 from api.services import Services
-from api.submission import submit_form
+from api.submission import JobOptions, submit_form
 from shared.errors import JobFailed, JobHasNoResult, ServiceError, StillRunning
 from shared.jobs import get_job
 from shared.tables import Job
+from transcript.formats import dump
 
-ONLY_THE_MODEL = frozenset({"model"})
+HOW_TO_LISTEN = ("model", "decoder", "hotwords", "hotword_weight", "channels")
 ERRORS = (*UPLOAD_ERRORS, JobFailed, JobHasNoResult, StillRunning)
 
 router = APIRouter(tags=["simple"])
@@ -26,24 +26,17 @@ router = APIRouter(tags=["simple"])
     "/transcribe/",
     response_model=SimpleTranscriptOut,
     responses=problems(*ERRORS, ServiceError),
-    openapi_extra=form("model"),
+    openapi_extra=form(*HOW_TO_LISTEN, "numerals"),
 )
 @router.post("/transcribe", include_in_schema=False)
 async def transcribe(request: Request, services: ServicesDep) -> Response:
     """Send a recording, get its text."""
-    job = await _submit_and_wait(request, services, transcript=True, waveform=False)
+    known = frozenset({*HOW_TO_LISTEN, "numerals"})
+    job, options = await _submit_and_wait(request, services, known, transcript=True, waveform=False)
 
     def read() -> str:
-        transcript = read_transcript(services, job.id)
-        document = {
-            "id": str(job.id),
-            "text": transcript.text,
-            "language": transcript.language,
-            "seconds": job.audio_seconds,
-            "segments": transcript.segments,
-            "links": links_of(job).model_dump(),
-        }
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        transcript = read_transcript(services, job.id, options.numerals).transcript
+        return dump({"id": str(job.id), **transcript.document(), "links": links_of(job).model_dump()})
 
     return Response(await services.threads.read(read), 200, _headers(job.id), "application/json")
 
@@ -64,28 +57,32 @@ async def transcribe(request: Request, services: ServicesDep) -> Response:
 @router.post("/visualize", include_in_schema=False)
 async def visualize(request: Request, services: ServicesDep) -> Response:
     """Send a recording, get the picture of its waveform."""
-    job = await _submit_and_wait(request, services, transcript=False, waveform=True)
+    known = frozenset({"model"})
+    job, _ = await _submit_and_wait(request, services, known, transcript=False, waveform=True)
     png = await services.threads.read(lambda: read_png(services, job.id))
     return Response(png, 200, _headers(job.id), "image/png")
 
 
-async def _submit_and_wait(request: Request, services: Services, **fixed: bool) -> Job:
-    """A job that succeeded, or the error that says why not."""
-    submitted = (await submit_form(request, services, known=ONLY_THE_MODEL, fixed=fixed)).job
+async def _submit_and_wait(
+    request: Request, services: Services, known: frozenset[str], **fixed: bool
+) -> tuple[Job, JobOptions]:
+    """A job that succeeded, and what its form asked for; or the error that says why not."""
+    submitted = await submit_form(request, services, known=known, fixed=fixed)
+    job_id = submitted.job.id
 
     def read() -> Job:
         with services.database.read() as session:
-            return get_job(session, submitted.id)
+            return get_job(session, job_id)
 
     job = await services.watcher.wait(
-        submitted.id,
+        job_id,
         read=lambda: services.threads.read(read),
         until=lambda job: job.status.is_final,
         seconds=services.settings.simple_wait_seconds,
         is_gone=request.is_disconnected,
     )
     refuse_unless_succeeded(job)
-    return job
+    return job, submitted.options
 
 
 def _headers(job_id: uuid.UUID) -> dict[str, str]:

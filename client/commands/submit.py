@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from client.commands.options import Url
+from client.commands.options import (
+    Channels,
+    Decoder,
+    Hotword,
+    HotwordsFile,
+    HotwordWeight,
+    Numerals,
+    Url,
+    formats,
+)
 
 if TYPE_CHECKING:
     from client.submission import Outcome
@@ -34,7 +43,12 @@ shrutlekh submit *.mp3 --json | jq -r .text
 
 shrutlekh submit archive/ --priority low
 
-Interrupt it at any time and give the same command again: what is done is not done twice.
+shrutlekh submit film.mkv --format srt,vtt --numerals latin
+
+shrutlekh submit calls/ --channels each --hotword देहरादून --hotwords names.txt
+
+Interrupt it at any time and give the same command again: what is done is not done twice. A format
+that is asked for later is fetched, as long as the service still has the job.
 
 Exit status: 0 all is well, 1 some recordings failed, 2 wrong usage or no service."""
 
@@ -44,7 +58,7 @@ def submit(
         list[Path],
         typer.Argument(
             metavar="PATH...",
-            help="Recordings, and folders that are searched for .wav, .flac, .ogg, .opus and .mp3 files.",
+            help="Recordings, and folders that are searched for sound and video files by their extensions.",
             show_default=False,
         ),
     ],
@@ -64,6 +78,21 @@ def submit(
     model: Annotated[
         str | None, typer.Option(help="Model to use instead of the service's default.", show_default=False)
     ] = None,
+    formats_named: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help="Write subtitles (srt, vtt) or a table (tsv) as well, parted by commas: NAME.srt and so on.",
+            show_default=False,
+        ),
+    ] = None,
+    numerals: Numerals = None,
+    decoder: Decoder = None,
+    hotword: Hotword = None,
+    hotwords_file: HotwordsFile = None,
+    hotword_weight: HotwordWeight = None,
+    channels: Channels = None,
     waveform: Annotated[bool, typer.Option(help="Fetch a picture of each recording, NAME.png.")] = True,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait for the texts and write them, or only submit.")
@@ -88,18 +117,21 @@ def submit(
 ) -> None:
     """Transcribe recordings and folders of recordings with a running service.
 
-    Writes NAME.txt, NAME.json and NAME.png for each recording.
+    Writes NAME.txt, NAME.json and NAME.png for each recording, and the formats that are asked for.
     """
     from rich.console import Console
 
     from client.display import Bar, Display, Lines
     from client.errors import ClientError
     from client.http import ShrutlekhClient
+    from client.listening import Listening, hotwords_from
     from client.recordings import plan
     from client.retries import PATIENT
     from client.submission import Options, Outcome, Submission
 
     console = Console(stderr=True)
+    listening = Listening(decoder, channels, hotwords_from(hotword or (), hotwords_file), hotword_weight)
+    wanted_formats = frozenset(formats(formats_named))
 
     def note(message: str) -> None:
         console.print(message, markup=False, highlight=False, soft_wrap=True)
@@ -117,6 +149,9 @@ def submit(
         force,
         priority.value,
         client_name or f"submit-{secrets.token_hex(4)}",
+        listening,
+        numerals,
+        wanted_formats,
     )
     counts: Counter[str] = Counter()
     failures: list[Outcome] = []

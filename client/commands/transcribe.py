@@ -1,23 +1,33 @@
 """``shrutlekh transcribe``."""
 
-import json
 import os
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from client.commands.options import (
+    Channels,
+    Decoder,
+    Hotword,
+    HotwordsFile,
+    HotwordWeight,
+    Numerals,
+    formats,
+)
 from client.errors import ClientError
 
 if TYPE_CHECKING:
+    from client.transcribing import Request
     from speech.engine import Engine
 
 EPILOG = """Examples:
 
 shrutlekh transcribe interview.wav
 
-shrutlekh transcribe interview.wav --picture interview.png
+shrutlekh transcribe film.mkv --format srt > film.srt
+
+shrutlekh transcribe calls/*.mp3 --channels each --format vtt,txt --out texts/
 
 shrutlekh transcribe *.wav --json | jq -r .text
 
@@ -25,11 +35,34 @@ Exit status: 0 all is well, 1 something failed, 2 wrong usage."""
 
 
 def transcribe(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings.", show_default=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Recordings, or videos with sound.", show_default=False),
+    ],
     model: Annotated[
         str | None,
         typer.Option(metavar="NAME|FOLDER", help="An installed model or a model folder.", show_default=False),
     ] = None,
+    formats_named: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help="Write json, txt (paragraphs), srt, vtt or tsv, parted by commas: to stdout, or with --out "
+            "to files. Without it the text is printed as it comes, a line for each stretch of speech.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write NAME.txt, NAME.srt and so on there.", show_default=False),
+    ] = None,
+    numerals: Numerals = None,
+    decoder: Decoder = None,
+    hotword: Hotword = None,
+    hotwords_file: HotwordsFile = None,
+    hotword_weight: HotwordWeight = None,
+    channels: Channels = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object a line with words and times.")
     ] = False,
@@ -38,66 +71,69 @@ def transcribe(
         typer.Option(metavar="PNG", help="Paint the recording's waveform (one FILE).", show_default=False),
     ] = None,
 ) -> None:
-    """Transcribe recordings here and now, without a service. Prints the text as it comes."""
+    """Transcribe recordings here and now, without a service."""
+    wanted = formats(formats_named)
     if picture is not None and len(files) > 1:
         raise typer.BadParameter("paints one recording, so name one FILE.", param_hint="--picture")
+    if out is None and len(wanted) > 0 and (len(files) > 1 or len(wanted) > 1):
+        raise typer.BadParameter("several files need a folder: name one with --out.", param_hint="--format")
+    if as_json and wanted:
+        raise typer.BadParameter("prints lines of its own: name it without --format.", param_hint="--json")
 
-    from speech.engine import Engine
+    from client.listening import Listening, hotwords_from
+    from client.recordings import plan
+    from client.transcribing import Failed, Request, transcribe_file
     from speech.errors import SpeechError
 
-    failed = False
+    listening = Listening(decoder, channels, hotwords_from(hotword or (), hotwords_file), hotword_weight)
+    there = [file for file in files if out is not None and file.is_file()]
+    outputs = {Path(recording.source): recording.output for recording in plan(there, out)}
+    if out is not None:
+        wanted = wanted or ("txt",)
+    request = Request(listening, numerals, wanted, outputs, as_json, picture)
     try:
-        engine = Engine.load(_model_folder(model), _cpus())
+        engine = _engine(model, request)
     except SpeechError as error:
         _complain(None, error.code, error.message, as_json)
         raise typer.Exit(1) from error
+    failed = False
     for file in files:
-        if len(files) > 1 and not as_json:
+        if len(files) > 1 and not as_json and not request.formats:
             typer.echo(f"==> {file} <==")
         try:
-            _transcribe(engine, file, as_json, picture)
-        except SpeechError as error:
+            transcribe_file(engine, file, request)
+        except Failed as error:
             _complain(file, error.code, error.message, as_json)
-            failed = True
-        except OSError as error:
-            _complain(file, "file_unwritable", f"{error.strerror or error}: {error.filename}", as_json)
             failed = True
     if failed:
         raise typer.Exit(1)
 
 
-def _transcribe(engine: "Engine", file: Path, as_json: bool, picture: Path | None) -> None:
-    segments = []
-    with engine.transcribe(file) as transcription:
-        for segment in transcription:
-            if as_json:
-                segments.append(asdict(segment))
-            else:
-                typer.echo(segment.text)
-        if picture is not None:
-            from speech.waveform import paint
+def _engine(model: str | None, request: "Request") -> "Engine":
+    """The engine, which can do what is asked.
 
-            picture.write_bytes(paint(transcription.peaks, transcription.seconds))
-        seconds = transcription.seconds
-    if as_json:
-        document = {
-            "path": str(file),
-            "model": engine.folder.name,
-            "language": engine.folder.language,
-            "seconds": seconds,
-            "text": " ".join(segment["text"] for segment in segments),
-            "segments": segments,
-        }
-        typer.echo(json.dumps(document, ensure_ascii=False))
+    Raises:
+        SpeechError: there is no such model, or it is broken, or has no such decoder.
+        ClientError: a setting is wrong, or the library that beam search needs is missing.
+    """
+    from speech.engine import Engine
+
+    engine = Engine.load(_model_folder(model), _cpus())
+    try:
+        engine.decoder_for(request.options)
+    except ImportError as error:
+        raise ClientError(f"Beam search is not available here: {error}.") from error
+    return engine
 
 
 def _complain(file: Path | None, code: str, message: str, as_json: bool) -> None:
     """Say what failed on stderr, and on stdout where a program listens."""
+    from transcript.formats import dump
+
     typer.echo(f"{'' if file is None else f'{file}: '}{code}: {message}", err=True)
     if as_json and file is not None:
-        typer.echo(
-            json.dumps({"path": str(file), "error": {"code": code, "message": message}}, ensure_ascii=False)
-        )
+        document: dict[str, Any] = {"path": str(file), "error": {"code": code, "message": message}}
+        typer.echo(dump(document))
 
 
 def _model_folder(model: str | None) -> Path:

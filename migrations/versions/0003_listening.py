@@ -1,4 +1,4 @@
-"""How a recording is listened to: decoder, channels, hot words; and what of it was speech."""
+"""How a recording is listened to: decoder, channels, hot words; what of it was speech; its trace."""
 
 from alembic import op
 
@@ -23,6 +23,7 @@ def upgrade() -> None:
             "CHECK ((hotwords IS NULL) = (hotword_weight IS NULL))"
         ),
         "speech_seconds": real,
+        "traceparent": "VARCHAR(55)",
     }
     for name, kind in columns.items():
         op.execute(f"ALTER TABLE jobs ADD COLUMN {name} {kind}")
@@ -31,5 +32,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("ALTER TABLE segments DROP COLUMN channel")
-    for name in ("speech_seconds", "hotword_weight", "hotwords", "channels", "decoder"):
+    for name in ("traceparent", "speech_seconds", "hotword_weight", "hotwords", "channels", "decoder"):
         op.execute(f"ALTER TABLE jobs DROP COLUMN {name}")

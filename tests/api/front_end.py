@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
 
 from api.app import create_app
 from api.services import Services
+from shared.models import LANGUAGE_MODEL
 from shared.settings import Settings
+from tests.conftest import MODEL
 
 AUDIO = b"RIFF" + bytes(range(256)) * 10
 
@@ -30,6 +33,11 @@ async def submit(client: httpx.AsyncClient, name: str = "a.wav", **form: str) ->
     response = await client.post("/v1/jobs", files={"file": (name, AUDIO)}, data=form)
     assert response.status_code == 202, response.text
     return str(response.json()["id"])
+
+
+def give_language_model(models_dir: Path) -> None:
+    """Let the default model look as if it had a language model, and so beam search."""
+    (models_dir / MODEL / LANGUAGE_MODEL).mkdir()
 
 
 def stored_files(services: Services) -> list[str]:

@@ -28,8 +28,28 @@ WORDS = [
     {"text": "दुनिया", "start": 0.75, "end": 1.0, "confidence": 0.75},
 ]
 SEGMENTS = [
-    {"start": 0.25, "end": 1.0, "text": "नमस्ते दुनिया", "confidence": 0.625, "words": WORDS},
-    {"start": 2.0, "end": 2.5, "text": "हाँ", "confidence": None, "words": []},
+    {
+        "start": 0.25,
+        "end": 1.0,
+        "channel": None,
+        "text": "नमस्ते दुनिया",
+        "confidence": 0.625,
+        "words": WORDS,
+    },
+    {"start": 2.0, "end": 2.5, "channel": None, "text": "हाँ", "confidence": None, "words": []},
+]
+NUMBERS = [
+    {
+        "start": 0.25,
+        "end": 1.0,
+        "channel": 1,
+        "text": "कुल पच्चीस",
+        "confidence": 0.5,
+        "words": [
+            {"text": "कुल", "start": 0.25, "end": 0.5, "confidence": 0.5},
+            {"text": "पच्चीस", "start": 0.5, "end": 1.0, "confidence": 0.5},
+        ],
+    }
 ]
 
 
@@ -73,6 +93,7 @@ class PretendWorker:
                         position=position,
                         start_seconds=segment["start"],
                         end_seconds=segment["end"],
+                        channel=segment["channel"],
                         text=segment["text"],
                         confidence=segment["confidence"],
                         words=segment["words"],
@@ -89,6 +110,7 @@ class PretendWorker:
                 audio_seconds=4.0,
                 audio_sample_rate=16000,
                 audio_channels=1,
+                speech_seconds=1.5 if job.transcript else None,
                 stage_seconds={"audio": 0.25, "infer": 0.5, "text": 0.125, "waveform": 0.25},
             )
         if announced:

@@ -1,12 +1,14 @@
 """A client's file name, made fit to show."""
 
 import unicodedata
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from python_multipart.multipart import parse_options_header
 
-from api.filenames import display_name, name_in_header
+from api.filenames import content_disposition, display_name, name_in_header
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,31 @@ def test_every_name_can_be_stored_and_shown(raw: str) -> None:
 )
 def test_headers(plain: bytes | None, disposition: bytes, shown: str) -> None:
     assert name_in_header(plain, disposition) == shown
+
+
+@pytest.mark.parametrize(
+    ("recording", "disposition"),
+    [
+        ("talk 1.wav", 'inline; filename="talk 1.srt"'),
+        ("a.tar.gz", 'inline; filename="a.tar.srt"'),
+        ("talk", 'inline; filename="talk.srt"'),
+        (".wav", 'inline; filename=".wav.srt"'),
+        ("समाचार.wav", "inline; filename=\"transcript.srt\"; filename*=UTF-8''" + quote("समाचार") + ".srt"),
+        ('a"; x=".wav', "inline; filename=\"transcript.srt\"; filename*=UTF-8''a%22%3B%20x%3D%22.srt"),
+        ("50%.wav", "inline; filename=\"transcript.srt\"; filename*=UTF-8''50%25.srt"),
+        ("no. 5, as it is called.wav", 'inline; filename="no. 5, as it is called.srt"'),
+    ],
+)
+def test_names_of_what_is_made(recording: str, disposition: str) -> None:
+    assert content_disposition(recording, "srt") == disposition
+
+
+@given(st.text(max_size=40))
+def test_the_name_of_what_is_made_is_one_for_every_parser(name: str) -> None:
+    header = content_disposition(display_name(name), "vtt").encode("ascii")
+    kind, options = parse_options_header(header)
+    assert (kind, set(options)) == (b"inline", {b"filename"})
+    assert name_in_header(options[b"filename"], header).endswith(".vtt")
 
 
 def test_a_hostile_header_takes_no_time() -> None:

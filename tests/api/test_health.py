@@ -4,8 +4,10 @@ import time
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from api.services import Services
+from shared.schema import NEWEST
 from shared.settings import Settings
 from tests.api.front_end import running
 from tests.api.pretend_worker import PretendWorker
@@ -63,9 +65,35 @@ async def test_a_database_that_hangs_holds_the_probe_only_so_long(
     client: httpx.AsyncClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.routes.health.PROBE_SECONDS", 0.2)
-    monkeypatch.setattr(services.database, "ping", lambda: time.sleep(1))
+    monkeypatch.setattr("api.routes.health.revision_of", lambda _: time.sleep(1))
     for _ in range(2):
         began = time.monotonic()
         response = await client.get("/readyz")
         assert time.monotonic() - began < 0.8
         assert response.json()["checks"]["database"]["ok"] is False
+
+
+async def test_not_ready_at_another_migration(client: httpx.AsyncClient, services: Services) -> None:
+    with services.database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    try:
+        response = await client.get("/readyz")
+    finally:
+        with services.database.write() as session:
+            session.execute(text("UPDATE alembic_version SET version_num = :newest"), {"newest": NEWEST})
+    assert response.status_code == 503
+    checks = response.json()["checks"]
+    assert checks["database"]["ok"] is True
+    assert checks["migrations"]["ok"] is False
+    assert "0001" in checks["migrations"]["detail"]
+    assert NEWEST in checks["migrations"]["detail"]
+
+
+async def test_not_ready_when_the_disk_is_nearly_full(settings: Settings, worker: PretendWorker) -> None:
+    worker.beat()
+    full = Settings(**{**settings.model_dump(), "disk_reserve_bytes": 2**60})
+    async with running(full) as (_, client):
+        response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["checks"]["disk"]["ok"] is False
+    assert response.json()["checks"]["workers"]["ok"] is True

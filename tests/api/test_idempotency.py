@@ -56,8 +56,8 @@ async def test_a_repetition_gets_the_first_ones_job(
 
 @pytest.mark.parametrize(
     "other",
-    [{"audio": AUDIO + b"!"}, {"waveform": "false"}, {"priority": "high"}],
-    ids=["recording", "option", "priority"],
+    [{"audio": AUDIO + b"!"}, {"waveform": "false"}, {"priority": "high"}, {"channels": "each"}],
+    ids=["recording", "option", "priority", "channels"],
 )
 async def test_the_key_of_something_else_is_a_conflict(
     client: httpx.AsyncClient, services: Services, database: Database, other: dict

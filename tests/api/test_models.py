@@ -18,6 +18,7 @@ async def test_the_installed_models(client: httpx.AsyncClient) -> None:
                 "licence": "Apache-2.0",
                 "description": "A card without weights.",
                 "evaluation": [{"set": "none", "wer": 1.0, "cer": 1.0}],
+                "decoders": ["greedy"],
             }
         ],
     }

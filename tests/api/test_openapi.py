@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from transcript.formats import MEDIA_TYPES
+
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
@@ -40,6 +42,7 @@ async def test_the_routes_are_those_of_the_contract(document: dict[str, Any]) ->
         "GET /v1/models",
         "GET /healthz",
         "GET /readyz",
+        "GET /metrics",
     }
 
 
@@ -101,9 +104,15 @@ async def test_references_lead_somewhere(document: dict[str, Any]) -> None:
 async def test_forms_are_described(document: dict[str, Any]) -> None:
     form = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["file"]
-    assert set(form["properties"]) == {"file", "model", "transcript", "waveform", "priority", "client"}
+    listening = {"model", "decoder", "hotwords", "hotword_weight", "channels"}
+    assert set(form["properties"]) == {"file", "transcript", "waveform", "priority", "client"} | listening
     form = document["paths"]["/transcribe/"]["post"]["requestBody"]["content"]["multipart/form-data"]
-    assert set(form["schema"]["properties"]) == {"file", "model"}
+    assert set(form["schema"]["properties"]) == {"file", "numerals"} | listening
+
+
+async def test_every_format_of_a_transcript_is_described(document: dict[str, Any]) -> None:
+    answer = document["paths"]["/v1/jobs/{job_id}/transcript"]["get"]["responses"]["200"]
+    assert set(answer["content"]) == {media_type.partition(";")[0] for media_type in MEDIA_TYPES.values()}
 
 
 async def test_the_documentation_page_asks_nobody_else(client: httpx.AsyncClient) -> None:

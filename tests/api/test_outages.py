@@ -52,7 +52,7 @@ ROUTES = [
     for path, methods in create_app(Settings()).openapi()["paths"].items()
     for method in methods
 ]
-WITHOUT_DATABASE = {"/healthz", "/v1/models"}
+WITHOUT_DATABASE = {"/healthz", "/metrics", "/v1/models"}
 
 
 @pytest.fixture(params=["no server", "no file"])

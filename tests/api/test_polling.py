@@ -40,7 +40,7 @@ async def test_a_succeeded_job_links_its_results(client: httpx.AsyncClient, work
     worker.succeed()
     seen = await poll(client, job_id)
     assert seen["status"] == "succeeded"
-    assert seen["audio"] == {"seconds": 4.0, "sample_rate": 16000, "channels": 1}
+    assert seen["audio"] == {"seconds": 4.0, "sample_rate": 16000, "channels": 1, "speech_seconds": 1.5}
     assert seen["stage_seconds"]["infer"] == 0.5
     assert seen["error"] is None
     for name, link in seen["links"].items():

@@ -20,6 +20,8 @@ async def test_the_transcript(client: httpx.AsyncClient, worker: PretendWorker) 
         "model": "hi-ctc-small",
         "language": "hi",
         "seconds": 4.0,
+        "speech_seconds": 1.5,
+        "no_speech": False,
         "text": "नमस्ते दुनिया हाँ",
         "segments": SEGMENTS,
     }
@@ -30,14 +32,14 @@ async def test_the_transcript_as_text(client: httpx.AsyncClient, worker: Pretend
     worker.succeed()
     response = await client.get(f"/v1/jobs/{job_id}/transcript", params={"format": "txt"})
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
-    assert response.text == "नमस्ते दुनिया\nहाँ\n"
+    assert response.text == "नमस्ते दुनिया हाँ\n"
 
 
 async def test_silence_is_an_empty_transcript(client: httpx.AsyncClient, worker: PretendWorker) -> None:
     job_id = await submit(client)
     worker.succeed([])
     transcript = (await client.get(f"/v1/jobs/{job_id}/transcript")).json()
-    assert (transcript["text"], transcript["segments"]) == ("", [])
+    assert (transcript["text"], transcript["segments"], transcript["no_speech"]) == ("", [], True)
     assert (await client.get(f"/v1/jobs/{job_id}/transcript?format=txt")).text == ""
 
 
@@ -52,7 +54,7 @@ async def test_the_picture_and_the_peaks(client: httpx.AsyncClient, worker: Pret
     assert (await client.get(f"/v1/jobs/{job_id}/waveform.json")).json() == PEAKS
 
 
-@pytest.mark.parametrize("result", ["transcript", "transcript?format=txt", "waveform.png", "waveform.json"])
+@pytest.mark.parametrize("result", ["transcript", "transcript?format=srt", "waveform.png", "waveform.json"])
 async def test_there_is_nothing_yet(client: httpx.AsyncClient, worker: PretendWorker, result: str) -> None:
     job_id = await submit(client)
     for _ in range(2):

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from shared.settings import Settings
-from tests.api.front_end import AUDIO, running
-from tests.api.pretend_worker import PNG, SEGMENTS, PretendWorker
+from tests.api.front_end import AUDIO, give_language_model, running
+from tests.api.pretend_worker import NUMBERS, PNG, SEGMENTS, PretendWorker
 
 pytestmark = pytest.mark.anyio
 
@@ -88,12 +88,32 @@ async def test_patience_ends_but_the_job_goes_on(settings: Settings, worker: Pre
         assert (await client.get(f"{link}/transcript")).status_code == 200
 
 
-async def test_only_the_model_may_be_chosen(client: httpx.AsyncClient) -> None:
-    response = await client.post("/transcribe/", files={"file": ("a.wav", AUDIO)}, data={"waveform": "true"})
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/transcribe/", "channels, decoder, file, hotword_weight, hotwords, model, numerals"),
+        ("/visualize/", "file, model"),
+    ],
+)
+async def test_what_may_be_chosen(client: httpx.AsyncClient, path: str, known: str) -> None:
+    response = await client.post(path, files={"file": ("a.wav", AUDIO)}, data={"waveform": "true"})
     assert response.status_code == 422
     assert response.json()["errors"] == [
-        {"field": "waveform", "message": "There is no such field. Fields: file, model."}
+        {"field": "waveform", "message": f"There is no such field. Fields: {known}."}
     ]
+
+
+async def test_how_to_listen_and_how_to_write(
+    client: httpx.AsyncClient, worker: PretendWorker, models_dir: Path
+) -> None:
+    give_language_model(models_dir)
+    form = {"channels": "each", "hotwords": "मसूरी", "hotword_weight": "2", "numerals": "devanagari"}
+    request = await send(client, "/transcribe/", **form)
+    job = await anyio.to_thread.run_sync(lambda: worker.succeed(NUMBERS))
+    assert (job.channels, job.hotwords, job.hotword_weight, job.decoder) == ("each", ["मसूरी"], 2.0, None)
+    body = (await request).json()
+    assert body["text"] == "कुल २५"
+    assert body["segments"][0]["words"][1]["spoken"] == "पच्चीस"
 
 
 async def test_without_redis(settings: Settings, worker: PretendWorker, tmp_path: Path) -> None:

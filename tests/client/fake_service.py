@@ -39,6 +39,10 @@ def job_json(**changes: Any) -> dict[str, Any]:
         "waveform": True,
         "priority": "normal",
         "client": "",
+        "decoder": None,
+        "channels": "mix",
+        "hotwords": [],
+        "hotword_weight": None,
         "cancel_requested": False,
         "audio": None,
         "stage_seconds": None,
@@ -58,6 +62,8 @@ class FakeService:
         outcome: extra fields of a job's end, by the upload's name.
         refusals: answers to the next uploads, each with seconds for Retry-After: 429, 503 or 507.
         keys: the jobs by idempotency key.
+        asked: what transcripts were asked for, as format and numerals.
+        segments: segments that each transcript has.
         open_jobs, most_open: uploaded and unfinished jobs now, and the most there ever were.
     """
 
@@ -74,6 +80,8 @@ class FakeService:
     url: str = ""
     refusals: list[tuple[int, int]] = field(default_factory=list)
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    segments: int = 1
 
     def app(self) -> Starlette:
         return Starlette(
@@ -125,7 +133,11 @@ class FakeService:
                 "name": upload.filename,
                 "bytes": len(content),
                 "sha256": hashlib.sha256(content).hexdigest(),
-            }
+            },
+            decoder=fields.get("decoder"),
+            channels=fields.get("channels", "mix"),
+            hotwords=fields["hotwords"].split("\n") if "hotwords" in fields else [],
+            hotword_weight=float(fields.get("hotword_weight", 4)) if "hotwords" in fields else None,
         )
         job["done_at"] = time.monotonic() + self.seconds
         self.jobs[job["id"]] = self.keys[key] = job
@@ -179,13 +191,18 @@ class FakeService:
         return JSONResponse(job, 202)
 
     async def transcript(self, request: Request) -> Response:
-        job = self.jobs[request.path_params["id"]]
+        job = self.jobs.get(request.path_params["id"])
+        if job is None:
+            return problem(404, "job_not_found", "There is no such job.")
+        form = request.query_params.get("format", "json")
+        numerals = request.query_params.get("numerals", "spoken")
+        self.asked.append((form, numerals))
         text = f"नमस्ते {job['file']['name']}"
-        if request.query_params.get("format") == "txt":
-            return PlainTextResponse(text + "\n")
-        segment = {"start": 0.1, "end": 1.0, "text": text, "confidence": 0.9, "words": []}
+        if form != "json":
+            return PlainTextResponse(f"{form} {numerals} {text}\n")
+        segment = {"start": 0.1, "end": 1.0, "channel": None, "text": text, "confidence": 0.9, "words": []}
         document = {"job_id": job["id"], "model": job["model"], "language": "hi", "seconds": 2.0}
-        return JSONResponse({**document, "text": text, "segments": [segment]})
+        return JSONResponse({**document, "text": text, "segments": [segment] * self.segments})
 
     async def png(self, request: Request) -> Response:
         return Response(PNG, media_type="image/png")

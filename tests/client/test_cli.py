@@ -124,6 +124,41 @@ def test_each_run_takes_turns_with_the_others(shrutlekh: Run, service: FakeServi
     assert (service.forms[-1]["client"], service.forms[-1]["priority"]) == ("समाचार", "high")
 
 
+def test_how_to_listen_and_what_to_write(
+    shrutlekh: Run, service: FakeService, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "names.txt").write_text("\ufeffदेहरादून\nनई  दिल्ली, मसूरी\n\n", encoding="utf-8")
+    listening = ["--decoder", "beam", "--channels", "each", "--hotword-weight", "2"]
+    words = ["--hotword", "मसूरी", "--hotword", "घर", "--hotwords", tmp_path / "names.txt"]
+    writing = ["--format", "srt, VTT", "--format", "tsv", "--numerals", "devanagari"]
+    arguments = ["submit", folder / "a.wav", "--url", service.url, *listening, *words, *writing]
+    assert shrutlekh(*arguments)[0] == 0
+    (form,) = service.forms
+    assert (form["decoder"], form["channels"], form["hotword_weight"]) == ("beam", "each", "2.0")
+    assert form["hotwords"] == "मसूरी\nघर\nदेहरादून\nनई दिल्ली"
+    assert {form for form, _ in service.asked} == {"json", "srt", "vtt", "tsv"}
+    assert {numerals for _, numerals in service.asked} == {"devanagari"}
+    (folder / "a.tsv").unlink()
+    code, out, err = shrutlekh(*arguments, "--json")
+    assert (code, json.loads(out)["status"]) == (0, "fetched")
+    assert err.endswith("1 fetched.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--format", "srt,docx"], "'docx' is no format"),
+        (["--hotword-weight", "21"], "--hotword-weight"),
+        (["--decoder", "magic"], "'greedy', 'beam'"),
+        (["--hotwords", "nowhere.txt"], "The hot-words in nowhere.txt cannot be read: No such file"),
+    ],
+)
+def test_wrong_choices(shrutlekh: Run, folder: Path, arguments: list[str], sentence: str) -> None:
+    code, _, err = shrutlekh("submit", folder, "--url", NOBODY, *arguments)
+    assert code == 2
+    assert sentence in err
+
+
 def test_a_priority_that_is_none(shrutlekh: Run, folder: Path) -> None:
     code, _, err = shrutlekh("submit", folder, "--priority", "urgent", "--url", NOBODY)
     assert code == 2

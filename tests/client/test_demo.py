@@ -58,6 +58,7 @@ def test_the_demo_shows_texts_and_paints_pictures(tmp_path: Path) -> None:
         assert str(picture) in out
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
         assert (tmp_path / picture).with_suffix(".txt").read_text(encoding="utf-8").strip()
+        assert " --> " in (tmp_path / picture).with_suffix(".srt").read_text(encoding="utf-8")
     assert "shrutlekh submit" in out
 
 

@@ -15,6 +15,7 @@ import pytest
 from client.answers import Job
 from client.errors import ApiError, NotShrutlekh, RecordingUnreadable, Unreachable
 from client.http import SHORTEST_POLL_SECONDS, ShrutlekhClient
+from client.listening import Listening
 from client.retries import NO_RETRIES, PATIENT, Retries
 from tests.client.cutting_proxy import cutting
 from tests.client.fake_service import PNG, FakeService, job_json
@@ -52,7 +53,10 @@ def test_submit_sends_the_file_and_its_options(tmp_path: Path) -> None:
     path = tmp_path / "नमस्ते.wav"
     path.write_bytes(b"RIFF")
     client, requests, _ = client_of(job_answer(202, id="j1"))
-    job = client.submit(path, model="m", waveform=False, priority="low", client="archive")
+    listening = Listening("beam", "each", ("मसूरी", "नई दिल्ली"), 2.5)
+    job = client.submit(
+        path, model="m", waveform=False, priority="low", client="archive", listening=listening
+    )
     assert (job.id, job.status, job.final) == ("j1", "queued", False)
     (request,) = requests
     assert (request.method, str(request.url)) == ("POST", "http://service/v1/jobs")
@@ -65,6 +69,10 @@ def test_submit_sends_the_file_and_its_options(tmp_path: Path) -> None:
         "waveform": "false",
         "priority": "low",
         "client": "archive",
+        "decoder": "beam",
+        "channels": "each",
+        "hotwords": "मसूरी\nनई दिल्ली",
+        "hotword_weight": "2.5",
     }.items():
         assert f'name="{name}"\r\n\r\n{value}\r\n' in body
 
@@ -159,7 +167,8 @@ def test_results_and_the_rest(service: FakeService) -> None:
     with ShrutlekhClient(service.url) as client:
         job = client.wait_for(client.submit(io.BytesIO(b"abc"), name="a.wav").id)
         assert client.transcript(job.id)["text"] == "नमस्ते a.wav"
-        assert client.transcript_text(job.id) == "नमस्ते a.wav\n"
+        assert client.transcript_text(job.id) == "txt spoken नमस्ते a.wav\n"
+        assert client.transcript_text(job.id, "srt", "latin") == "srt latin नमस्ते a.wav\n"
         assert client.waveform_png(job.id) == PNG
         assert client.models()["default"] == "hi-ctc-small"
         assert client.ready().ready

@@ -27,9 +27,11 @@ def named(root: Path, *paths: Path, out: Path | None = None) -> dict[str, str]:
 
 def test_a_folder_is_searched_for_recordings_in_order(tmp_path: Path) -> None:
     make(tmp_path, "b.WAV", "a.mp3", "deep/er/c.flac", "d.ogg", "e.opus")
-    make(tmp_path, "notes.txt", ".hidden.wav", ".folder/f.wav", "wav")
+    make(tmp_path, "f.m4a", "g.AMR", "h.mkv", "i.3gp")
+    make(tmp_path, "notes.txt", "film.srt", ".hidden.wav", ".folder/f.wav", "wav")
     found = list(named(tmp_path, tmp_path))
-    assert found == ["a.mp3", "b.WAV", "d.ogg", "e.opus", "deep/er/c.flac"]
+    flat = ["a.mp3", "b.WAV", "d.ogg", "e.opus", "f.m4a", "g.AMR", "h.mkv", "i.3gp"]
+    assert found == [*flat, "deep/er/c.flac"]
 
 
 def test_a_named_file_counts_whatever_its_extension(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from client.errors import ApiError, Unreachable
 from client.http import ShrutlekhClient
+from client.listening import Listening
 from client.outputs import sha256
 from client.recordings import plan
 from client.retries import PATIENT
@@ -82,8 +83,6 @@ def age(path: Path, seconds: float) -> None:
         pytest.param(
             lambda d: ((d / "000.wav").write_bytes(b"other"), age(d / "000.wav", 99)), {}, id="bytes differ"
         ),
-        pytest.param(lambda d: (d / "000.txt").unlink(), {}, id="text gone"),
-        pytest.param(lambda d: (d / "000.png").unlink(), {}, id="picture gone"),
         pytest.param(lambda d: (d / "000.json").write_text('{"file"'), {}, id="json cut off"),
         pytest.param(lambda d: (d / "000.json").write_text("[]"), {}, id="another json"),
         pytest.param(lambda d: None, {"force": True}, id="forced"),
@@ -100,6 +99,95 @@ def test_what_makes_a_recording_be_done_again(
     change(folder)
     assert submit(service, folder, **options)["000.wav"].status == "succeeded"
     assert submit(service, folder)["000.wav"].status == "skipped"
+
+
+@pytest.mark.parametrize("gone", ["txt", "png"])
+def test_a_file_that_is_gone_is_fetched(service: FakeService, tmp_path: Path, gone: str) -> None:
+    folder = recordings_in(tmp_path / "in", 1)
+    first = submit(service, folder)["000.wav"]
+    (folder / f"000.{gone}").unlink()
+    again = submit(service, folder)["000.wav"]
+    assert (again.status, again.job_id, again.text) == ("fetched", first.job_id, "नमस्ते 000.wav")
+    assert (folder / f"000.{gone}").is_file()
+    assert len(service.uploads) == 1
+    assert submit(service, folder)["000.wav"].status == "skipped"
+
+
+def test_formats_beside_text_and_json(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 1)
+    outcome = submit(service, folder, formats=frozenset({"srt", "vtt", "txt", "json"}), numerals="latin")[
+        "000.wav"
+    ]
+    assert set(outcome.outputs) == {"png", "txt", "srt", "vtt", "json"}
+    assert (folder / "000.srt").read_text(encoding="utf-8") == "srt latin नमस्ते 000.wav\n"
+    assert service.asked == [("json", "latin"), ("srt", "latin"), ("vtt", "latin")]
+    document = json.loads((folder / "000.json").read_text(encoding="utf-8"))
+    assert (document["numerals"], document["formats"]) == ("latin", ["srt", "vtt"])
+
+
+def test_a_text_of_several_segments_is_the_services(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 1)
+    service.segments = 2
+    submit(service, folder)
+    assert (folder / "000.txt").read_text(encoding="utf-8") == "txt spoken नमस्ते 000.wav\n"
+    service.segments = 0
+    submit(service, folder, force=True)
+    assert (folder / "000.txt").read_bytes() == b""
+
+
+def test_a_format_wanted_later_is_fetched_and_nothing_transcribed_again(
+    service: FakeService, tmp_path: Path
+) -> None:
+    folder = recordings_in(tmp_path / "in", 2)
+    submit(service, folder, numerals="devanagari")
+    again = submit(service, folder, formats=frozenset({"srt"}))
+    assert {outcome.status for outcome in again.values()} == {"fetched"}
+    assert len(service.uploads) == 2
+    assert (folder / "001.srt").read_text(encoding="utf-8") == "srt devanagari नमस्ते 001.wav\n"
+    assert submit(service, folder, formats=frozenset({"srt"}))["001.wav"].status == "skipped"
+    (folder / "001.srt").unlink()
+    service.jobs.clear()  # nobody keeps them for ever
+    last = submit(service, folder, formats=frozenset({"srt"}))
+    assert (last["000.wav"].status, last["001.wav"].status) == ("skipped", "succeeded")
+
+
+def test_other_numerals_are_fetched_for_all_that_lies_there(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 1)
+    submit(service, folder, formats=frozenset({"srt"}))
+    assert submit(service, folder, numerals="spoken")["000.wav"].status == "skipped"
+    assert submit(service, folder, numerals="latin")["000.wav"].status == "fetched"
+    assert (folder / "000.srt").read_text(encoding="utf-8") == "srt latin नमस्ते 000.wav\n"
+    assert submit(service, folder)["000.wav"].status == "skipped"
+
+
+def test_a_recording_that_has_changed_leaves_no_old_subtitles(service: FakeService, tmp_path: Path) -> None:
+    folder = recordings_in(tmp_path / "in", 1)
+    age(folder / "000.wav", 100)
+    submit(service, folder, formats=frozenset({"srt"}))
+    (folder / "000.srt").write_text("old")
+    (folder / "000.wav").write_bytes(b"other")
+    assert submit(service, folder)["000.wav"].status == "succeeded"
+    assert (folder / "000.srt").read_text(encoding="utf-8") == "srt spoken नमस्ते 000.wav\n"
+
+
+@pytest.mark.parametrize(
+    "listening",
+    [
+        Listening(decoder="greedy"),
+        Listening(channels="each"),
+        Listening(hotwords=("मसूरी",)),
+        Listening(hotwords=("मसूरी",), hotword_weight=2.0),
+    ],
+)
+def test_another_way_of_listening_does_it_again(
+    service: FakeService, tmp_path: Path, listening: Listening
+) -> None:
+    folder = recordings_in(tmp_path / "in", 1)
+    submit(service, folder)
+    assert submit(service, folder, listening=listening)["000.wav"].status == "succeeded"
+    assert submit(service, folder, listening=listening)["000.wav"].status == "skipped"
+    assert submit(service, folder)["000.wav"].status == "skipped"  # nothing else is asked for
+    assert submit(service, folder, listening=Listening(decoder="beam"))["000.wav"].status == "succeeded"
 
 
 def test_another_model_does_it_again(service: FakeService, tmp_path: Path) -> None:
@@ -251,7 +339,7 @@ def test_an_interrupted_run_leaves_whole_files_and_is_taken_up(service: FakeServ
 def test_a_bug_in_a_thread_reaches_the_caller(
     service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("client.submission.write_outputs", broken)

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from shared.settings import Settings
 from tests.conftest import missing
@@ -49,6 +51,46 @@ def test_json_has_words_with_times(model: Path) -> None:
     assert second["seconds"] == pytest.approx(3.18, abs=0.02)
 
 
+def test_subtitles_on_stdout_and_formats_in_a_folder(model: Path, tmp_path: Path) -> None:
+    done = transcribe(SAMPLE, "--format", "vtt")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("WEBVTT\n\n00:00:0")
+    (tmp_path / "in").mkdir()
+    for name in ("library.wav", "rain.wav"):
+        (tmp_path / "in" / name).symlink_to(SAMPLES / name)
+    (tmp_path / "in" / "rain.mp3").symlink_to(SAMPLES / "namaste.wav")
+    done = transcribe(
+        *(tmp_path / "in").iterdir(),
+        "--format",
+        "srt,txt,tsv",
+        "--out",
+        tmp_path / "out",
+        "--numerals",
+        "latin",
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    stems = {"library", "rain.wav", "rain.mp3"}  # names that would meet keep their extension
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        f"{stem}.{form}" for stem in stems for form in ("srt", "txt", "tsv")
+    }
+    assert "9" in (tmp_path / "out" / "library.txt").read_text(encoding="utf-8")
+
+
+def test_channels_apart(model: Path, tmp_path: Path) -> None:
+    sound, rate = soundfile.read(SAMPLE)
+    soundfile.write(tmp_path / "call.wav", np.stack([sound, np.zeros_like(sound)], axis=1), rate)
+    done = transcribe(tmp_path / "call.wav", "--channels", "each", "--decoder", "greedy")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("[1] ")
+    assert "[2] " not in done.stdout
+
+
+def test_hot_words_without_beam_search(model: Path) -> None:
+    done = transcribe(SAMPLE, "--decoder", "greedy", "--hotword", "मसूरी")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("hotwords_unsupported: ")
+
+
 def test_one_bad_recording_does_not_stop_the_next(model: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_bytes(b"this is no audio")
     done = transcribe(tmp_path / "bad.wav", tmp_path / "gone.wav", SAMPLE)
@@ -78,6 +120,11 @@ def test_wrong_usage() -> None:
     done = transcribe(SAMPLE, SAMPLE, "--picture", "a.png")
     assert done.returncode == 2
     assert "name one FILE" in done.stderr
+    done = transcribe(SAMPLE, "--format", "srt,vtt")
+    assert done.returncode == 2
+    assert "name one with --out" in done.stderr
+    done = transcribe(SAMPLE, "--format", "srt", "--json")
+    assert done.returncode == 2
     done = transcribe(SAMPLE, SHRUTLEKH_MAX_ATTEMPTS="many")
     assert done.returncode == 2
     assert "A setting in the environment is wrong." in done.stderr

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -5,6 +7,7 @@ from sqlalchemy import inspect, text
 
 from migrations.schema import alembic_config, upgrade
 from shared.database import Database
+from shared.schema import NEWEST, revision_of
 from shared.tables import Base
 
 
@@ -43,3 +46,14 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
         assert (
             context.get_current_revision() == ScriptDirectory.from_config(alembic_config()).get_current_head()
         )
+
+
+def test_the_code_knows_the_newest_migration(database: Database) -> None:
+    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == NEWEST
+    assert revision_of(database) == NEWEST
+
+
+def test_a_database_without_tables_is_at_no_migration(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
+    assert revision_of(database) is None
+    database.close()

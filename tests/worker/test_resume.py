@@ -20,7 +20,7 @@ from worker.transcribe import answer
 def runs(monkeypatch: pytest.MonkeyPatch, process: WorkerProcess) -> Iterator[list[int]]:
     """Chunks in each run of the graph: runs of about three chunks, saved after each."""
     monkeypatch.setattr(worker.transcribe, "SAVE_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(Transcription, "BATCH_SECONDS", 5.0)
+    monkeypatch.setattr(Transcription, "WORKING_BYTES", 3 * 2**20)
     sizes: list[int] = []
     log_probs = OnnxCtcRecogniser.log_probs
 
