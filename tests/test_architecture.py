@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "migrations": {"shared"},
     "client": set(),
 }
-# `serve` and `transcribe` start the other parts; what they need is imported when they are called.
+# `serve`, `transcribe`, `doctor` and `admin` work with the other parts, imported when they are called.
 WHEN_CALLED = {"client": {"api", "migrations", "shared", "speech", "transcript", "worker"}}
 API_STAYS_SMALL = {"numpy", "onnxruntime", "librosa", "soundfile", "soxr", "matplotlib", "torch"}
 

@@ -98,6 +98,7 @@ class Run:
         assert seconds <= STUCK_SECONDS, f"the API took {seconds:.1f} s"
         self.project.wait("a worker is warm", lambda: bool((self.project.ready() or {}).get("ready")), 120)
         self._check_confinement()
+        self._check_metrics()
         return f"API ready {seconds:.1f} s after its dependencies (aim {READY_SECONDS:.0f} s)"
 
     def _check_confinement(self) -> None:
@@ -111,6 +112,16 @@ class Run:
             self.project.inspect(self.project.containers("api")[0], "json .NetworkSettings.Ports")
         )
         assert {port["HostIp"] for ports in ports.values() for port in ports or ()} == {"127.0.0.1"}
+
+    def _check_metrics(self) -> None:
+        """Where Prometheus would read them: it joins the same network."""
+        for target, metric in (
+            ("api:8000", "shrutlekh_workers 1.0"),
+            ("worker:9100", "shrutlekh_jobs_ended_total"),
+            ("sweeper:9101", "shrutlekh_leases_expired_total 0.0"),
+        ):
+            read = f"import urllib.request as r; print(r.urlopen('http://{target}/metrics').read().decode())"
+            assert metric in self.project.compose("exec", "-T", "api", "python", "-c", read), target
 
     def upgraded(self) -> str:
         """The old job is there, in the new schema."""
