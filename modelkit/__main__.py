@@ -1,4 +1,4 @@
-"""``modelkit``: verify, evaluate, tune and install model folders."""
+"""``modelkit``: verify, evaluate, break down, tune, quantise and install model folders."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from modelkit.breakdown import breakdown as break_down
+from modelkit.breakdown import markdown, write_card
+from modelkit.decoding import COMMANDS
 from modelkit.description import read_description, record_evaluation, write_description
 from modelkit.evaluation import (
     Scored,
@@ -84,6 +87,9 @@ def evaluate(
     decoder: Annotated[
         str | None, typer.Option(help="greedy or beam; by default the model's own choice.")
     ] = None,
+    precision: Annotated[
+        str, typer.Option(help="float32, or int8 for the graph that `quantise` wrote.")
+    ] = "float32",
     write: Annotated[bool, typer.Option(help="Keep the figures in model.json.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     show: Annotated[int, typer.Option(help="Print so many references and hypotheses.")] = 0,
@@ -93,13 +99,15 @@ def evaluate(
         raise typer.BadParameter("Give either a model folder or --hypotheses.")
     if write and folder is None:
         raise typer.BadParameter("--write needs a model folder.")
+    if write and precision != "float32":
+        raise typer.BadParameter("--write keeps the figures of model.onnx only.")
     entries = read_manifest(manifest, speaker or ())
     if not entries:
         raise typer.BadParameter(f"{manifest} has no such recordings.")
     if hypotheses is not None:
         results, decoded_by = score_hypotheses(hypotheses, entries), "unknown"
     else:
-        engine = Engine.load(folder, threads, decoder=decoder)  # type: ignore[arg-type]
+        engine = Engine.load(folder, threads, precision, decoder)  # type: ignore[arg-type]
         decoded_by = engine.decoder_name
         with _bar("recordings", len(entries)) as advance:
             results = score_model(engine, entries, advance)
@@ -110,6 +118,35 @@ def evaluate(
         typer.echo(json.dumps(measured, ensure_ascii=False))
         return
     _print(measured["set"], results, show)
+
+
+@app.command()
+def breakdown(
+    folder: Annotated[Path, typer.Argument(help="Model folder to run.")],
+    manifest: Annotated[Path, typer.Option(help="TSV with the columns path, text, speaker, gender.")],
+    name: Annotated[str | None, typer.Option(help="What to call the set; else its folder's name.")] = None,
+    speaker: Annotated[list[str] | None, typer.Option(help="Only this speaker. Repeatable.")] = None,
+    decoder: Annotated[
+        list[str] | None, typer.Option(help="greedy or beam. Repeatable; by default all the model has.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    card: Annotated[
+        Path | None, typer.Option(help="Model card whose table of this name is replaced.")
+    ] = None,
+) -> None:
+    """Error rates by speaker, gender, length, rate and noise, and as a telephone would carry the clips."""
+    entries = read_manifest(manifest, speaker or ())
+    if not entries:
+        raise typer.BadParameter(f"{manifest} has no such recordings.")
+    beam = (folder / "lm").is_dir()
+    names = decoder or (["greedy", "beam"] if beam else ["greedy"])
+    engines = {chosen: Engine.load(folder, threads, decoder=chosen) for chosen in names}
+    with _bar("recordings", 2 * len(names) * len(entries)) as advance:
+        rows = break_down(engines, entries, advance)
+    table = markdown(rows)
+    typer.echo(table)
+    if card is not None:
+        write_card(card, name or manifest.resolve().parent.name, table)
 
 
 @app.command()
@@ -130,6 +167,9 @@ def tune(
     ] = None,
     trials: Annotated[int, typer.Option(min=1, help="Settings to try.")] = 100,
     beam: Annotated[int, typer.Option(min=1, help="Hypotheses kept after a frame.")] = 100,
+    threshold: Annotated[
+        float, typer.Option(help="Hypotheses worse than the best by more are dropped, natural logarithm.")
+    ] = 8.0,
     seed: int = 0,
 ) -> None:
     """Find the weights of beam search that give the fewest errors on a dev set, and keep them."""
@@ -143,7 +183,7 @@ def tune(
     with _bar("recordings", len(spoken) + len(entries)) as advance:
         means = token_priors(posteriors(engine, spoken, advance)) if spoken else ()
         heard = posteriors(engine, entries, advance)
-    search = Search(engine.folder, entries, heard, means, beam, seed)
+    search = Search(engine.folder, entries, heard, means, beam, seed, threshold)
     with _bar("settings", trials) as advance:
         for _ in range(trials):
             search.step()
@@ -178,6 +218,15 @@ def _cells(group: list[Scored]) -> tuple[str, str, str, str]:
 
 
 @app.command()
+def quantise(folder: Annotated[Path, typer.Argument(help="Model folder; gets model.int8.onnx.")]) -> None:
+    """Write the graph with 8-bit weights as well. Measure it with `evaluate --precision int8`."""
+    from modelkit.quantisation import quantise as run
+
+    path = run(folder)
+    console.print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
+
+
+@app.command()
 def install(
     source: Annotated[Path, typer.Argument(help="Folder to install.")],
     models: Annotated[Path, typer.Option(help="Where models live.")] = Path("models"),
@@ -196,6 +245,10 @@ def install(
     if name is not None:
         write_description(target, {**read_description(target), "name": name})
     console.print(f"Installed: {target}")
+
+
+for command in COMMANDS:
+    app.command()(command)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""``python -m training``: prepare, train, export, evaluate."""
+"""``python -m training``: prepare, train, respell, export, language-model, evaluate."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from training.recipe import EVALUATION_SETS, EXCLUDED_MANIFESTS
-from training.schedule import Settings
+from training.recipe import EVALUATION_SETS, EXCLUDED_MANIFESTS, HELD_OUT_BOOKS, PRIORS
+from training.schedule import Course, Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 console = Console()
@@ -22,7 +22,7 @@ SAMPLE = Path("samples/namaste.wav")
 DESCRIPTION = (
     "Hindi, Conformer CTC over characters; a small model to start with, trained on little real Hindi."
 )
-DEFAULTS = Settings()
+DEFAULTS, COURSE = Settings(), Course()
 Work = Annotated[Path, typer.Option(help="Folder for the store, checkpoints and logs.")]
 SpeechDir = Annotated[
     Path | None,
@@ -127,6 +127,12 @@ def train(
     batch_seconds: Annotated[
         float, typer.Option(help="Audio of one update, padding included.")
     ] = DEFAULTS.batch_seconds,
+    real_share: Annotated[
+        float,
+        typer.Option(
+            max=1.0, help="Least part of an epoch that is real speech; synthetic clips are left out for it."
+        ),
+    ] = DEFAULTS.real_share,
     width: Annotated[int, typer.Option(help="Channels of the encoder.")] = DEFAULTS.width,
     inner_blocks: Annotated[
         int, typer.Option(help="Encoder blocks at the halved frame rate.")
@@ -153,6 +159,7 @@ def train(
         peak=peak,
         warm_updates=0 if init else warm_updates,
         batch_seconds=batch_seconds,
+        real_share=real_share,
         width=width,
         inner_blocks=inner_blocks,
         threads=threads,
@@ -178,6 +185,64 @@ def train(
 
 
 @app.command()
+def blend(
+    run: Annotated[list[Path], typer.Option(help="Work folder of a finished run. Give two or more.")],
+    work: Annotated[Path, typer.Option(help="Work folder to make, with the first run's store.")],
+) -> None:
+    """Average the weights of several runs that began alike, such as one and the one that went on from it."""
+    from training.checkpoint import Checkpoint, blended
+
+    made = blended([Checkpoint.load(folder / "checkpoint.pt") for folder in run])
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / "store").exists():
+        (work / "store").symlink_to((run[0] / "store").resolve())
+    made.save(work / "checkpoint.pt")
+    console.print(f"Checkpoint: {work / 'checkpoint.pt'}")
+
+
+@app.command()
+def respell(
+    work: Work = WORK,
+    speech_dir: SpeechDir = SPEECH,
+    recipe: Annotated[bool, typer.Option(help="Use the recipe's own texts.")] = True,
+    text: Annotated[list[Path] | None, typer.Option(help="More Hindi text.")] = None,
+    exclude: Annotated[
+        list[Path] | None, typer.Option(help="Manifest of an evaluation set: none of its sentences is used.")
+    ] = None,
+    dev: Annotated[list[Path] | None, typer.Option(help="Manifest to watch; it is never trained on.")] = None,
+    updates: Annotated[int, typer.Option(help="The learning rate reaches zero here.")] = COURSE.updates,
+    minutes: Annotated[float | None, typer.Option(help="Or here, by the clock, if that is sooner.")] = None,
+    peak: Annotated[float, typer.Option(help="Highest learning rate.")] = COURSE.peak,
+    threads: Annotated[int, typer.Option(min=1, help="Of the CPU's arithmetic.")] = DEFAULTS.threads,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = DEFAULTS.device,
+    seed: int = COURSE.seed,
+) -> None:
+    """Teach the spelling part of the checkpoint by text, as real voices would have it heard."""
+    import torch
+
+    from training.device import chosen_device
+    from training.heldout import from_manifest
+    from training.prepare import Sources
+    from training.respelling import respell as run
+
+    torch.set_num_threads(threads)
+    sources = Sources.of_recipe(speech_dir) if recipe and speech_dir is not None else Sources()
+    sources.excluded += exclude or []
+    sources.whole_texts += text or []
+    watched = [from_manifest(path.parent.name, path) for path in dev or []]
+    course = Course(updates=updates, minutes=minutes, peak=peak, seed=seed)
+    with _bar() as progress:
+        bar = progress.add_task("updates", total=updates)
+
+        def report(done: int, line: str) -> None:
+            progress.update(bar, completed=done)
+            progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        path = run(work, sources, course, chosen_device(device), watched, report)
+    console.print(f"Checkpoint: {path}")
+
+
+@app.command()
 def export(
     work: Work = WORK,
     out: Annotated[Path, typer.Option(help="Model folder to write; its name becomes the model's.")] = MODEL,
@@ -185,19 +250,25 @@ def export(
     description: Annotated[str, typer.Option(help="A sentence for model.json.")] = DESCRIPTION,
     command: Annotated[str, typer.Option(help="What made the model, for model.json.")] = "make model",
 ) -> None:
-    """Write the checkpoint's averaged weights as a model folder, replacing one of that name in one step."""
+    """Write the checkpoint's averaged weights as a model folder, replacing one of that name in one step.
+
+    Notes and the language model of the folder that is replaced stay; `modelkit tune` weighs it anew.
+    """
     from modelkit.installation import copy_folder
+    from modelkit.tuning import install_language_model
     from training.batches import Symbols
-    from training.checkpoint import Checkpoint, averaged_network
+    from training.checkpoint import averaged_network, newest
     from training.export import described, write_folder
 
     symbols = Symbols.load(work / "store")
-    checkpoint = Checkpoint.load(work / "checkpoint.pt")
+    checkpoint = newest(work)
     entries = {"licence": licence, "description": description, **described(checkpoint, symbols, command)}
     staged = work / "export" / out.name
     write_folder(averaged_network(checkpoint), symbols, staged, entries)
     for note in out.glob("*.md"):
         (staged / note.name).write_bytes(note.read_bytes())
+    if (out / "lm").is_dir():
+        install_language_model(out / "lm", staged)
     copy_folder(staged, out)
     console.print(f"Exported update {checkpoint.update}: {out}")
 
@@ -210,24 +281,25 @@ def evaluate(
         Path | None, typer.Option(help="Clip whose text `modelkit verify` shall expect from now on.")
     ] = None,
 ) -> None:
-    """Measure a model folder on the recipe's evaluation sets with the serving engine; keep the figures."""
+    """Measure a model folder on the recipe's evaluation sets, with each decoder it has; keep the figures."""
     from modelkit.description import record_evaluation
     from modelkit.evaluation import score_model, summary
     from modelkit.manifest import read_manifest
     from modelkit.verification import record_check
-    from speech.engine import Engine
+    from speech.engine import DECODERS, GREEDY, Engine
 
     if speech_dir is None:
         raise typer.BadParameter("--speech-dir is needed.")
-    engine = Engine.load(model)
-    for chosen in EVALUATION_SETS:
-        entries = read_manifest(speech_dir / chosen.manifest, chosen.speakers)
-        with _bar() as progress:
-            bar = progress.add_task(chosen.name, total=len(entries))
-            results = score_model(engine, entries, lambda p=progress, b=bar: p.advance(b))  # type: ignore[misc]
-        measured = summary(chosen.name, results, engine.decoder_name)
-        record_evaluation(model, measured)
-        console.print(f"{chosen.name}: WER {measured['wer']:.4f} CER {measured['cer']:.4f}")
+    for decoder in DECODERS if (model / "lm").is_dir() else (GREEDY,):
+        engine = Engine.load(model, decoder=decoder)
+        for chosen in EVALUATION_SETS:
+            entries = read_manifest(speech_dir / chosen.manifest, chosen.speakers)
+            with _bar() as progress:
+                bar = progress.add_task(f"{chosen.name}, {decoder}", total=len(entries))
+                results = score_model(engine, entries, lambda p=progress, b=bar: p.advance(b))  # type: ignore[misc]
+            measured = summary(chosen.name, results, decoder)
+            record_evaluation(model, measured)
+            console.print(f"{chosen.name}, {decoder}: WER {measured['wer']:.4f} CER {measured['cer']:.4f}")
     if sample is not None:
         record_check(model, sample)
 
@@ -239,7 +311,7 @@ def language_model(
     length: Annotated[int, typer.Option(min=2, max=5, help="Words of the longest n-gram.")] = 3,
     threshold: Annotated[
         float, typer.Option(help="Drop n-grams that change perplexity by a smaller part than this.")
-    ] = 1e-7,
+    ] = 1e-8,
 ) -> None:
     """Estimate the word n-gram model that beam search uses, from the recipe's texts. Takes a minute."""
     from training.language_model import build
@@ -258,13 +330,13 @@ def diagnose(
 ) -> None:
     """Phone and character errors of the checkpoint by corpus, in percent, the trained ones included."""
     from training.batches import Symbols
-    from training.checkpoint import Checkpoint, averaged_network
+    from training.checkpoint import averaged_network, newest
     from training.diagnosis import from_dev, groups_of, losses_of
     from training.store import Store
 
     store = Store(work / "store")
     symbols = Symbols.load(work / "store")
-    network = averaged_network(Checkpoint.load(work / "checkpoint.pt"))
+    network = averaged_network(newest(work))
     print(f"{'':36s} phone    sub    del    ins     char    sub    del    ins")
     for path in dev or []:
         print(losses_of(network, symbols, *from_dev(path.parent.name, path)))
@@ -272,22 +344,79 @@ def diagnose(
         print(losses_of(network, symbols, name, spoken))
 
 
+@app.command()
+def hours(
+    work: Work = WORK,
+    dev: Annotated[list[Path] | None, typer.Option(help="Manifest to measure on as well.")] = None,
+    part: Annotated[list[float] | None, typer.Option(help="Of the real clips. Repeatable.")] = None,
+    updates: Annotated[int, typer.Option(help="Of each run.")] = 1500,
+    width: Annotated[int, typer.Option(help="Channels of the encoder.")] = 96,
+    inner_blocks: Annotated[int, typer.Option(help="Encoder blocks at the halved frame rate.")] = 4,
+    threads: Annotated[int, typer.Option(min=1, help="Of the CPU's arithmetic.")] = DEFAULTS.threads,
+) -> None:
+    """Learning curve over hours of real speech: small networks on 1/8, 1/4, 1/2 and all of it."""
+    from training.heldout import from_manifest, from_store
+    from training.hours import learning_curve
+    from training.store import Store
+
+    settings = Settings(
+        updates=updates, real_share=0.67, width=width, inner_blocks=inner_blocks, threads=threads
+    )
+    watched = [
+        from_store(Store(work / "store")),
+        *(from_manifest(path.parent.name, path) for path in dev or []),
+    ]
+    parts = part or [0.125, 0.25, 0.5, 1.0]
+    rows = learning_curve(work, settings, parts, watched, lambda _, line: print(line, flush=True))
+    for row in rows:
+        console.print(f"{row['hours']:.1f} h  {row['set']}: WER {row['wer']:.3f} CER {row['cer']:.3f}")
+
+
 @app.command("all")
 def everything(
     work: Work = WORK,
     speech_dir: SpeechDir = SPEECH,
     out: Annotated[Path, typer.Option(help="Model folder to write.")] = MODEL,
-    updates: Annotated[int, typer.Option(help="The learning rate reaches zero here.")] = DEFAULTS.updates,
-    minutes: Annotated[float | None, typer.Option(help="Or here, by the clock, if that is sooner.")] = None,
+    hours_espeak: Annotated[float, typer.Option(help="About how many hours espeak-ng speaks.")] = 55.0,
+    hours_festival: Annotated[float, typer.Option(help="About how many hours Festival speaks.")] = 8.0,
+    updates: Annotated[int, typer.Option(help="Of the whole network.")] = DEFAULTS.updates,
+    minutes: Annotated[
+        float | None, typer.Option(help="Or so long, by the clock, if that is sooner.")
+    ] = None,
+    respell_updates: Annotated[int, typer.Option(help="Of the spelling part, by text.")] = COURSE.updates,
+    width: Annotated[int, typer.Option(help="Channels of the encoder.")] = DEFAULTS.width,
+    inner_blocks: Annotated[
+        int, typer.Option(help="Encoder blocks at the halved frame rate.")
+    ] = DEFAULTS.inner_blocks,
+    threads: Annotated[int, typer.Option(min=1, help="Of the CPU's arithmetic.")] = DEFAULTS.threads,
+    trials: Annotated[int, typer.Option(min=1, help="Settings of beam search to try.")] = 100,
     sample: Annotated[Path | None, typer.Option(help="Clip for `modelkit verify`.")] = SAMPLE,
 ) -> None:
-    """Prepare, train, export and evaluate the default model; goes on where it was stopped."""
+    """The default model from nothing: data, network, spelling, language model, tuning, figures.
+
+    Goes on where it was stopped.
+    """
+    from modelkit.__main__ import tune
+    from training.checkpoint import respelt
+
     if speech_dir is None or not speech_dir.is_dir():
         raise typer.BadParameter(f"There are no corpora at {speech_dir}: see docs/models.md.")
-    prepare(work=work, speech_dir=speech_dir)
     dev = [speech_dir / name for name in EXCLUDED_MANIFESTS]
-    train(work=work, dev=dev, resume=True, updates=updates, minutes=minutes)
+    prepare(work=work, speech_dir=speech_dir, hours_espeak=hours_espeak, hours_festival=hours_festival)
+    train(
+        work=work, dev=dev, resume=True, updates=updates, minutes=minutes, width=width,
+        inner_blocks=inner_blocks, threads=threads,
+    )  # fmt: skip
+    if respelt(work) is None:
+        respell(work=work, speech_dir=speech_dir, dev=dev, updates=respell_updates, threads=threads)
     export(work=work, out=out)
+    if not (work / "lm" / "language-model.json").exists():
+        language_model(speech_dir=speech_dir, out=work / "lm")
+    tuned_on = EVALUATION_SETS[0]
+    tune(
+        out, speech_dir / tuned_on.manifest, language_model=work / "lm", priors=speech_dir / PRIORS,
+        without=list(HELD_OUT_BOOKS), name=tuned_on.name, trials=trials,
+    )  # fmt: skip
     evaluate(model=out, speech_dir=speech_dir, sample=sample)
 
 

@@ -62,16 +62,50 @@ class Batch:
         return self._changed(lambda tensor: tensor.to(device, non_blocking=True))
 
 
+def with_real_share(
+    clips: Sequence[Clip], chosen: list[int], share: float, rng: np.random.Generator
+) -> list[int]:
+    """`chosen`, with so many synthetic clips left, at random, that real ones are `share` of the audio.
+
+    Repetitions count. All are left where that much is real anyway.
+    """
+    real = [i for i in chosen if clips[i].source not in SYNTHESISERS]
+    synthetic = [i for i in chosen if clips[i].source in SYNTHESISERS]
+    heard, spoken = (sum(clips[i].samples * clips[i].repeat for i in part) for part in (real, synthetic))
+    if not real or heard >= share * (heard + spoken):
+        return chosen
+    kept = round(len(synthetic) * heard * (1.0 - share) / (share * spoken))
+    return sorted([*real, *(synthetic[n] for n in rng.permutation(len(synthetic))[:kept])])
+
+
+def with_real_part(clips: Sequence[Clip], chosen: list[int], part: float, seed: int) -> list[int]:
+    """`chosen` with that part of the real clips; a larger part holds all of a smaller one."""
+    draws = np.random.default_rng([seed, 4]).random(len(clips))
+    return [i for i in chosen if clips[i].source in SYNTHESISERS or draws[i] < part]
+
+
 class Plan:
-    """The batches of a run: a warm start of clean short synthetic clips, then everything, epoch by epoch."""
+    """The batches of a run: a warm start of clean short synthetic clips, then everything, epoch by epoch.
+
+    Each epoch draws its synthetic clips anew so that at least `real_share` of its audio is real. Of the real
+    clips `real_part` is ever heard.
+    """
 
     def __init__(
-        self, clips: Sequence[Clip], seed: int, updates: int, warm_updates: int, seconds: float
+        self,
+        clips: Sequence[Clip],
+        seed: int,
+        updates: int,
+        warm_updates: int,
+        seconds: float,
+        real_share: float = 0.0,
+        real_part: float = 1.0,
     ) -> None:
         self._clips = clips
         self._budget = int(seconds * SAMPLE_RATE)
         self.warm_updates = warm_updates
         train = [i for i, c in enumerate(clips) if c.split == "train"]
+        train = with_real_part(clips, train, real_part, seed)
         easy = [i for i in train if clips[i].source == "synthetic" and clips[i].samples < 4 * SAMPLE_RATE]
         rng = np.random.default_rng([seed, 1])
         self.batches: list[list[Item]] = []
@@ -81,7 +115,8 @@ class Plan:
         epoch = 0
         while len(self.batches) < updates and train:
             rng = np.random.default_rng([seed, 2, epoch])
-            items: list[Item] = [(i,) for i in train for _ in range(clips[i].repeat)]
+            heard = with_real_share(clips, train, real_share, rng)
+            items: list[Item] = [(i,) for i in heard for _ in range(clips[i].repeat)]
             self.batches += self._pack(self._joined(items, rng), rng)
             epoch += 1
         del self.batches[updates:]

@@ -1,5 +1,6 @@
 """What the network makes, while it trains, of voices and books it does not train on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +72,11 @@ def measure(network: Network, symbols: Symbols, held_out: HeldOut, rows: int = 8
             log_probs, frames = network(pad_sequence(part, batch_first=True).to(device), lengths.to(device))
         best = log_probs.argmax(-1)
         heard += [text_of(best[i, : int(frames[i])].tolist(), symbols.characters) for i in range(len(part))]
+    return compared(held_out, heard)
+
+
+def compared(held_out: HeldOut, heard: Sequence[str]) -> Found:
+    """Corpus WER and CER of what was heard of each utterance."""
     pairs = list(zip(held_out.texts, heard, strict=True))
     words = corpus_errors(word_errors(told, made) for told, made in pairs)
     characters = corpus_errors(character_errors(told, made) for told, made in pairs)

@@ -130,12 +130,21 @@ def train(
     if resume and path.exists():
         saved = Checkpoint.load(path)
         network.load_state_dict(saved.weights)
-        optimiser.load_state_dict(saved.optimiser)
+        if saved.optimiser:  # a blend of runs has none
+            optimiser.load_state_dict(saved.optimiser)
         first, spent = saved.update, saved.seconds
         for name, weight in average.items():
             weight.copy_(saved.average[name])
     (work / "settings.json").write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
-    plan = Plan(store.clips, settings.seed, settings.updates, settings.warm_updates, settings.batch_seconds)
+    plan = Plan(
+        store.clips,
+        settings.seed,
+        settings.updates,
+        settings.warm_updates,
+        settings.batch_seconds,
+        settings.real_share,
+        settings.real_part,
+    )
     loader = DataLoader(
         BatchDataset(store, symbols, plan, settings.seed),
         batch_size=None,

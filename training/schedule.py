@@ -14,6 +14,8 @@ class Settings:
     ramp_updates: int = 200
     steady: float = 0.5
     batch_seconds: float = 60.0
+    real_share: float = 0.0
+    real_part: float = 1.0
     spelling_weight: float = 0.7
     weight_decay: float = 0.02
     average: float = 0.999
@@ -25,6 +27,29 @@ class Settings:
     inner_blocks: int = 8
     checkpoint_seconds: float = 180.0
     held_out_every: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How the spelling part alone is taught by text; the learning rate ends at zero.
+
+    Attributes:
+        sentences: in a batch.
+        synthetic_clips: of the store, to hear whole.
+        assembled: part of the sentences that nobody has spoken; the others are whole utterances.
+    """
+
+    updates: int = 4000
+    minutes: float | None = None
+    sentences: int = 40
+    peak: float = 1e-3
+    ramp_updates: int = 200
+    weight_decay: float = 0.02
+    average: float = 0.999
+    clip: float = 5.0
+    synthetic_clips: int = 2500
+    assembled: float = 0.7
+    seed: int = 7
 
 
 def done_part(update: int, seconds: float, settings: Settings) -> float:

@@ -242,7 +242,7 @@ class TestEngine:
         without = self.heard(engine, recording, Options())
         assert NAME not in without
         assert self.heard(engine, recording, Options(hotwords=(NAME, "GST"))) == f"नम {NAME} मन"
-        assert "cannot spell: GST" in caplog.text
+        assert "cannot spell: 1" in caplog.text
         assert self.heard(engine, recording, Options()) == without
 
     def test_they_ask_for_beam_search_where_the_model_decodes_greedily(

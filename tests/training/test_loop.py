@@ -6,6 +6,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.training.conftest import require
@@ -14,12 +15,21 @@ require("torch")
 
 import torch  # noqa: E402
 
-from training.batches import BatchDataset, Plan, Symbols, collapse, text_of  # noqa: E402
-from training.checkpoint import Checkpoint, averaged_network  # noqa: E402
+from training.batches import (  # noqa: E402
+    BatchDataset,
+    Plan,
+    Symbols,
+    collapse,
+    text_of,
+    with_real_part,
+    with_real_share,
+)
+from training.checkpoint import Checkpoint, averaged_network, blended  # noqa: E402
 from training.curve import draw  # noqa: E402
 from training.device import chosen_device, keep_loading, loaders_for  # noqa: E402
 from training.diagnosis import groups_of, losses_of  # noqa: E402
 from training.heldout import from_store, measure  # noqa: E402
+from training.hours import learning_curve  # noqa: E402
 from training.loop import Stopped, train  # noqa: E402
 from training.masking import blurred, hidden, warped  # noqa: E402
 from training.schedule import Settings, done_part, learning_rate  # noqa: E402
@@ -210,3 +220,53 @@ def test_a_run_starts_from_given_weights(store: Path) -> None:
 def test_without_a_store_the_error_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="prepare"):
         train(tmp_path, SETTINGS, [], False, None, lambda *_: None)
+
+
+def test_synthetic_clips_are_left_out_until_so_much_is_real(store: Path) -> None:
+    clips = Store(store / "store").clips
+    train = [i for i, c in enumerate(clips) if c.split == "train"]
+
+    def real_share(chosen: list[int]) -> float:
+        sizes = [clips[i].samples * clips[i].repeat for i in chosen]
+        real = [s for i, s in zip(chosen, sizes, strict=True) if clips[i].source != "synthetic"]
+        return sum(real) / sum(sizes)
+
+    kept = with_real_share(clips, train, 0.8, np.random.default_rng(1))
+    assert real_share(train) < 0.75 < real_share(kept) < 0.9
+    assert [i for i in kept if clips[i].source != "synthetic"] == [
+        i for i in train if clips[i].source != "synthetic"
+    ]
+    assert with_real_share(clips, train, 0.2, np.random.default_rng(1)) == train
+    assert all(
+        clips[i].source != "synthetic" for i in with_real_share(clips, train, 1.0, np.random.default_rng(1))
+    )
+    epochs = Plan(clips, 7, 40, 0, 8.0, 0.8).batches
+    assert {i for batch in epochs for item in batch for i in item} == set(train)
+
+
+def test_a_learning_curve_hears_more_and_more(store: Path) -> None:
+    opened = Store(store / "store")
+    held_out = from_store(opened)
+    rows = learning_curve(store, replace(SETTINGS, updates=3), [1.0, 0.5], [held_out], lambda *_: None)
+    assert [row["part"] for row in rows] == [0.5, 1.0]
+    assert 0 < rows[0]["hours"] < rows[1]["hours"]
+    assert (store / "hours" / "hours.png").read_bytes()[:4] == b"\x89PNG"
+    assert len((store / "hours" / "hours.tsv").read_text(encoding="utf-8").splitlines()) == 3
+    real = [i for i, c in enumerate(opened.clips) if c.source != "synthetic"]
+    small, large = (set(with_real_part(opened.clips, real, part, 7)) for part in (0.3, 0.6))
+    assert small < large < set(real)
+
+
+def test_a_blend_is_the_mean_of_its_runs(store: Path, tmp_path: Path) -> None:
+    first = Checkpoint.load(train(store, SETTINGS, [], False, None, lambda *_: None))
+    second = Checkpoint.load(train(store, replace(SETTINGS, updates=8), [], True, None, lambda *_: None))
+    made = blended([first, second])
+    made.save(tmp_path / "blend.pt")
+    made = Checkpoint.load(tmp_path / "blend.pt")
+    assert made.update == 14
+    for name, weight in made.average.items():
+        assert torch.allclose(weight, (first.average[name] + second.average[name]) / 2, atol=1e-6)
+    averaged_network(made)
+    other = train(store, replace(SETTINGS, width=32), [], False, None, lambda *_: None)
+    with pytest.raises(ValueError, match="same network"):
+        blended([first, Checkpoint.load(other)])

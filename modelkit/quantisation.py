@@ -1,0 +1,49 @@
+"""An 8-bit graph beside the 32-bit one: a third of the size, less CPU.
+
+Weights become int8 when the file is written and activations while it runs (ONNX Runtime's dynamic
+quantisation). Features stay as they are: spectra span more decades than eight bits hold.
+"""
+
+import tempfile
+from pathlib import Path
+
+import onnx
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from modelkit.description import read_description, write_description
+
+QUANTISED = "model.int8.onnx"
+
+
+def feature_nodes(model: onnx.ModelProto) -> set[str]:
+    """Names of the nodes that a logarithm depends on: those of the features, when they are in the graph."""
+    makers = {output: node for node in model.graph.node for output in node.output}
+    waiting = [node for node in model.graph.node if node.op_type == "Log"]
+    found: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if node.name not in found:
+            found.add(node.name)
+            waiting += [makers[name] for name in node.input if name in makers]
+    return found
+
+
+def quantise(folder: Path) -> Path:
+    """Writes `QUANTISED` into a model folder and names it in model.json; returns its path."""
+    target = folder / QUANTISED
+    with tempfile.TemporaryDirectory() as temporary:
+        folded = Path(temporary) / "folded.onnx"
+        quant_pre_process(folder / "model.onnx", folded, skip_symbolic_shape=True)
+        features = feature_nodes(onnx.load(folded))
+        made = Path(temporary) / QUANTISED
+        quantize_dynamic(
+            folded,
+            made,
+            op_types_to_quantize=["MatMul"],
+            nodes_to_exclude=sorted(features),
+            weight_type=QuantType.QInt8,
+        )
+        target.write_bytes(made.read_bytes())
+    write_description(folder, read_description(folder))
+    return target
