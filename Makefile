@@ -8,7 +8,7 @@ TORCH := 2.13.0
 # With glibc's malloc, training on the CPU spends most of its time in page faults (Debian: libjemalloc2).
 JEMALLOC := $(firstword $(wildcard /usr/lib/*/libjemalloc.so.2))
 
-.PHONY: help setup demo test lint format bench faults fuzz compose-test model lock clean
+.PHONY: help setup demo test lint audit format bench faults fuzz compose-test model lock clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -28,10 +28,14 @@ demo: setup ## start everything, transcribe samples/, show text and pictures, st
 test: setup ## all tests, on real Redis, SQLite and Postgres that start by themselves
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy and the audit of the dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python deploy/audit.py
+
+audit: setup ## hashes, licences and known vulnerabilities of all locked dependencies
+	$(BIN)/python deploy/audit.py $(ARGS)
 
 format: setup ## let ruff put the code into form
 	$(BIN)/ruff check --fix .

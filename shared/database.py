@@ -79,7 +79,16 @@ def _outage_named() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable("The database connection was lost. Try again in a moment.") from error
+        _drop_detail(error)
         raise
+
+
+def _drop_detail(error: DBAPIError) -> None:
+    """Postgres quotes the row that it refuses; the error may go into a log, and people's words must not."""
+    primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+    if error.orig is not None and primary is not None:
+        error.args = tuple(str(part).replace(str(error.orig), primary) for part in error.args)
+        error.orig.args = (primary,)
 
 
 def _is_disk_full(error: OperationalError) -> bool:
@@ -90,6 +99,7 @@ def _is_disk_full(error: OperationalError) -> bool:
 def _postgres_engine(url: str, pool_size: int) -> Engine:
     return create_engine(
         url,
+        hide_parameters=True,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
@@ -104,6 +114,7 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,
+        hide_parameters=True,  # an error's text goes into the log, and people's words must not
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=SQLITE_BUSY_SECONDS * 2,

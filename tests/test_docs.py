@@ -5,9 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
 
+import worker.metrics
 from api.app import create_app
+from api.metrics import Metrics
+from migrations.schema import upgrade
 from shared import errors
+from shared.database import Database
 from shared.settings import Settings
 from speech.errors import SpeechError
 
@@ -59,3 +64,47 @@ def test_the_error_rates_are_those_of_the_shipped_model(name: str) -> None:
     for entry in of_dev:
         for rate in ("wer", "cer"):
             assert f"{100 * entry[rate]:.1f}" in text, (entry["decoder"], rate)
+
+
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def test_every_alert_has_its_section() -> None:
+    rules = (ROOT / "deploy" / "prometheus" / "rules.yml").read_text(encoding="utf-8")
+    sections = re.findall(r"^### (Shrutlekh\w+)\n\n(\S[^\n]{60,})", OPERATIONS, re.M)
+    assert [name for name, _ in sections] == re.findall(r"- alert: (\w+)", rules)
+
+
+def test_every_metric_is_documented_with_its_type_and_labels(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    database = Database(f"sqlite:///{tmp_path / 'shrutlekh.db'}")
+    upgrade(database)
+    in_api = Metrics()
+    in_api.watch(settings, database)
+    collectors = [one for module in (vars(worker.metrics), vars(in_api)) for one in module.values()]
+    wrappers = [one for one in collectors if isinstance(one, MetricWrapperBase)]
+    in_code = {
+        (family.name, family.type, tuple(one._labelnames)) for one in wrappers for family in one.describe()
+    }
+    known = {name for name, _, _ in in_code}
+    in_code |= {
+        (
+            family.name,
+            family.type,
+            tuple(sorted({name for sample in family.samples for name in sample.labels})),
+        )
+        for family in in_api.registry.collect()
+        if family.name not in known
+    }
+    database.close()
+    rows = re.findall(r"^\| `(shrutlekh_\w+)` \| (\w+) \|([^|]*)\|", OPERATIONS, re.M)
+    documented = {
+        (
+            name.removesuffix("_total") if kind == "counter" else name,
+            kind,
+            tuple(re.findall(r"`(\w+)`", labels)),
+        )
+        for name, kind, labels in rows
+    }
+    assert len(documented) == len(rows)
+    assert documented == in_code

@@ -1,15 +1,16 @@
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text, update
-from sqlalchemy.exc import DatabaseError, StatementError
+from sqlalchemy import insert, text, update
+from sqlalchemy.exc import DatabaseError, IntegrityError, StatementError
 
 from shared.database import Database
 from shared.errors import DatabaseUnavailable
-from shared.tables import Job, UtcDateTime
+from shared.tables import Job, SegmentRow, UtcDateTime
 
 
 def test_writers_wait_for_their_turn(database: Database) -> None:
@@ -83,3 +84,20 @@ def test_times_are_utc_in_and_out(database: Database) -> None:
 def test_a_naive_time_never_reaches_the_database(database: Database) -> None:
     with pytest.raises(StatementError, match="naive"), database.write() as session:
         session.execute(update(Job).values(created_at=datetime(2026, 1, 1)))
+
+
+def test_an_error_does_not_tell_what_was_to_be_stored(database: Database) -> None:
+    job = uuid.uuid4()
+    row = {
+        "job_id": job,
+        "position": 0,
+        "start_seconds": 2.0,
+        "end_seconds": 1.0,
+        "text": "गोपनीय",
+        "words": [],
+    }
+    with pytest.raises(IntegrityError) as caught, database.write() as session:
+        session.execute(insert(SegmentRow).values(row))
+    assert "segments" in str(caught.value)
+    assert "गोपनीय" not in str(caught.value)
+    assert str(job) not in str(caught.value)
