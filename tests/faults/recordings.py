@@ -59,6 +59,7 @@ def expected(engine: Engine, path: Path) -> list[dict[str, Any]]:
             {
                 "start": round(segment.start, 3),
                 "end": round(segment.end, 3),
+                "channel": segment.channel,
                 "text": segment.text,
                 "confidence": None if segment.confidence is None else round(segment.confidence, 4),
                 "words": [
