@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "a-key-that-nobody-else-should-see"
 NAME = "मुलाक़ात.wav"
 HOTWORD = "देहरादून"
+CLIENT = "newsroom-of-somebody"
 FROM_A_SIGNAL_HANDLER = "worker: Warm shutdown (MainProcess)"  # Celery's, where no logger may be used
 
 
@@ -27,7 +28,7 @@ def test_lines_are_json_with_the_jobs_id_and_nothing_private(tmp_path: Path) -> 
         good = http.post(
             "/v1/jobs",
             files={"file": (NAME, (ROOT / "samples" / "rain.wav").read_bytes())},
-            data={"hotwords": HOTWORD},
+            data={"hotwords": HOTWORD, "client": CLIENT},
             headers={"Idempotency-Key": KEY},
         ).json()
         bad = http.post("/v1/jobs", files={"file": (NAME, b"no audio")}).json()
@@ -54,5 +55,5 @@ def test_lines_are_json_with_the_jobs_id_and_nothing_private(tmp_path: Path) -> 
         assert (events[0], events[-1]) == ("job_started", end)
     text = json.dumps(lines, ensure_ascii=False)
     assert words
-    for private in (*words, KEY, NAME, HOTWORD):
+    for private in (*words, KEY, NAME, HOTWORD, CLIENT):
         assert private not in text, private
