@@ -3,13 +3,15 @@
 import base64
 import binascii
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import ScalarSelect, delete, func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, ScalarSelect, TextClause, delete, func, select, tuple_
+from sqlalchemy.orm import QueryableAttribute, Session
 
+from shared.database import Database
 from shared.errors import InvalidRequest, JobNotFound
 from shared.tables import QUEUED, Job, JobStatus, SegmentRow, WaveformRow
 from shared.turns import ORDER
@@ -118,6 +120,31 @@ def waveform_png(session: Session, job_id: uuid.UUID) -> bytes | None:
 def waveform_peaks(session: Session, job_id: uuid.UUID) -> dict[str, object] | None:
     """The peaks of a job's recording in audiowaveform's JSON format, if they were made."""
     return session.scalar(select(WaveformRow.peaks).where(WaveformRow.job_id == job_id))
+
+
+def files_of(
+    database: Database,
+    wanted: ColumnElement[bool] | TextClause,
+    order: Sequence[QueryableAttribute[Any]],
+    at_once: int,
+) -> Iterator[tuple[uuid.UUID, str]]:
+    """Ids and file keys of the jobs that ``wanted`` names, in ``order``, ``at_once`` in each transaction.
+
+    ``order`` must tell any two jobs apart. What changes meanwhile may be missed, or seen as it was.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer.
+    """
+    query = select(Job.id, Job.file_key, *order).where(wanted).order_by(*order).limit(at_once)
+    behind = query
+    while True:
+        with database.read() as session:
+            rows = session.execute(behind).all()
+        for row in rows:
+            yield row[0], row[1]
+        if len(rows) < at_once:
+            return
+        behind = query.where(tuple_(*order) > tuple_(*rows[-1][2:]))
 
 
 def erase(session: Session, job: Job) -> None:

@@ -30,10 +30,8 @@ def main() -> None:
     ceiling = within_container(settings.worker_memory_bytes, share.processes)
     settings = settings.model_copy(update={"worker_memory_bytes": ceiling})
     try:
-        exposition.serve(settings.host, settings.worker_metrics_port)
+        exposition.serve_or_exit(settings.host, settings.worker_metrics_port)
         worked = Worker(settings, share).run()
-    except OSError as error:
-        sys.exit(f"Port {settings.worker_metrics_port} for metrics can't be opened: {error}")
     finally:
         exposition.stop_sharing()
     if not worked:

@@ -7,7 +7,8 @@ import errno
 import sys
 from pathlib import Path
 
-CGROUP = Path("/sys/fs/cgroup")
+from worker.cpus import CGROUP
+
 PART_OF_THE_CONTAINER = 0.9
 """Of a container's memory for all processes together; the rest is the parent's and the page cache's."""
 
@@ -20,14 +21,20 @@ def within_container(limit: int, processes: int, cgroup: Path = CGROUP) -> int:
 
     0 is no limit, in and out; a container without a limit changes nothing (cgroup version 2 or 1).
     """
-    allowed = _container_bytes(cgroup)
+    allowed = container_bytes(cgroup)
     if allowed is None:
         return limit
-    share = int(allowed * PART_OF_THE_CONTAINER / processes)
+    share = share_of(allowed, processes)
     return min(limit, share) if limit else share
 
 
-def _container_bytes(cgroup: Path) -> int | None:
+def share_of(memory: int, processes: int) -> int:
+    """Bytes for each of ``processes`` that have ``memory`` to themselves."""
+    return int(memory * PART_OF_THE_CONTAINER / processes)
+
+
+def container_bytes(cgroup: Path = CGROUP) -> int | None:
+    """Memory of the container that this process is in; None outside of any, or where it has no limit."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
             limit = int((cgroup / name).read_text())

@@ -6,6 +6,7 @@ prometheus-client's multiprocess mode. What a process counted stays in the sum w
 
 import os
 import shutil
+import sys
 import tempfile
 from typing import Final
 
@@ -17,11 +18,11 @@ def share_counts() -> None:
     os.environ[_FOLDER] = tempfile.mkdtemp(prefix="shrutlekh-metrics-")
 
 
-def serve(host: str, port: int) -> None:
+def serve_or_exit(host: str, port: int) -> None:
     """Answer on ``/metrics`` from a thread; port 0 serves nothing.
 
     Raises:
-        OSError: the port is taken.
+        SystemExit: the port cannot be opened; it says so.
     """
     if not port:
         return
@@ -32,7 +33,10 @@ def serve(host: str, port: int) -> None:
     if _FOLDER in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    start_http_server(port, host, registry)
+    try:
+        start_http_server(port, host, registry)
+    except OSError as error:
+        sys.exit(f"Port {port} for metrics can't be opened: {error}")
 
 
 def stop_sharing() -> None:

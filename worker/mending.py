@@ -8,13 +8,13 @@ from typing import TypeVar
 
 import structlog
 from redis import Redis
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 
 from shared.changes import announce
 from shared.database import Database
 from shared.errors import FILE_MISSING, IllegalTransition, JobNotFound
 from shared.files import FileStore
-from shared.jobs import get_job
+from shared.jobs import files_of, get_job
 from shared.lifecycle import Event, transition
 from shared.tables import QUEUED, Job, JobStatus
 from shared.turns import ORDER
@@ -61,21 +61,9 @@ class Mender:
 
     def fail_without_file(self) -> int:
         """Fail the queued jobs whose file is gone; the number of them."""
-        gone = (job_id for job_id, key in self._queued() if not self._files.path(key).is_file())
+        queued = files_of(self._database, QUEUED, ORDER, AT_ONCE)
+        gone = (job_id for job_id, key in queued if not self._files.path(key).is_file())
         return sum(self._fail(job_id) for job_id in gone)
-
-    def _queued(self) -> Iterator[tuple[uuid.UUID, str]]:
-        """Queued jobs and their files' keys, in the order of the queue."""
-        query = select(*ORDER, Job.file_key).where(QUEUED).order_by(*ORDER).limit(AT_ONCE)
-        behind = query
-        while True:
-            with self._database.read() as session:
-                rows = session.execute(behind).all()
-            for row in rows:
-                yield row.id, row.file_key
-            if len(rows) < AT_ONCE:
-                return
-            behind = query.where(tuple_(*ORDER) > tuple_(*rows[-1][:3]))
 
     def _fail(self, job_id: uuid.UUID) -> bool:
         try:

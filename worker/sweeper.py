@@ -5,7 +5,6 @@ is a conditional update.
 """
 
 import signal
-import sys
 import threading
 import time
 import uuid
@@ -104,10 +103,7 @@ def main() -> None:
     """Sweep until SIGTERM or SIGINT."""
     settings = Settings()
     configure_logging(settings.log_level)
-    try:
-        exposition.serve(settings.host, settings.sweeper_metrics_port)
-    except OSError as error:
-        sys.exit(f"Port {settings.sweeper_metrics_port} for metrics can't be opened: {error}")
+    exposition.serve_or_exit(settings.host, settings.sweeper_metrics_port)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

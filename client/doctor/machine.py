@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 NEEDED_PYTHON = (3, 11)
 ENOUGH_FILES = 1024
-CGROUP = Path("/sys/fs/cgroup")
-CEILINGS = ("memory.max", "memory/memory.limit_in_bytes")  # of control groups version 2 and 1
 # What begins with SHRUTLEKH_ and is no setting of the service.
 OTHER_VARIABLES = frozenset(
     {"SHRUTLEKH_URL", "SHRUTLEKH_ENV_FILE", "SHRUTLEKH_SPEECH_DIR", "SHRUTLEKH_DOCKER_KIT"}
@@ -79,7 +77,7 @@ def open_files(_: "Installation") -> Finding:
 def memory(installation: "Installation") -> Finding:
     """Do the ceilings of all worker processes fit into the memory?"""
     from worker.ceiling import within_container
-    from worker.cpus import share_out, usable_cpus
+    from worker.cpus import CGROUP, share_out, usable_cpus
 
     available = memory_bytes(CGROUP)
     if available is None:
@@ -104,22 +102,20 @@ def memory(installation: "Installation") -> Finding:
 
 def memory_bytes(cgroup: Path) -> int | None:
     """Memory that this process's machine or container has; None where it cannot be told."""
-    limits = []
+    from worker.ceiling import container_bytes
+
     try:
-        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
         return None
-    for name in CEILINGS:
-        try:
-            limits.append(int((cgroup / name).read_text()))
-        except (OSError, ValueError):  # no such version, or "max"
-            continue
-    return min(limits)
+    return min(machine, container_bytes(cgroup) or machine)
 
 
 def _share(available: int, count: int) -> int:
-    """Nine tenths of the memory in equal parts, in whole MiB."""
-    return int(available * 0.9 / count) // MIB * MIB
+    """What a container of so much memory gives to each process, in whole MiB."""
+    from worker.ceiling import share_of
+
+    return share_of(available, count) // MIB * MIB
 
 
 CHECKS = (

@@ -107,20 +107,10 @@ def _keeps_file() -> "ColumnElement[bool]":
 
 def _kept(installation: "Installation") -> Iterator[tuple[uuid.UUID, str]]:
     """Jobs whose file is kept, with its key, a batch at a time."""
-    from sqlalchemy import select
-
+    from shared.jobs import files_of
     from shared.tables import Job
 
-    query = select(Job.id, Job.file_key).where(_keeps_file()).order_by(Job.id).limit(AT_ONCE)
-    behind = query
-    while True:
-        with installation.database.read() as session:
-            rows = session.execute(behind).all()
-        for row in rows:
-            yield row.id, row.file_key
-        if len(rows) < AT_ONCE:
-            return
-        behind = query.where(Job.id > rows[-1].id)
+    return files_of(installation.database, _keeps_file(), (Job.id,), AT_ONCE)
 
 
 CHECKS = (

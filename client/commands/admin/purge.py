@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from client.commands.admin.documents import size
 from client.commands.admin.selection import Client, Codes, FinalName, Selection, age
 from client.commands.options import DataFolder
 
@@ -54,7 +55,7 @@ def purge(
         rows = _counts(installation, chosen)
         total = sum(row.jobs for row in rows)
         for row in rows:
-            typer.echo(f"{row.status.value}: {_jobs(row.jobs)}, recordings of {_size(row.bytes)}")
+            typer.echo(f"{row.status.value}: {_jobs(row.jobs)}, recordings of {size(row.bytes)}")
         if total == 0:
             typer.echo("Nothing to erase.")
         elif yes:
@@ -96,9 +97,3 @@ def _erase(installation: "Installation", chosen: "list[ColumnElement[bool]]", to
 
 def _jobs(count: int) -> str:
     return f"{count:,} job{'' if count == 1 else 's'}"
-
-
-def _size(count: int) -> str:
-    from client.commands.admin.documents import size
-
-    return size(count)
