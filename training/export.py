@@ -105,14 +105,16 @@ def initial_weights(folder: Path, symbols: Symbols, settings: Settings) -> dict[
     """The weights of a model folder to go on training from.
 
     The run's phones may be others than the model's: what was learnt of a phone goes with its symbol, and a
-    new phone starts as unlikely.
+    new phone starts as unlikely. The run may have more inner blocks: see `deepened`.
 
     Raises:
         ValueError: the network or the characters differ, and the weights would mean something else.
     """
     graph = Graph.load(folder / "model.onnx")
     wanted = network_config(symbols, settings)
-    if replace(graph.config, phones=wanted.phones) != wanted:
+    added = wanted.inner_blocks - graph.config.inner_blocks
+    grown = replace(graph.config, phones=wanted.phones, inner_blocks=wanted.inner_blocks)
+    if added < 0 or grown != wanted:
         raise ValueError(
             f"{folder} is the network {graph.config.as_dict()}, this run's is {wanted.as_dict()}."
         )
@@ -121,7 +123,7 @@ def initial_weights(folder: Path, symbols: Symbols, settings: Settings) -> dict[
     old = {phone: index for index, phone in enumerate(graph.phones)}
     known = [(new, old[phone]) for new, phone in enumerate(symbols.phones) if phone in old]
     new_rows, old_rows = [pair[0] for pair in known], [pair[1] for pair in known]
-    weights = dict(graph.weights)
+    weights = deepened(graph.weights, Network(wanted).state_dict(), graph.config.inner_blocks)
     weight, bias = weights["phone_head.weight"], weights["phone_head.bias"]
     weights["phone_head.weight"] = weight.new_zeros(wanted.phones, weight.shape[1])
     weights["phone_head.bias"] = bias.new_full((wanted.phones,), float(bias.min()))
@@ -133,6 +135,27 @@ def initial_weights(folder: Path, symbols: Symbols, settings: Settings) -> dict[
     weights["spelling_in.weight"] = spelt.new_zeros(spelt.shape[0], wanted.phones)
     weights["spelling_in.weight"][:, new_rows] = spelt[:, old_rows]
     return weights
+
+
+def deepened(weights: dict[str, Tensor], fresh: dict[str, Tensor], blocks: int) -> dict[str, Tensor]:
+    """`weights` of a network of so many inner blocks with those that `fresh` has more of behind them.
+
+    A new block's branches add nothing at first, and its last norm is that of the block before it, so that the
+    network begins nearly where the smaller one stood. T. Chen et al., "Net2Net" (ICLR 2016), the idea.
+    """
+    made = dict(weights)
+    last = f"inner.blocks.{blocks - 1}.norm."
+    for name, weight in fresh.items():
+        parts = name.split(".")
+        if parts[:2] != ["inner", "blocks"] or int(parts[2]) < blocks:
+            continue
+        if parts[3] == "norm":
+            made[name] = weights[last + parts[4]].clone()
+        elif parts[4] in ("down", "out"):
+            made[name] = weight.new_zeros(weight.shape)
+        else:
+            made[name] = weight
+    return made
 
 
 def described(checkpoint: Checkpoint, symbols: Symbols, command: str) -> dict[str, Any]:

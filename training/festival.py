@@ -12,15 +12,24 @@ _SETUP = """(voice_hindi_NSK_diphone)
 (set! int_tone_cart_tree '((NONE)))
 (Parameter.set 'Int_Method Intonation_Tree)
 """
+# Without its lexicon the voice loads, and says nothing.
+_TRIAL = "नमस्ते"
+_LACKING = "Festival speaks no Hindi here: are festival, festival-hi and festvox-hi-nsk installed?"
 
 
 class Festival:
-    """Needs the system packages festival and festvox-hi-nsk."""
+    """Needs the system packages festival, festival-hi and festvox-hi-nsk.
+
+    Raises:
+        RuntimeError: Festival does not speak Hindi here.
+    """
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="festival-")
         self._wav = Path(self._folder.name) / "spoken.wav"
         self._start()
+        if self.synthesise(_TRIAL, 1.0) is None:
+            raise RuntimeError(_LACKING)
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
@@ -32,7 +41,7 @@ class Festival:
             encoding="utf-8",
         )
         if not self._tell(_SETUP):
-            raise RuntimeError("Festival ended: are festival and festvox-hi-nsk installed?")
+            raise RuntimeError(_LACKING)
 
     def _tell(self, commands: str) -> bool:
         """Run Scheme commands; False when Festival did not live to the end of them."""

@@ -15,6 +15,7 @@ import soxr
 from training import recipe
 from training.espeak import Espeak
 from training.festival import Festival
+from training.letters import READ_BY_LETTERS, ipa_of
 from training.phones import inventory, phones_of
 from training.spelling import BLANK, CHARACTERS, WORD_GAP, text_key, training_text
 from training.store import StoreWriter
@@ -65,7 +66,7 @@ def real_tasks(manifest: Path, repeat: int, held_out: Iterable[str], forbidden: 
     tasks = []
     for row in read_manifest(manifest):
         language = row["language"]
-        if language not in recipe.SPOKEN_BY_ESPEAK:
+        if language not in recipe.SPOKEN_BY_ESPEAK | READ_BY_LETTERS:
             continue
         speaker = row.get("speaker") or ""
         split = "held-out" if speaker in books else "train"
@@ -185,6 +186,13 @@ def _spoken(task: Task, espeak: Espeak) -> tuple[np.ndarray, int, str] | None:
     return spoken.astype(np.float32) / 32768.0, espeak.sample_rate, f"espeak-{variant or 'plain'}"
 
 
+def _ipa(task: Task, espeak: Espeak) -> str:
+    if task.language in READ_BY_LETTERS:
+        return ipa_of(task.text, task.language)
+    espeak.set_voice(recipe.ESPEAK_VOICES.get(task.language, task.language))
+    return espeak.ipa(task.text)
+
+
 def make(task: Task) -> Made | None:
     """Decode or speak one clip and phonemise its text; None when it cannot be used."""
     global _ESPEAK
@@ -205,8 +213,7 @@ def make(task: Task) -> Made | None:
     seconds = len(audio) / recipe.SAMPLE_RATE
     if not recipe.MIN_SECONDS <= seconds <= recipe.MAX_SECONDS:
         return None
-    espeak.set_voice(recipe.ESPEAK_VOICES.get(task.language, task.language))
-    phones = tuple(phones_of(espeak.ipa(task.text), task.language))
+    phones = tuple(phones_of(_ipa(task, espeak), task.language))
     if not phones or len(phones) > 25 * seconds:
         return None
     return Made(task, (np.clip(audio, -1, 1) * 32767).astype(np.int16), phones)

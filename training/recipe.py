@@ -19,11 +19,11 @@ class Corpus:
 
 
 CORPORA = (
-    Corpus("reader-hi/pages.tsv", 60),
-    Corpus("reader-hi/words.tsv", 25),
-    Corpus("cv-multilingual/manifest.tsv", 8),
-    Corpus("other/ml-msc/manifest.tsv", 10),
-    Corpus("other/kn-ajhalthor/manifest.tsv", 6),
+    Corpus("reader-hi/pages.tsv", 25),
+    Corpus("reader-hi/words.tsv", 10),
+    Corpus("cv-multilingual/manifest.tsv", 3),
+    Corpus("other/ml-msc/manifest.tsv", 4),
+    Corpus("other/kn-ajhalthor/manifest.tsv", 3),
     Corpus("other/sw-robotutor/manifest.tsv"),
     Corpus("other/en-robotutor/manifest.tsv"),
     Corpus("other/sw-categitau/manifest.tsv"),
@@ -31,7 +31,7 @@ CORPORA = (
 )
 
 # Languages near to Hindi in sound are heard more often than their hours would give them.
-LANGUAGE_REPEAT = {"pa-IN": 8, "or": 8, "as": 7, "ta": 4}
+LANGUAGE_REPEAT = {"pa-IN": 3, "or": 3, "as": 3, "dv": 3, "ta": 2}
 
 # Whose real voices stand for Hindi's while the spelling part is taught by text, and how often.
 SPOKEN_LIKE_HINDI = {"hi": 2.0, "pa-IN": 2.0, "ml": 2.0, "or": 1.5, "as": 1.5, "ta": 1.0, "kn": 1.0}

@@ -14,7 +14,7 @@ class Settings:
     ramp_updates: int = 200
     steady: float = 0.5
     batch_seconds: float = 60.0
-    real_share: float = 0.0
+    real_share: float = 0.8
     real_part: float = 1.0
     spelling_weight: float = 0.7
     weight_decay: float = 0.02
@@ -24,7 +24,7 @@ class Settings:
     threads: int = 2
     device: str = "auto"
     width: int = 160
-    inner_blocks: int = 8
+    inner_blocks: int = 12
     checkpoint_seconds: float = 180.0
     held_out_every: int = 1000
 

@@ -132,8 +132,24 @@ def test_training_goes_on_from_a_model_with_other_phones(tmp_path: Path) -> None
     assert not weights["spelling_in.weight"][:, 2].any()
     with pytest.raises(ValueError, match="network"):
         initial_weights(tmp_path / "tiny", other, Settings(width=32))
+    with pytest.raises(ValueError, match="network"):
+        initial_weights(tmp_path / "tiny", other, Settings(width=16, inner_blocks=0))
     with pytest.raises(ValueError, match="characters"):
         initial_weights(tmp_path / "tiny", Symbols(PHONES, [BLANK] * len(SYMBOLS.characters), {}), settings)
+
+
+def test_a_deeper_network_begins_nearly_where_the_smaller_one_stood(tmp_path: Path) -> None:
+    config = replace(TINY, heads=4, kernel=15, subsampling_channels=32, spelling_width=128, spelling_blocks=2)
+    network = made(config)
+    write_folder(network, SYMBOLS, tmp_path / "tiny", {"max_segment_seconds": 16.0})
+    torch.manual_seed(3)
+    weights = initial_weights(tmp_path / "tiny", SYMBOLS, Settings(width=16, inner_blocks=3))
+    deeper = Network(replace(config, inner_blocks=3)).eval()
+    fresh = run(deeper, *batch())
+    deeper.load_state_dict(weights)
+    expected = run(network, *batch())
+    assert worst(run(deeper, *batch()), expected) < 0.1
+    assert worst(fresh, expected) > 1.0
 
 
 def test_the_shipped_graph_equals_pytorch_with_its_weights() -> None:
