@@ -188,11 +188,19 @@ def train(
 def blend(
     run: Annotated[list[Path], typer.Option(help="Work folder of a finished run. Give two or more.")],
     work: Annotated[Path, typer.Option(help="Work folder to make, with the first run's store.")],
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Model folder that the runs began from, as one run more.")
+    ] = None,
 ) -> None:
     """Average the weights of several runs that began alike, such as one and the one that went on from it."""
+    from training.batches import Symbols
     from training.checkpoint import Checkpoint, blended
+    from training.export import as_checkpoint
 
-    made = blended([Checkpoint.load(folder / "checkpoint.pt") for folder in run])
+    runs = [Checkpoint.load(folder / "checkpoint.pt") for folder in run]
+    symbols = Symbols.load(run[0] / "store")
+    runs += [as_checkpoint(folder, symbols, runs[0]) for folder in model or []]
+    made = blended(runs)
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "store").exists():
         (work / "store").symlink_to((run[0] / "store").resolve())

@@ -101,20 +101,37 @@ class Graph:
         return network
 
 
-def initial_weights(folder: Path, symbols: Symbols, settings: Settings) -> dict[str, Tensor]:
+def as_checkpoint(folder: Path, symbols: Symbols, run: Checkpoint) -> Checkpoint:
+    """A model folder as the first update of `run`, which began from it.
+
+    Blocks that the run has added have its own weights, but add nothing.
+
+    Raises:
+        ValueError: as `initial_weights`.
+    """
+    config = run.config
+    settings = Settings(width=config.width, inner_blocks=config.inner_blocks)
+    weights = initial_weights(folder, symbols, settings, run.average)
+    return Checkpoint(config, 0, weights, weights, {}, 0.0)
+
+
+def initial_weights(
+    folder: Path, symbols: Symbols, settings: Settings, added: dict[str, Tensor] | None = None
+) -> dict[str, Tensor]:
     """The weights of a model folder to go on training from.
 
     The run's phones may be others than the model's: what was learnt of a phone goes with its symbol, and a
-    new phone starts as unlikely. The run may have more inner blocks: see `deepened`.
+    new phone starts as unlikely. The run may have more inner blocks: see `deepened`, which takes them from
+    `added`, at random where that is not given.
 
     Raises:
         ValueError: the network or the characters differ, and the weights would mean something else.
     """
     graph = Graph.load(folder / "model.onnx")
     wanted = network_config(symbols, settings)
-    added = wanted.inner_blocks - graph.config.inner_blocks
+    fewer = wanted.inner_blocks < graph.config.inner_blocks
     grown = replace(graph.config, phones=wanted.phones, inner_blocks=wanted.inner_blocks)
-    if added < 0 or grown != wanted:
+    if fewer or grown != wanted:
         raise ValueError(
             f"{folder} is the network {graph.config.as_dict()}, this run's is {wanted.as_dict()}."
         )
@@ -123,7 +140,8 @@ def initial_weights(folder: Path, symbols: Symbols, settings: Settings) -> dict[
     old = {phone: index for index, phone in enumerate(graph.phones)}
     known = [(new, old[phone]) for new, phone in enumerate(symbols.phones) if phone in old]
     new_rows, old_rows = [pair[0] for pair in known], [pair[1] for pair in known]
-    weights = deepened(graph.weights, Network(wanted).state_dict(), graph.config.inner_blocks)
+    fresh = Network(wanted).state_dict() if added is None else added
+    weights = deepened(graph.weights, fresh, graph.config.inner_blocks)
     weight, bias = weights["phone_head.weight"], weights["phone_head.bias"]
     weights["phone_head.weight"] = weight.new_zeros(wanted.phones, weight.shape[1])
     weights["phone_head.bias"] = bias.new_full((wanted.phones,), float(bias.min()))
@@ -154,7 +172,7 @@ def deepened(weights: dict[str, Tensor], fresh: dict[str, Tensor], blocks: int) 
         elif parts[4] in ("down", "out"):
             made[name] = weight.new_zeros(weight.shape)
         else:
-            made[name] = weight
+            made[name] = weight.clone()
     return made
 
 

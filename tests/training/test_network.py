@@ -18,7 +18,8 @@ import torch  # noqa: E402
 
 from modelkit.verification import verify  # noqa: E402
 from training.batches import Symbols  # noqa: E402
-from training.export import Graph, initial_weights, write_folder  # noqa: E402
+from training.checkpoint import Checkpoint, blended  # noqa: E402
+from training.export import Graph, as_checkpoint, initial_weights, write_folder  # noqa: E402
 from training.network import Network, NetworkConfig  # noqa: E402
 from training.schedule import Settings  # noqa: E402
 from training.spelling import BLANK, CHARACTERS, WORD_GAP  # noqa: E402
@@ -150,6 +151,23 @@ def test_a_deeper_network_begins_nearly_where_the_smaller_one_stood(tmp_path: Pa
     expected = run(network, *batch())
     assert worst(run(deeper, *batch()), expected) < 0.1
     assert worst(fresh, expected) > 1.0
+
+
+def test_the_model_that_a_deeper_run_began_from_is_a_run_to_blend_with(tmp_path: Path) -> None:
+    config = replace(TINY, heads=4, kernel=15, subsampling_channels=32, spelling_width=128, spelling_blocks=2)
+    network, deeper = made(config), replace(config, inner_blocks=3)
+    write_folder(network, SYMBOLS, tmp_path / "tiny", {"max_segment_seconds": 16.0})
+    average = made(deeper).state_dict()
+    run_ = Checkpoint(deeper, 5, average, average, {}, 1.0)
+    start = as_checkpoint(tmp_path / "tiny", SYMBOLS, run_)
+    began = Network(deeper).eval()
+    began.load_state_dict(start.average)
+    assert worst(run(began, *batch()), run(network, *batch())) < 0.1
+    mean = blended([run_, start]).average
+    old, new = "inner.blocks.0.before.up.weight", "inner.blocks.2.before."
+    assert torch.allclose(mean[old], (average[old] + network.state_dict()[old]) / 2)
+    assert torch.equal(mean[new + "up.weight"], average[new + "up.weight"])
+    assert torch.allclose(mean[new + "down.weight"], average[new + "down.weight"] / 2)
 
 
 def test_the_shipped_graph_equals_pytorch_with_its_weights() -> None:
