@@ -1,10 +1,11 @@
-"""Cheap waveform augmentation on a CPU: speed, room, equaliser, telephone band, noise, babble, gain."""
+"""Cheap waveform augmentation on a CPU: speed, surroundings, room, equaliser, telephone band, noise, babble,
+gain."""
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from training.recipe import SAMPLE_RATE
+from training.recipe import MAX_SECONDS, SAMPLE_RATE
 
 Rng = np.random.Generator
 Samples = npt.NDArray[np.float32]
@@ -67,6 +68,63 @@ def noise(rng: Rng, count: int) -> Samples:
     return made
 
 
+def _stepped(rng: Rng, count: int, shortest: float, longest: float, low: float, high: float) -> Samples:
+    """Values from `low` to `high`, each held for some seconds, drawn anew until `count` samples are full."""
+    steps = 1 + int(count / (shortest * SAMPLE_RATE))
+    lengths = (rng.uniform(shortest, longest, steps) * SAMPLE_RATE).astype(np.intp) + 1
+    made: Samples = np.repeat(rng.uniform(low, high, steps).astype(np.float32), lengths)[:count]
+    return made
+
+
+def tones(rng: Rng, count: int) -> Samples:
+    """One to four voices of harmonic notes of unit power, as of instruments, engines and rings."""
+    made = np.zeros(count, np.float32)
+    shortest = float(rng.uniform(0.05, 0.5))
+    for _ in range(rng.integers(1, 5)):
+        pitch = 2.0 ** _stepped(rng, count, shortest, 3 * shortest, 6.0, 10.5)
+        turns = np.cumsum(pitch / SAMPLE_RATE, dtype=np.float64)
+        fall = rng.uniform(0.5, 2.0)
+        for partial in range(1, rng.integers(2, 6)):
+            made += np.sin((2 * np.pi * partial) * (turns % 1.0)).astype(np.float32) * np.float32(
+                partial**-fall
+            )
+    made /= _level(made) + np.float32(1e-9)
+    return made
+
+
+def no_speech(rng: Rng, count: int) -> Samples:
+    """Something of unit power in which nobody speaks: noise or notes or both, steady or in bursts."""
+    kind = rng.random()
+    made = noise(rng, count) if kind < 0.6 else tones(rng, count)
+    if kind > 0.8:
+        made = made + noise(rng, count) * _factor(rng.uniform(-15, 5))
+    if rng.random() < 0.6:
+        made *= np.exp(_stepped(rng, count, 0.03, rng.uniform(0.1, 0.8), -4.0, 0.0))
+    made /= _level(made) + np.float32(1e-9)
+    return made
+
+
+def surrounded(x: Samples, rng: Rng) -> Samples:
+    """x with up to four seconds beside it, at one end or both, of silence or of something else than speech.
+
+    Nothing is said there, so a network that hears it learns to write nothing. The whole stays within what a
+    network is trained on.
+    """
+    room = int(MAX_SECONDS * SAMPLE_RATE) - len(x)
+    pieces = [x]
+    for end in (0, 1):
+        length = min(room, int(min(4.0, rng.exponential(1.2)) * SAMPLE_RATE)) if rng.random() < 0.7 else 0
+        if length < SAMPLE_RATE // 20:
+            continue
+        room -= length
+        if rng.random() < 0.5:
+            beside = np.zeros(length, np.float32)
+        else:
+            beside = no_speech(rng, length) * (_level(x) * _factor(rng.uniform(-30, 5)))
+        pieces.insert(end * len(pieces), beside)
+    return np.concatenate(pieces)
+
+
 def filtered(x: Samples, rng: Rng) -> Samples:
     """Random microphone and room in one pass through the frequency domain."""
     size = fft.next_fast_len(len(x) + 4800, real=True)
@@ -98,9 +156,13 @@ def augment(x: Samples, rng: Rng, babble: Samples, real: bool = False) -> Sample
         x = change_speed(x, float(rng.uniform(0.85, 1.18)))
     pad = rng.integers(0, SAMPLE_RATE // 3, 2)
     x = np.pad(x, (int(pad[0]), int(pad[1])))
-    if rng.random() < (0.5 if real else 0.75):
-        x = filtered(x, rng)
     level = _level(x) + np.float32(1e-6)
+    if rng.random() < 0.35:
+        x = surrounded(x, rng)
+    if rng.random() < (0.5 if real else 0.75):
+        whole = _level(x) + np.float32(1e-6)
+        x = filtered(x, rng)
+        level = level * (_level(x) / whole)
     x = x + noise(rng, len(x)) * (level * _factor(-rng.uniform(15 if real else 5, 50)))
     if rng.random() < (0.08 if real else 0.15) and len(babble):
         under = np.resize(babble, len(x))

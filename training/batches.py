@@ -122,17 +122,23 @@ class Plan:
         del self.batches[updates:]
 
     def _joined(self, items: list[Item], rng: np.random.Generator) -> list[Item]:
-        """Join most short clips of one corpus and language to utterances of several words."""
-        groups: dict[tuple[str, str], list[Item]] = {}
+        """Join most short clips of one corpus and language to utterances of several words.
+
+        Some others are joined with whoever comes next, so that a change of voice is nothing new.
+        """
+        groups: dict[tuple[str, str, float], list[Item]] = {}
         result = []
         for item in items:
             clip = self._clips[item[0]]
             short = clip.samples < 2.0 * SAMPLE_RATE or (clip.source == "reader-hi" and rng.random() < 0.4)
             if short and rng.random() < 0.7:
-                groups.setdefault((clip.source, clip.language), []).append(item)
+                groups.setdefault((clip.source, clip.language, 9.0), []).append(item)
+            elif clip.samples < 6.0 * SAMPLE_RATE and rng.random() < 0.12:
+                kind = "synthetic" if clip.source in SYNTHESISERS else "real"
+                groups.setdefault((kind, "spelt" if clip.text else "unspelt", 14.0), []).append(item)
             else:
                 result.append(item)
-        for members in groups.values():
+        for (_, _, longest), members in groups.items():
             rng.shuffle(members)
             current: Item = ()
             room = 0.0
@@ -142,7 +148,7 @@ class Plan:
                     result.append(current)
                     current = ()
                 if not current:
-                    room = rng.uniform(2.0, 9.0) * SAMPLE_RATE
+                    room = rng.uniform(2.0, longest) * SAMPLE_RATE
                 current += member
                 room -= length
             if current:
@@ -189,7 +195,8 @@ class BatchDataset(Dataset[Batch]):
         pieces: list[np.ndarray] = []
         for index in item:
             if pieces:
-                pieces.append(np.zeros(int(rng.uniform(0.0, 0.35) * SAMPLE_RATE), np.float32))
+                gap = min(2.0, rng.exponential(0.3))
+                pieces.append(np.zeros(int(gap * SAMPLE_RATE), np.float32))
             pieces.append(self._store.waveform(self._store.clips[index]))
         x = np.concatenate(pieces)
         if warm:

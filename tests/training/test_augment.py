@@ -1,7 +1,10 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from training.augment import augment, change_speed, filtered, noise
+from training.augment import augment, change_speed, filtered, no_speech, noise, surrounded, tones
+from training.recipe import MAX_SECONDS, SAMPLE_RATE
 
 STEPS = np.arange(16000) / 16000
 TONE = (0.1 * np.sin(2 * np.pi * 440 * STEPS)).astype(np.float32)
@@ -43,6 +46,23 @@ def test_filtering_keeps_the_length() -> None:
     assert len(filtered(TONE[:5001], np.random.default_rng(3))) == 5001
 
 
-def test_noise_has_unit_power() -> None:
-    made = noise(np.random.default_rng(1), 16000)
-    assert np.sqrt(np.mean(made**2)) == pytest.approx(1.0, abs=0.01)
+@pytest.mark.parametrize("sound", [noise, tones, no_speech])
+def test_sounds_have_unit_power_and_the_length_asked_for(sound: Callable[..., np.ndarray]) -> None:
+    for seed in range(8):
+        made = sound(np.random.default_rng(seed), 16001)
+        assert len(made) == 16001
+        assert made.dtype == np.float32
+        assert np.sqrt(np.mean(made**2)) == pytest.approx(1.0, abs=0.01)
+
+
+def test_surroundings_leave_the_utterance_whole_and_within_what_a_network_takes() -> None:
+    ends = set()
+    for seed in range(40):
+        made = surrounded(TONE, np.random.default_rng(seed))
+        start = next(n for n in range(len(made)) if np.array_equal(made[n : n + len(TONE)], TONE))
+        assert len(made) <= len(TONE) + 8 * SAMPLE_RATE
+        ends.add((start > 0, start + len(TONE) < len(made)))
+    assert ends == {(False, False), (True, False), (False, True), (True, True)}
+    long = np.tile(TONE, 15)
+    lengths = [len(surrounded(long, np.random.default_rng(seed))) for seed in range(40)]
+    assert max(lengths) == int(MAX_SECONDS * SAMPLE_RATE)

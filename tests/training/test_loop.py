@@ -26,14 +26,14 @@ from training.batches import (  # noqa: E402
 )
 from training.checkpoint import Checkpoint, averaged_network, blended  # noqa: E402
 from training.curve import draw  # noqa: E402
-from training.device import chosen_device, keep_loading, loaders_for  # noqa: E402
+from training.device import chosen_device, half_precision, keep_loading, loaders_for  # noqa: E402
 from training.diagnosis import groups_of, losses_of  # noqa: E402
 from training.heldout import from_store, measure  # noqa: E402
 from training.hours import learning_curve  # noqa: E402
 from training.loop import Stopped, train  # noqa: E402
 from training.masking import blurred, hidden, warped  # noqa: E402
 from training.schedule import Settings, done_part, learning_rate  # noqa: E402
-from training.store import Store  # noqa: E402
+from training.store import Clip, Store  # noqa: E402
 
 SETTINGS = Settings(
     updates=6, warm_updates=2, ramp_updates=2, batch_seconds=8.0, width=16, inner_blocks=1, threads=1,
@@ -70,6 +70,35 @@ def test_joined_clips_have_joined_targets(store: Path) -> None:
         assert len(batch.spelt) == len(batch.character_lengths)
         again = dataset[update]
         assert torch.equal(batch.waveforms, again.waveforms)
+
+
+def test_some_clips_are_joined_with_another_voice_but_only_with_one_that_is_taught_alike() -> None:
+    kinds = [
+        ("synthetic", "hi", "क"),
+        ("common-voice", "de", ""),
+        ("common-voice", "pa", "क"),
+        ("other", "sw", ""),
+    ]
+    clips = [
+        Clip(48_000 * n, 48_000, "train", source, language, "", 1, "k", text)
+        for n, (source, language, text) in enumerate(kinds * 100)
+    ]
+    items = [item for batch in Plan(clips, 7, 60, 0, 60.0).batches for item in batch]
+    joined = [[clips[i] for i in item] for item in items if len(item) > 1]
+    assert any(len({clip.language for clip in group}) > 1 for group in joined)
+    for group in joined:
+        assert len({(clip.source == "synthetic", bool(clip.text)) for clip in group}) == 1
+        assert sum(clip.samples for clip in group) <= 16 * 16_000
+
+
+@pytest.mark.parametrize(("name", "present"), [("amx_bf16", True), ("avx512_bf16", False)])
+def test_bfloat16_is_for_processors_that_multiply_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, present: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {name: present, "avx2": True})
+    with half_precision(torch.device("cpu")):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert (product.dtype == torch.bfloat16) is present
 
 
 def test_the_learning_rate_climbs_stays_and_ends_at_zero() -> None:
