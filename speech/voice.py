@@ -35,6 +35,9 @@ VOICE = 0.5
 SURE_FRAMES = 3
 """So many frames of voice in a row are somebody who speaks."""
 
+BRIEF_FRAMES = 2
+"""Fewer frames of voice in a row, amid what is none, are none either: music has such moments."""
+
 LEAP_SECONDS = 5.0
 """After somebody was heard to speak, so much is not listened to unless what follows is no speech."""
 
@@ -129,10 +132,10 @@ class _Probe:
     def hear(self, voice: float, state: npt.NDArray[np.float32]) -> None:
         self.state = state
         if voice >= VOICE:
-            if self._quiet_from is not None:
-                self._end_quiet(self._position, round(MARGIN_SECONDS * RATE))
-                self._quiet_from = None
             self._voiced += 1
+            if self._quiet_from is not None and self._voiced >= BRIEF_FRAMES:
+                self._end_quiet(self._position - (self._voiced - 1) * FRAME, round(MARGIN_SECONDS * RATE))
+                self._quiet_from = None
         else:
             if self._quiet_from is None:
                 self._quiet_from = self._position

@@ -57,6 +57,28 @@ def test_voices_are_kept_in_noise(detector: SileroDetector, voices: list[Samples
         assert lost < 0.01 * float(np.square(voice).sum())
 
 
+class Told:
+    """A session that says of frames, in turn, what it was told, and then that nobody speaks."""
+
+    def __init__(self, voice: list[float]) -> None:
+        self._voice = iter(voice)
+
+    def run(self, _: object, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        return [np.array([[next(self._voice, 0.0)]], np.float32), inputs["state"]]
+
+
+@pytest.mark.parametrize(("frames", "spans"), [(1, 1), (2, 2)])
+def test_a_moment_of_voice_amid_none_is_none(
+    detector: SileroDetector, monkeypatch: pytest.MonkeyPatch, frames: int, spans: int
+) -> None:
+    monkeypatch.setattr(detector, "session", Told([0.1] * 60 + [0.9] * frames))
+    (found,) = detector.without_voice([white(5.0)])
+    assert len(found) == spans
+    assert (found[0][0], found[-1][1]) == (0, 5 * RATE)
+    if spans == 2:
+        assert found[1][0] - found[0][1] == pytest.approx(0.5 * RATE + frames * 512, abs=512)
+
+
 def test_music_around_a_voice_goes(detector: SileroDetector, voices: list[Samples]) -> None:
     """Before it, behind it within a leap, and behind that."""
     melody = levelled(SOUNDS["melody"](8.0, 6), -25.0)
