@@ -4,15 +4,17 @@ import subprocess
 import sys
 
 PROBE = """
-import sys, time
+import sys
 import api.app
 engine = {"numpy", "onnxruntime", "librosa", "matplotlib", "torch", "soundfile", "soxr", "PIL"}
 ours = {"api", "client", "migrations", "modelkit", "shared", "speech", "training", "transcript", "worker"}
 loaded = {name.partition(".")[0] for name in sys.modules}
-print(sorted(engine & loaded), sorted(ours & loaded), time.process_time() < 1.5)
+print(sorted(engine & loaded), sorted(ours & loaded), len(sys.modules))
 """
 
 
-def test_it_imports_little_and_fast() -> None:
+def test_it_imports_little() -> None:
     result = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[] ['api', 'shared', 'transcript'] True"
+    folders, _, modules = result.stdout.strip().rpartition(" ")
+    assert folders == "[] ['api', 'shared', 'transcript']"
+    assert int(modules) < 1300, "modules; what was added?"
