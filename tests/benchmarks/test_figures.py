@@ -70,26 +70,19 @@ def test_progress_is_counted_by_what_moved() -> None:
 @pytest.mark.parametrize(
     ("extra_bytes", "joined", "end", "missed"),
     [
-        (200_000_000, 1019, 1.0, set()),
-        (200_000_001, 1019, 1.0, {"peak memory, 1.0 hours"}),
-        (0, 1021, 1.0, {"WER of the long recording"}),
-        (0, 20, 0.9, {"progress never falls and ends at 1"}),
+        (200_000_000, 509, 1.0, set()),
+        (200_000_001, 509, 1.0, {"peak memory, 1.0 hours"}),
+        (0, 511, 1.0, {"WER of the long recording"}),
+        (0, 10, 0.9, {"progress never falls and ends at 1"}),
     ],
 )
 def test_an_aim_that_is_missed_is_told(extra_bytes: int, joined: int, end: float, missed: set[str]) -> None:
     short = replace(HEARD, peak_bytes=HEARD.peak_bytes - extra_bytes)
     heard = replace(HEARD, progress=[(1.0, 0.1), (5.0, end)])
-    alone = ErrorCounts(substitutions=1000, reference_length=2000)
+    alone = ErrorCounts(substitutions=500, reference_length=1000)
     rows = long.figures(heard, short, replace(alone, substitutions=joined), alone, alone)
     assert {row.name for row in rows if row.reached is False} == missed
     assert sum(row.reached is not None for row in rows) == 4
-
-
-@pytest.mark.parametrize(("joined", "reached"), [(229, True), (231, False)])
-def test_few_words_are_allowed_more_chance(joined: int, reached: bool) -> None:
-    alone = ErrorCounts(substitutions=200, reference_length=1000)
-    rows = long.figures(HEARD, HEARD, replace(alone, substitutions=joined), alone, alone)
-    assert {row.name: row.reached for row in rows}["WER of the long recording"] is reached
 
 
 def test_the_long_recording_holds_its_clips(speech_dir: Path, tmp_path: Path) -> None:
