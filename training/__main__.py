@@ -186,13 +186,13 @@ def train(
 
 @app.command()
 def blend(
-    run: Annotated[list[Path], typer.Option(help="Work folder of a finished run. Give two or more.")],
+    run: Annotated[list[Path], typer.Option(help="Work folder of a finished run. Repeatable.")],
     work: Annotated[Path, typer.Option(help="Work folder to make, with the first run's store.")],
     model: Annotated[
         list[Path] | None, typer.Option(help="Model folder that the runs began from, as one run more.")
     ] = None,
 ) -> None:
-    """Average the weights of several runs that began alike, such as one and the one that went on from it."""
+    """Average the weights of runs that began alike, or of one and the --model that it went on from."""
     from training.batches import Symbols
     from training.checkpoint import Checkpoint, blended
     from training.export import as_checkpoint

@@ -44,6 +44,12 @@ def _level(x: Samples) -> np.float32:
     return np.float32(np.sqrt(np.dot(x, x) / max(1, len(x))))
 
 
+def _of_unit_power(x: Samples) -> Samples:
+    """x itself, scaled in place."""
+    x /= _level(x) + np.float32(1e-9)
+    return x
+
+
 def _smooth_curve(rng: Rng, size: int, spread: float) -> Curve:
     """Random gain in decibels over frequency, from six points a mel-like distance apart."""
     points = np.array([0.0, 0.03, 0.08, 0.2, 0.5, 1.0])
@@ -64,8 +70,7 @@ def noise(rng: Rng, count: int) -> Samples:
     places = np.arange(1, _POINTS + 1) * (len(spectrum) / _POINTS)
     decibels = _smooth_curve(rng, _POINTS, 4.0) - 20 * rng.uniform(0.0, 1.2) * np.log10(places)
     made: Samples = fft.irfft(spectrum * _gains(decibels, len(spectrum)), size)[:count]
-    made /= _level(made) + np.float32(1e-9)
-    return made
+    return _of_unit_power(made)
 
 
 def _stepped(rng: Rng, count: int, shortest: float, longest: float, low: float, high: float) -> Samples:
@@ -88,20 +93,21 @@ def tones(rng: Rng, count: int) -> Samples:
             made += np.sin((2 * np.pi * partial) * (turns % 1.0)).astype(np.float32) * np.float32(
                 partial**-fall
             )
-    made /= _level(made) + np.float32(1e-9)
-    return made
+    return _of_unit_power(made)
 
 
 def no_speech(rng: Rng, count: int) -> Samples:
-    """Something of unit power in which nobody speaks: noise or notes or both, steady or in bursts."""
+    """Something of unit power in which nobody speaks: noise or notes or both, steady or in bursts.
+
+    None of it is a sound of `benchmarks/sounds.py`, by which the detector and the model are measured.
+    """
     kind = rng.random()
     made = noise(rng, count) if kind < 0.6 else tones(rng, count)
     if kind > 0.8:
         made = made + noise(rng, count) * _factor(rng.uniform(-15, 5))
     if rng.random() < 0.6:
         made *= np.exp(_stepped(rng, count, 0.03, rng.uniform(0.1, 0.8), -4.0, 0.0))
-    made /= _level(made) + np.float32(1e-9)
-    return made
+    return _of_unit_power(made)
 
 
 def surrounded(x: Samples, rng: Rng) -> Samples:

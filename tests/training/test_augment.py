@@ -57,9 +57,11 @@ def test_sounds_have_unit_power_and_the_length_asked_for(sound: Callable[..., np
 
 def test_surroundings_leave_the_utterance_whole_and_within_what_a_network_takes() -> None:
     ends = set()
+    utterance = np.concatenate(([np.float32(0.75)], TONE[1:]))
     for seed in range(40):
-        made = surrounded(TONE, np.random.default_rng(seed))
-        start = next(n for n in range(len(made)) if np.array_equal(made[n : n + len(TONE)], TONE))
+        made = surrounded(utterance, np.random.default_rng(seed))
+        (starts,) = np.nonzero(made == utterance[0])
+        start = next(n for n in starts if np.array_equal(made[n : n + len(utterance)], utterance))
         assert len(made) <= len(TONE) + 8 * SAMPLE_RATE
         ends.add((start > 0, start + len(TONE) < len(made)))
     assert ends == {(False, False), (True, False), (False, True), (True, True)}
