@@ -18,13 +18,14 @@ from modelkit.description import read_description, record_evaluation, write_desc
 from modelkit.evaluation import (
     Scored,
     by_speaker,
-    rate,
+    rates,
     score_hypotheses,
     score_model,
     summary,
 )
 from modelkit.installation import copy_folder
 from modelkit.manifest import read_manifest
+from modelkit.spelling_variants import FOLDING
 from modelkit.tuning import Search, install_language_model, posteriors, record_decoding, token_priors
 from modelkit.verification import record_check
 from modelkit.verification import verify as run_checks
@@ -37,6 +38,7 @@ errors = Console(stderr=True)
 
 Samples = Annotated[Path, typer.Option(help="Folder of the clip that model.json compares with.")]
 SAMPLES = Path("samples")
+LABELS = {"wer": "WER", "cer": "CER", "wer_folded": "WER folded", "cer_folded": "CER folded"}
 MARKS = {True: "[green]ok[/]", False: "[red]failed[/]", None: "[yellow]skipped[/]"}
 
 
@@ -94,7 +96,10 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     show: Annotated[int, typer.Option(help="Print so many references and hypotheses.")] = 0,
 ) -> None:
-    """Corpus WER and CER of a model, or of transcripts already written, with 95 % bootstrap intervals."""
+    """Corpus WER and CER of a model, or of transcripts already written, with 95 % bootstrap intervals.
+
+    Beside the strict rates it gives those with spelling variants folded: see docs/text.md.
+    """
     if (folder is None) == (hypotheses is None):
         raise typer.BadParameter("Give either a model folder or --hypotheses.")
     if write and folder is None:
@@ -198,23 +203,26 @@ def tune(
 
 
 def _print(name: str, results: list[Scored], show: int) -> None:
-    table = Table("speaker", "recordings", "words", "WER", "CER", title=name)
+    table = Table("speaker", "recordings", "words", *LABELS.values(), title=name)
     for speaker, group in by_speaker(results).items():
         table.add_row(speaker or "?", *_cells(group))
     table.add_section()
     table.add_row("all", *_cells(results))
     console.print(table)
-    for label, counts in (("WER", [r.words for r in results]), ("CER", [r.characters for r in results])):
-        found = rate(counts)
-        console.print(f"{label} {found.value:.4f}  (95 % interval {found.low:.4f} to {found.high:.4f})")
+    found = rates(results)
+    for key, label in LABELS.items():
+        low, high = found[key].low, found[key].high
+        console.print(f"{label} {found[key].value:.4f}  (95 % interval {low:.4f} to {high:.4f})")
+    spelling = found["wer"].value - found["wer_folded"].value
+    console.print(f"{spelling:.4f} of the WER is spelling ({FOLDING}).", soft_wrap=True)
     for result in results[:show]:
         console.print(f"{result.entry.text}\n  {result.hypothesis}", markup=False, highlight=False)
 
 
-def _cells(group: list[Scored]) -> tuple[str, str, str, str]:
-    wer, cer = rate([r.words for r in group]), rate([r.characters for r in group])
+def _cells(group: list[Scored]) -> list[str]:
     words = sum(r.words.reference_length for r in group)
-    return str(len(group)), str(words), f"{wer.value:.3f}", f"{cer.value:.3f}"
+    found = rates(group)
+    return [str(len(group)), str(words), *(f"{found[key].value:.3f}" for key in LABELS)]
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from modelkit.manifest import Entry
+from modelkit.spelling_variants import FOLDING, fold
 from speech.engine import Engine
 from speech.errors import SpeechError
 from speech.scoring import ErrorCounts, character_errors, corpus_errors, word_errors
@@ -18,13 +19,16 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One recording's hypothesis and its edits against the reference."""
+    """One recording's hypothesis and its edits against the reference, strictly and with spelling variants
+    folded."""
 
     entry: Entry
     hypothesis: str
     seconds: float
     words: ErrorCounts
     characters: ErrorCounts
+    words_folded: ErrorCounts
+    characters_folded: ErrorCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ def scored(entry: Entry, hypothesis: str, seconds: float) -> Scored:
         seconds,
         word_errors(entry.text, hypothesis),
         character_errors(entry.text, hypothesis),
+        word_errors(entry.text, hypothesis, fold),
+        character_errors(entry.text, hypothesis, fold),
     )
 
 
@@ -112,18 +118,26 @@ def by_speaker(results: list[Scored]) -> dict[str, list[Scored]]:
     return dict(sorted(groups.items()))
 
 
+def rates(results: list[Scored]) -> dict[str, Rate]:
+    """Corpus rates by the names that model.json gives them: strict, and with spelling variants folded."""
+    return {
+        "wer": rate([r.words for r in results]),
+        "cer": rate([r.characters for r in results]),
+        "wer_folded": rate([r.words_folded for r in results]),
+        "cer_folded": rate([r.characters_folded for r in results]),
+    }
+
+
 def summary(name: str, results: list[Scored], decoder: str = "greedy") -> dict[str, Any]:
     """The figures as model.json and ``--json`` have them. `decoder` is the one that gave the results."""
-    wer, cer = rate([r.words for r in results]), rate([r.characters for r in results])
-    return {
+    figures: dict[str, Any] = {
         "set": name,
         "clips": len(results),
         "speakers": len(by_speaker(results)),
         "seconds": round(sum(r.seconds for r in results), 1),
         "decoder": decoder,
-        "wer": round(wer.value, 4),
-        "wer_interval": [round(wer.low, 4), round(wer.high, 4)],
-        "cer": round(cer.value, 4),
-        "cer_interval": [round(cer.low, 4), round(cer.high, 4)],
-        "normaliser": NORMALISER,
     }
+    for key, found in rates(results).items():
+        figures[key] = round(found.value, 4)
+        figures[f"{key}_interval"] = [round(found.low, 4), round(found.high, 4)]
+    return {**figures, "normaliser": NORMALISER, "folding": FOLDING}

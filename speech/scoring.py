@@ -1,6 +1,6 @@
 """Word and character error rates: minimum edit distance (Levenshtein) between normalised texts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from speech.text import normalise_for_scoring
+
+Normaliser = Callable[[str], str]
+"""What makes of a text the form in which it is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +44,22 @@ class ErrorCounts:
         )
 
 
-def word_errors(reference: str, hypothesis: str) -> ErrorCounts:
+def word_errors(
+    reference: str, hypothesis: str, normaliser: Normaliser = normalise_for_scoring
+) -> ErrorCounts:
     """Edits between the words of two texts; both are normalised here."""
-    return edit_counts(normalise_for_scoring(reference).split(), normalise_for_scoring(hypothesis).split())
+    return edit_counts(normaliser(reference).split(), normaliser(hypothesis).split())
 
 
-def character_errors(reference: str, hypothesis: str) -> ErrorCounts:
+def character_errors(
+    reference: str, hypothesis: str, normaliser: Normaliser = normalise_for_scoring
+) -> ErrorCounts:
     """Edits between the code points of two texts, the single space between words included; both are
     normalised here.
 
     A matra, virama or nukta is a character of its own.
     """
-    return edit_counts(normalise_for_scoring(reference), normalise_for_scoring(hypothesis))
+    return edit_counts(normaliser(reference), normaliser(hypothesis))
 
 
 def corpus_errors(counts: Iterable[ErrorCounts]) -> ErrorCounts:

@@ -1,4 +1,4 @@
-"""Text policy: the form of transcripts, and the one normaliser that error rates are computed with."""
+"""Text policy: the form of transcripts, and the strict normaliser of error rates."""
 
 import unicodedata
 from typing import Final

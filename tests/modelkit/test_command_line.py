@@ -57,6 +57,37 @@ def test_evaluate_scores_transcripts(tmp_path: Path, manifest: Path) -> None:
     assert json.loads(runner.invoke(app, arguments).stdout)["wer"] == 0.0
 
 
+SPELT = "हफ़्ते दूँगा कांग्रेस पाँच २५ आवाज़"
+SPELT_OTHERWISE = "हफ्ते दूंगा कॉंग्रेस पांच 25 आवास"
+
+
+def test_evaluate_tells_spelling_from_errors(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.tsv"
+    manifest.write_text(f"path\ttext\tspeaker\na.wav\t{SPELT}\tone\n", encoding="utf-8")
+    (tmp_path / "a.txt").write_text(SPELT_OTHERWISE, encoding="utf-8")
+    arguments = ["evaluate", "--hypotheses", str(tmp_path), "--manifest", str(manifest)]
+    shown = runner.invoke(app, arguments).output
+    assert "WER 1.0000" in shown
+    assert "WER folded 0.1667  (95 % interval 0.1667 to 0.1667)" in shown
+    assert "0.8333 of the WER is spelling (modelkit.spelling_variants.fold 1)." in shown
+    of_speaker = next(line.replace("│", "").split() for line in shown.splitlines() if " one " in line)
+    assert of_speaker == ["one", "1", "6", "1.000", "0.229", "0.167", "0.030"]
+    measured = json.loads(runner.invoke(app, [*arguments, "--json"]).stdout)
+    assert (measured["wer"], measured["wer_folded"]) == (1.0, 0.1667)
+    assert measured["cer_folded"] < measured["cer"]
+    assert measured["wer_folded_interval"] == [0.1667, 0.1667]
+    assert measured["folding"] == "modelkit.spelling_variants.fold 1"
+
+
+def test_evaluate_of_a_model_prints_folded_rates(tmp_path: Path, manifest: Path) -> None:
+    manifest.write_text("path\ttext\tspeaker\n../a.wav\tनम्\u200d नम्\tone\n", encoding="utf-8")
+    folder = write_model(tmp_path / "model")
+    shown = runner.invoke(app, ["evaluate", str(folder), "--manifest", str(manifest), "--write"])
+    assert "WER 1.0000" in shown.output
+    assert "WER folded 0.0000" in shown.output
+    assert ModelFolder.load(folder).evaluation[0]["wer_folded"] == 0.0
+
+
 def test_evaluate_wants_one_of_the_two(manifest: Path) -> None:
     assert runner.invoke(app, ["evaluate", "--manifest", str(manifest)]).exit_code == 2
 

@@ -62,6 +62,11 @@ def test_character_errors_count_matras_and_spaces() -> None:
     assert character_errors("ज़", "\u095b") == ErrorCounts(0, 0, 0, 2)
 
 
+def test_another_normaliser() -> None:
+    assert word_errors("एक दो", "दो एक", lambda text: "".join(sorted(text))).errors == 0
+    assert character_errors("एक", "दो तीन", lambda text: "") == ErrorCounts()
+
+
 def test_a_corpus_weighs_by_length() -> None:
     total = corpus_errors([word_errors("एक", "दो"), word_errors("एक दो तीन", "एक दो तीन")])
     assert total == ErrorCounts(1, 0, 0, 4)
