@@ -36,7 +36,10 @@ Without = Annotated[
 WEIGHTS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0)
 
 
-def _entries(manifests: list[Path], speakers: list[str] | None, without: list[str] | None) -> list[Entry]:
+def chosen_entries(
+    manifests: list[Path], speakers: list[str] | None, without: list[str] | None
+) -> list[Entry]:
+    """Entries of several manifests, see `Manifests`, `Speakers` and `Without`."""
     found = []
     for manifest in manifests:
         entries = [e for e in read_manifest(manifest) if e.speaker not in (without or ())]
@@ -70,7 +73,7 @@ def times(
 ) -> None:
     """Times against words timed by hand: of the true text by forced alignment, and of decoded words."""
     truths = timing.read_word_times(word_times)
-    entries = [e for e in _entries(manifest, speaker, without) if e.path in truths]
+    entries = [e for e in chosen_entries(manifest, speaker, without) if e.path in truths]
     engine, heard = _listened(folder, entries)
     model, rate_ = engine.folder, engine.folder.sample_rate
     aligned, skipped = [], 0
@@ -128,7 +131,7 @@ def calibrate(
     write: Annotated[bool, typer.Option(help="Keep the fit in model.json.")] = False,
 ) -> None:
     """Fit word confidence of each decoder; prints how it does on speakers it has not met."""
-    entries = _entries(manifest, speaker, without)
+    entries = chosen_entries(manifest, speaker, without)
     engine, heard = _listened(folder, entries)
     for name, decoder in _decoders(engine).items():
         words = calibration.gather(decoder, entries, heard)
@@ -203,7 +206,7 @@ def hotwords(
     show: Annotated[bool, typer.Option(help="Print the lists.")] = False,
 ) -> None:
     """Rare words that beam search misses given as hot-words, with as many that are never said."""
-    entries = _entries(manifest, speaker, without)
+    entries = chosen_entries(manifest, speaker, without)
     engine, heard = _listened(folder, entries)
     decoder = BeamDecoder.of_model(engine.folder)
     lists = hotword_lists(decoder, entries, heard, most)
@@ -229,7 +232,7 @@ def decoders(
     ] = 3,
 ) -> None:
     """Greedy decoding against beam search: error rates, and CPU of the whole way from file to words."""
-    entries = _entries(manifest, speaker, without)
+    entries = chosen_entries(manifest, speaker, without)
     engine = Engine.load(folder, decoder=GREEDY)
     engine.warm()
     made = _decoders(engine)

@@ -21,7 +21,7 @@ from speech.scoring import character_errors, word_errors
 
 Counts = npt.NDArray[np.int64]
 
-RANGES = {"alpha": (0.2, 1.5), "beta": (-2.0, 3.0), "prior": (0.0, 1.0)}
+RANGES = {"alpha": (0.2, 3.0), "beta": (-2.0, 3.0), "prior": (0.0, 1.0)}
 
 
 def posteriors(engine: Engine, entries: Iterable[Entry], advance: Callable[[], None]) -> list[list[LogProbs]]:
@@ -76,7 +76,7 @@ class Search:
         priors: tuple[float, ...],
         beam: int,
         seed: int = 0,
-        threshold: float = 8.0,
+        threshold: float = BeamSettings().threshold,
     ) -> None:
         """
         Args:

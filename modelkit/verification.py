@@ -1,7 +1,7 @@
 """Is a model folder what its model.json says? Each check says what it found."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from modelkit.description import read_description, sha256, write_description
 from modelkit.evaluation import transcribe
 from speech.engine import Engine
 from speech.errors import SpeechError
-from speech.model import ModelFolder
+from speech.model import GRAPHS, ModelFolder
 from speech.recogniser import OnnxCtcRecogniser, Recogniser
 
 TOLERANCE = 1e-3
@@ -45,21 +45,31 @@ def verify(folder: Path, samples: Path) -> Iterator[Check]:
         return
     try:
         model.verify_hashes()
-        recogniser = OnnxCtcRecogniser(model, threads=1)
+        recognisers = {precision: OnnxCtcRecogniser(model, 1, precision) for precision in precisions(model)}
     except SpeechError as error:
         yield Check("files", False, error.message)
         return
     yield Check(
-        "files", True, f"{len(model.files)} as described; the graph has the inputs and outputs it must"
+        "files",
+        True,
+        f"{len(model.files)} as described; {' and '.join(recognisers)}: inputs and outputs as they must be",
     )
     try:
-        yield check_shapes(model, recogniser)
-        yield check_padding(model, recogniser)
-        yield check_clip(Engine(model, recogniser), read_description(folder).get("check"), samples)
+        for precision, recogniser in recognisers.items():
+            for check in (check_shapes(model, recogniser), check_padding(model, recogniser)):
+                yield replace(check, found=f"{precision}: {check.found}")
+        engine = Engine(model, recognisers[model.precision])
+        yield check_clip(engine, read_description(folder).get("check"), samples)
     except SpeechError as error:
         yield Check("run", False, error.message)
     except Exception as error:  # noqa: BLE001 - ONNX Runtime keeps its exception types private
-        yield Check("run", False, f"The graph fails: {error}")
+        yield Check("run", False, f"A graph fails: {error}")
+
+
+def precisions(model: ModelFolder) -> list[str]:
+    """Those of the graphs in the folder, and the one that is to transcribe, be it there or not."""
+    found = [precision for precision, name in GRAPHS.items() if name in model.files]
+    return list(dict.fromkeys([*found, model.precision]))
 
 
 def check_shapes(model: ModelFolder, recogniser: Recogniser) -> Check:

@@ -55,9 +55,9 @@ class BeamSettings:
     alpha: float = 0.8
     beta: float = 0.0
     prior: float = 0.0
-    beam: int = 100
+    beam: int = 300
     tokens: int = 20
-    threshold: float = 8.0
+    threshold: float = 16.0
     priors: tuple[float, ...] = ()
 
     @classmethod

@@ -59,12 +59,13 @@ class Engine:
 
     @classmethod
     def load(
-        cls, folder: Path, threads: int = 1, precision: str = "float32", decoder: str | None = None
+        cls, folder: Path, threads: int = 1, precision: str | None = None, decoder: str | None = None
     ) -> "Engine":
         """Loads a model folder.
 
         Args:
             threads: those within an operator.
+            precision: "float32" or "int8"; by default what model.json names.
             decoder: "greedy" or "beam"; by default what model.json names under "decoding", else greedy.
 
         Raises:

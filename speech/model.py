@@ -18,6 +18,8 @@ FORMAT: Final = 1
 WORD_MARK: Final = "▁"
 """U+2581, SentencePiece's space: a token that begins with it begins a word."""
 SILERO, ENERGY = DETECTORS = ("silero", "energy")
+FLOAT32, INT8 = PRECISIONS = ("float32", "int8")
+GRAPHS: Final = {FLOAT32: "model.onnx", INT8: "model.int8.onnx"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class ModelFolder:
             the default decoder.
         detector: what tells where nobody speaks: "silero" by default; with "energy" only silence is left out,
             for a model that gives no words for music and noise by itself.
+        precision: of the graph that transcribes unless a caller names another, see `graph`.
         training, evaluation, files: as model.json has them; `files` maps names to sha256 hex digests.
     """
 
@@ -54,6 +57,7 @@ class ModelFolder:
     files: Mapping[str, str]
     tokens: tuple[str, ...]
     detector: str = SILERO
+    precision: str = FLOAT32
 
     @property
     def space_id(self) -> int | None:
@@ -105,22 +109,30 @@ class ModelFolder:
             files=fields.hashes("files"),
             tokens=tokens,
             detector=fields.string("detector", default=SILERO),
+            precision=fields.string("precision", default=FLOAT32),
         )
         if model.detector not in DETECTORS:
             raise ModelInvalid(
                 f"{path}/model.json names the detector {model.detector!r}; there are {', '.join(DETECTORS)}."
             )
+        if model.precision not in PRECISIONS:
+            raise ModelInvalid(
+                f"{path}/model.json names the precision {model.precision!r}; there are {', '.join(PRECISIONS)}."
+            )
         if model.family != "ctc":
             raise ModelInvalid(f"{path} is of the family {model.family!r}; this version runs 'ctc'.")
         return model
 
-    def graph(self, precision: str = "float32") -> Path:
-        """Path of the graph: model.onnx, or for another precision such as "int8" model.int8.onnx.
+    def graph(self, precision: str | None = None) -> Path:
+        """Path of the graph: model.onnx for "float32", model.int8.onnx for "int8"; by default the model's own.
 
         Raises:
-            ModelInvalid: the folder has no such graph.
+            ModelInvalid: the folder has no such graph, or there is no such precision.
         """
-        path = self.path / ("model.onnx" if precision == "float32" else f"model.{precision}.onnx")
+        name = GRAPHS.get(precision or self.precision)
+        if name is None:
+            raise ModelInvalid(f"There is no precision {precision!r}; there are {', '.join(PRECISIONS)}.")
+        path = self.path / name
         if not path.is_file():
             raise ModelInvalid(f"The model {self.name} has no {path.name}.")
         return path

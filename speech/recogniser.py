@@ -8,15 +8,15 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from speech.errors import ModelInvalid
-from speech.model import ModelFolder
+from speech.model import FLOAT32, ModelFolder
 
 Samples = npt.NDArray[np.float32]
 LogProbs = npt.NDArray[np.float32]
 
 
-FRAME_BYTES, PAIR_BYTES = 20_000, 35
+FRAME_BYTES, PAIR_BYTES = 35_000, 280
 """Intermediate results for an output frame, and for each pair of frames (attention): measured with
-hi-ctc-small, see docs/segments.md."""
+hi-ctc-base, see docs/segments.md."""
 
 
 class Recogniser(Protocol):
@@ -46,17 +46,20 @@ class OnnxCtcRecogniser:
 
     WARM_SECONDS = (1.0, 4.0, 8.0)
 
-    def __init__(self, folder: ModelFolder, threads: int = 1, precision: str = "float32") -> None:
+    def __init__(self, folder: ModelFolder, threads: int = 1, precision: str | None = None) -> None:
         """Loads the graph.
 
         Args:
             threads: within an operator; operators run one after another.
-            precision: which graph of the folder, see `ModelFolder.graph`.
+            precision: which graph of the folder, see `ModelFolder.graph`. One of less than float32 takes the
+                range of its activations from the whole input, so waveforms are run one by one: a text never
+                depends on what was beside it.
 
         Raises:
             ModelInvalid: the graph is absent, broken, or has other inputs and outputs.
         """
         self._folder = folder
+        self._one_by_one = (precision or folder.precision) != FLOAT32
         path = folder.graph(precision)
         try:
             self._session = ort.InferenceSession(
@@ -89,7 +92,8 @@ class OnnxCtcRecogniser:
             )
 
     def log_probs(self, waveforms: Sequence[Samples]) -> list[LogProbs]:
-        """One run of the graph; shorter waveforms are padded with zeros to the longest.
+        """One run of the graph, shorter waveforms padded with zeros to the longest; or a run for each, see
+        `__init__`.
 
         What ONNX Runtime raises passes through: on a graph that loaded it is mostly a want of memory, which
         is the machine's fault and not the model's.
@@ -97,8 +101,11 @@ class OnnxCtcRecogniser:
         Raises:
             ModelInvalid: the graph gives NaN or another vocabulary.
         """
-        if not waveforms:
-            return []
+        if self._one_by_one:
+            return [self._run([waveform])[0] for waveform in waveforms]
+        return self._run(waveforms) if waveforms else []
+
+    def _run(self, waveforms: Sequence[Samples]) -> list[LogProbs]:
         lengths = np.array([max(len(waveform), self._folder.min_samples) for waveform in waveforms], np.int64)
         batch = np.zeros((len(waveforms), lengths.max()), np.float32)
         for row, waveform in zip(batch, waveforms, strict=True):
@@ -111,6 +118,7 @@ class OnnxCtcRecogniser:
         return [rows[:count] for rows, count in zip(log_probs, frames.tolist(), strict=True)]
 
     def working_bytes(self, rows: int, samples: int) -> int:
+        rows = 1 if self._one_by_one else rows
         frames = samples / (self._folder.frame_stride * self._folder.sample_rate)
         return round(rows * frames * (FRAME_BYTES + frames * PAIR_BYTES))
 

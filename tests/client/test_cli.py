@@ -60,14 +60,19 @@ def test_help(shrutlekh: Run, command: list[str]) -> None:
         assert f"shrutlekh {command[0]}" in out.split("Examples:")[1]
 
 
-def test_help_starts_quickly() -> None:
-    """The least of three, since the machine may be busy."""
-    seconds = []
-    for _ in range(3):
-        began = time.monotonic()
-        subprocess.run([sys.executable, "-m", "client", "--help"], check=True, capture_output=True)
-        seconds.append(time.monotonic() - began)
-    assert min(seconds) < 0.5
+def test_help_loads_little() -> None:
+    """What makes `--help` start at once: seconds cannot be tested on a machine that others use."""
+    code = (
+        "import sys, client.cli\n"
+        "try: client.cli.main()\n"
+        "except SystemExit: pass\n"
+        "print(len(sys.modules), {'httpx', 'numpy', 'onnxruntime', 'sqlalchemy'} & sys.modules.keys())"
+    )
+    command = [sys.executable, "-c", code, "--help"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    modules, _, heavy = done.stdout.splitlines()[-1].partition(" ")
+    assert heavy == "set()"
+    assert int(modules) < 700, "modules; what was added?"
 
 
 def test_the_command_line_imports_no_other_part_of_the_house() -> None:
@@ -290,7 +295,7 @@ def test_retry(shrutlekh: Run, service: FakeService, folder: Path) -> None:
 def test_models_and_delete(shrutlekh: Run, service: FakeService, folder: Path) -> None:
     code, out, _ = shrutlekh("models", "--url", service.url)
     assert code == 0
-    assert "hi-ctc-small (default)" in out
+    assert "hi-ctc-base (default)" in out
     assert "WER 25.0%" in out
     shrutlekh("submit", folder / "a.wav", "--url", service.url)
     (job_id,) = service.jobs

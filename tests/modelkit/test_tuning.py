@@ -41,7 +41,7 @@ def model(tmp_path: Path) -> Path:
 def search(model: Path, manifest: Path, priors: tuple[float, ...] = (), seed: int = 0) -> Search:
     entries = read_manifest(manifest)
     engine = Engine.load(model, decoder="greedy")
-    return Search(engine.folder, entries, posteriors(engine, entries, lambda: None), priors, 20, seed)
+    return Search(engine.folder, entries, posteriors(engine, entries, lambda: None), priors, 20, seed, 8.0)
 
 
 def test_posteriors_are_those_that_the_engine_decodes(model: Path, tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from modelkit.description import read_description, record_evaluation
+from modelkit.description import read_description, record_evaluation, write_description
 from modelkit.verification import check_padding, check_shapes, record_check, verify
 from speech.model import ModelFolder
 from speech.recogniser import OnnxCtcRecogniser
@@ -23,6 +24,18 @@ def test_a_good_folder_passes(tmp_path: Path) -> None:
     assert outcome(folder, tmp_path) == dict.fromkeys(
         ("description", "files", "shapes", "padding", "clip"), True
     )
+
+
+def test_each_graph_of_a_folder_is_checked(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model")
+    shutil.copyfile(folder / "model.onnx", folder / "model.int8.onnx")
+    write_description(folder, {**read_description(folder), "precision": "int8"})
+    found = [(check.name, check.found.split(":")[0]) for check in verify(folder, tmp_path)]
+    graphs = [(name, precision) for precision in ("float32", "int8") for name in ("shapes", "padding")]
+    assert found[2:-1] == graphs
+    (folder / "model.int8.onnx").unlink()
+    write_description(folder, read_description(folder))
+    assert outcome(folder, tmp_path) == {"description": True, "files": False}
 
 
 def test_without_its_clip_the_text_is_skipped_and_not_passed(tmp_path: Path) -> None:

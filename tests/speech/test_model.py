@@ -21,6 +21,18 @@ def test_a_folder_is_read(model_path: Path) -> None:
     model.verify_hashes()
 
 
+def test_the_precision_says_which_graph_transcribes(make_model: Callable[..., Path]) -> None:
+    folder = make_model(precision="int8")
+    model = ModelFolder.load(folder)
+    with pytest.raises(ModelInvalid, match=r"no model\.int8\.onnx"):
+        model.graph()
+    (folder / "model.int8.onnx").write_bytes(b"")
+    assert model.graph() == folder / "model.int8.onnx"
+    assert model.graph("float32") == folder / "model.onnx"
+    with pytest.raises(ModelInvalid, match="no precision 'int4'"):
+        model.graph("int4")
+
+
 def test_no_folder(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent"):
         with pytest.raises(ModelNotFound, match=r"no model\.json"):
@@ -34,6 +46,8 @@ def test_no_folder(tmp_path: Path) -> None:
         ({"format": None}, "'format' must be a whole number, and is missing"),
         ({"name": 7}, "'name' must be a text, not 7"),
         ({"family": "transducer"}, "family 'transducer'"),
+        ({"precision": "int4"}, "the precision 'int4'; there are float32, int8"),
+        ({"precision": 8}, "'precision' must be a text"),
         ({"sample_rate": "16000"}, "'sample_rate' must be a whole number"),
         ({"sample_rate": 0}, "'sample_rate' must be in"),
         ({"frame_stride": True}, "'frame_stride' must be a number"),

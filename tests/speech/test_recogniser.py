@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 
 from speech.errors import ModelInvalid
 from speech.model import ModelFolder
-from speech.recogniser import OnnxCtcRecogniser
+from speech.recogniser import LogProbs, OnnxCtcRecogniser, Samples
 from tests.speech.sounds import FRAME, TOKENS, build_graph, speak
 
 
@@ -28,6 +28,28 @@ def test_nothing_and_almost_nothing(model_path: Path) -> None:
     (found,) = recogniser.log_probs([np.zeros(1, np.float32)])
     assert found.shape == (1, len(TOKENS))
     recogniser.warm()
+
+
+def test_a_graph_of_fewer_bits_runs_waveforms_one_by_one(
+    make_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its activations are scaled by the whole input: a neighbour would change a text."""
+    folder = make_model(precision="int8")
+    (folder / "model.onnx").rename(folder / "model.int8.onnx")
+    recogniser = OnnxCtcRecogniser(ModelFolder.load(folder))
+    rows: list[int] = []
+    run = recogniser._run
+
+    def counted(waveforms: Sequence[Samples]) -> list[LogProbs]:
+        rows.append(len(waveforms))
+        return run(waveforms)
+
+    monkeypatch.setattr(recogniser, "_run", counted)
+    waveforms = [speak("नमस्ते"), speak("न")]
+    assert [len(found) for found in recogniser.log_probs(waveforms)] == [len(w) // FRAME for w in waveforms]
+    assert recogniser.log_probs([]) == []
+    assert rows == [1, 1]
+    assert recogniser.working_bytes(5, 16000) == recogniser.working_bytes(1, 16000)
 
 
 def renamed(model: onnx.ModelProto) -> None:
