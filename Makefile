@@ -54,7 +54,7 @@ compose-test: setup ## build and run the docker-compose stack, hurt it, upgrade 
 fuzz: setup ## 2,000 mutated and hostile media files through a real worker (SEED=7, ARGS="--count 500 --short")
 	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-model: setup ## train the default model again; goes on where it was stopped (hours of CPU; needs espeak-ng and torch)
+model: setup ## make the default model again; goes on where it was stopped (needs espeak-ng, npm, the corpora; better a GPU)
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install torch==$(TORCH)
 	LD_PRELOAD=$(JEMALLOC) $(BIN)/python -m training all --work $(WORK) $(ARGS)
 

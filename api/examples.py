@@ -24,7 +24,7 @@ JOB: dict[str, JsonValue] = {
     "started_at": "2026-01-15T09:30:00.180000Z",
     "finished_at": "2026-01-15T09:30:00.420000Z",
     "file": {"name": "समाचार.wav", "bytes": 128044, "sha256": "9f86d081884c7d65" * 4},
-    "model": "hi-ctc-small",
+    "model": "hi-ctc-base",
     "transcript": True,
     "waveform": True,
     "priority": "normal",
@@ -65,7 +65,7 @@ SEGMENTS: list[JsonValue] = [
 ]
 PAGE: dict[str, JsonValue] = {"jobs": [JOB], "next_cursor": None}
 _TRANSCRIPT: dict[str, JsonValue] = {
-    "model": "hi-ctc-small",
+    "model": "hi-ctc-base",
     "language": "hi",
     "seconds": 4.0,
     "speech_seconds": 1.9,
@@ -95,10 +95,10 @@ PEAKS: dict[str, JsonValue] = {
     "data": [-12, 14, -31, 29],
 }
 MODELS: dict[str, JsonValue] = {
-    "default": "hi-ctc-small",
+    "default": "hi-ctc-base",
     "models": [
         {
-            "name": "hi-ctc-small",
+            "name": "hi-ctc-base",
             "language": "hi",
             "sample_rate": 16000,
             "licence": "Apache-2.0",

@@ -78,7 +78,7 @@ def fill(lengths: Sequence[int], runs: Runs) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.batches", description=__doc__)
-    parser.add_argument("--model", type=Path, default=Path("models/hi-ctc-small"))
+    parser.add_argument("--model", type=Path, default=Path("models/hi-ctc-base"))
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--turns", type=int, default=3)
     arguments = parser.parse_args()

@@ -289,7 +289,7 @@ def wheel_bytes(package: str) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detectors", description=__doc__)
-    parser.add_argument("--model", type=Path, default=Path("models/hi-ctc-small"))
+    parser.add_argument("--model", type=Path, default=Path("models/hi-ctc-base"))
     parser.add_argument("--seconds", type=float, default=60.0, help="length of each sound without speech")
     parser.add_argument("--only", default="", help="detectors with this in their name")
     arguments = parser.parse_args()

@@ -262,7 +262,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.long", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="ten minutes instead of three hours")
     parser.add_argument("--minutes", type=float, help="length of the recording")
-    parser.add_argument("--model", type=Path, default=ROOT / "models" / "hi-ctc-small", help="folder")
+    parser.add_argument("--model", type=Path, default=ROOT / "models" / "hi-ctc-base", help="folder")
     parser.add_argument("--hear", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.hear is not None:

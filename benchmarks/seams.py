@@ -144,7 +144,7 @@ def table(results: Sequence[Result]) -> Table:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.seams", description=__doc__)
-    parser.add_argument("--model", type=Path, default=Path("models/hi-ctc-small"))
+    parser.add_argument("--model", type=Path, default=Path("models/hi-ctc-base"))
     parser.add_argument("--decoder", choices=DECODERS, help="by default the model's own")
     arguments = parser.parse_args()
     engine = Engine.load(arguments.model)

@@ -8,18 +8,20 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A recording, what is said in it, by whom, and the speaker's gender ("" when unknown)."""
+    """A recording, what is said in it, by whom, the speaker's gender and the language ("" when unknown)."""
 
     path: Path
     text: str
     speaker: str
     gender: str = ""
+    language: str = ""
 
 
 def read_manifest(path: Path, speakers: Collection[str] = ()) -> list[Entry]:
     """The manifest's entries, those of `speakers` only when any is named.
 
-    The columns path (relative to the manifest) and text are needed; speaker and gender may be absent.
+    The columns path (relative to the manifest) and text are needed; speaker, gender and language may be
+    absent.
 
     Raises:
         ValueError: a column is missing or a row is not whole.
@@ -33,6 +35,6 @@ def read_manifest(path: Path, speakers: Collection[str] = ()) -> list[Entry]:
         for row in reader:
             if not row["path"] or row["text"] is None:
                 raise ValueError(f"{path} line {reader.line_num} is not whole.")
-            told = (row.get(column) or "" for column in ("speaker", "gender"))
+            told = (row.get(column) or "" for column in ("speaker", "gender", "language"))
             entries.append(Entry(path.parent / row["path"], row["text"], *told))
     return [e for e in entries if not speakers or e.speaker in speakers]

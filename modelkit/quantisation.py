@@ -4,8 +4,8 @@ Weights of matrix products become int8 when the file is written, a scale for eac
 activations while it runs (ONNX Runtime's dynamic quantisation). Features stay as they are: spectra span more
 decades than eight bits hold.
 
-Weights use seven of the eight bits. Processors without VNNI instructions add two products in 16 bits, which
-overflow with eight; with seven every processor computes the same integers.
+Weights use seven of the eight bits: processors without VNNI instructions add two products in 16 bits, which
+overflow with eight.
 """
 
 import tempfile

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     models_dir: Path = Field(
         MODELS_BESIDE_THE_CODE, description="Folder with a folder for each installed model."
     )
-    default_model: str = Field("hi-ctc-small", description="Model of a job that names none.")
+    default_model: str = Field("hi-ctc-base", description="Model of a job that names none.")
 
     host: str = Field("127.0.0.1", description="Address that the API listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")

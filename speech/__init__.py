@@ -1,7 +1,7 @@
 """The engine: audio in, words out. It knows no job, no database and no queue.
 
 >>> from speech.engine import Engine
->>> engine = Engine.load(Path("models/hi-ctc-small"))
+>>> engine = Engine.load(Path("models/hi-ctc-base"))
 >>> for segment in engine.transcribe("recording.wav"):
 ...     print(segment.start, segment.text)
 

@@ -117,14 +117,15 @@ class ModelFolder:
             )
         if model.precision not in PRECISIONS:
             raise ModelInvalid(
-                f"{path}/model.json names the precision {model.precision!r}; there are {', '.join(PRECISIONS)}."
+                f"{path}/model.json names the precision {model.precision!r}; "
+                f"there are {', '.join(PRECISIONS)}."
             )
         if model.family != "ctc":
             raise ModelInvalid(f"{path} is of the family {model.family!r}; this version runs 'ctc'.")
         return model
 
     def graph(self, precision: str | None = None) -> Path:
-        """Path of the graph: model.onnx for "float32", model.int8.onnx for "int8"; by default the model's own.
+        """Path of the graph: model.onnx for "float32", model.int8.onnx for "int8"; else as model.json says.
 
         Raises:
             ModelInvalid: the folder has no such graph, or there is no such precision.

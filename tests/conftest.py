@@ -29,7 +29,7 @@ from shared.settings import Settings
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
-MODEL = "hi-ctc-small"
+MODEL = "hi-ctc-base"
 
 
 def missing(what: str) -> NoReturn:

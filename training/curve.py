@@ -1,9 +1,7 @@
-"""Curves as pictures: a run's losses, and what more hours of real speech are worth."""
+"""A run's losses and error rates as a picture."""
 
 import csv
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -14,24 +12,6 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return []
     with path.open(encoding="utf-8", newline="") as handle:
         return list(csv.DictReader(handle, delimiter="\t"))
-
-
-def draw_hours(rows: Sequence[Mapping[str, Any]], picture: Path) -> None:
-    """Character error rate over hours of real speech, a line for each `set`."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    for name in dict.fromkeys(row["set"] for row in rows):
-        own = [row for row in rows if row["set"] == name]
-        axes.plot([row["hours"] for row in own], [100 * row["cer"] for row in own], marker="o", label=name)
-    axes.set_xscale("log", base=2)
-    hours = sorted({row["hours"] for row in rows})
-    axes.set_xticks(hours, [f"{value:.1f}" for value in hours])
-    axes.set_xlabel("hours of real speech")
-    axes.set_ylabel("character error rate in percent, greedy")
-    axes.legend()
-    axes.grid(alpha=0.3)
-    figure.savefig(picture, dpi=110)
 
 
 def draw(loss: Path, held_out: Path, picture: Path) -> None:

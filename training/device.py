@@ -1,7 +1,5 @@
-"""Where a run computes, and what follows from it: loader processes, precision, random numbers."""
+"""Where a run computes, and in which precision."""
 
-import os
-import signal
 from contextlib import AbstractContextManager
 
 import torch
@@ -19,11 +17,6 @@ def chosen_device(name: str) -> torch.device:
     return torch.device(("cuda" if seen else "cpu") if name == "auto" else name)
 
 
-def loaders_for(device: torch.device) -> int:
-    """Processes that make batches: one beside a CPU's own work, all cores but one for a GPU."""
-    return 1 if device.type == "cpu" else max(1, len(os.sched_getaffinity(0)) - 1)
-
-
 def half_precision(device: torch.device) -> AbstractContextManager[None]:
     """bfloat16 where it loses nothing: on a GPU, and on a CPU that multiplies it.
 
@@ -34,9 +27,3 @@ def half_precision(device: torch.device) -> AbstractContextManager[None]:
     )
     context: AbstractContextManager[None] = torch.autocast(device.type, torch.bfloat16, enabled=worthwhile)
     return context
-
-
-def keep_loading(_: int) -> None:
-    """A loader process leaves signals to the run that owns it, which stops it after its checkpoint."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""What the network makes, while it trains, of voices and books it does not train on."""
+"""Error rates, while a run goes on, on voices and books that it does not train on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ import soxr
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from modelkit.manifest import read_manifest
 from speech.scoring import character_errors, corpus_errors, word_errors
-from training.batches import Symbols, text_of
+from training.batches import text_of
 from training.network import Network
-from training.prepare import read_manifest
 from training.recipe import MAX_SECONDS, SAMPLE_RATE
 from training.spelling import plain_text
 from training.store import Store
@@ -52,26 +52,28 @@ def from_store(store: Store, most: int = 40) -> HeldOut:
 def from_manifest(name: str, path: Path) -> HeldOut:
     """Every clip of a manifest that is no longer than the training's longest."""
     waveforms, texts = [], []
-    for row in read_manifest(path):
-        audio, rate = soundfile.read(row["path"], dtype="float32", always_2d=True)
+    for entry in read_manifest(path):
+        audio, rate = soundfile.read(entry.path, dtype="float32", always_2d=True)
         waveform = soxr.resample(audio.mean(axis=1), rate, SAMPLE_RATE)
         if len(waveform) <= MAX_SECONDS * SAMPLE_RATE:
             waveforms.append(waveform)
-            texts.append(plain_text(row["text"]))
+            texts.append(plain_text(entry.text))
     return HeldOut(name, waveforms, texts)
 
 
-def measure(network: Network, symbols: Symbols, held_out: HeldOut, rows: int = 8) -> Found:
+def measure(network: Network, characters: Sequence[str], held_out: HeldOut, rows: int = 8) -> Found:
     """Greedy corpus WER and CER, and a few transcripts."""
     device = next(network.parameters()).device
-    heard: list[str] = []
-    for start in range(0, len(held_out.waveforms), rows):
-        part = [torch.from_numpy(np.ascontiguousarray(w)) for w in held_out.waveforms[start : start + rows]]
-        lengths = torch.tensor([len(w) for w in part])
+    heard = [""] * len(held_out.waveforms)
+    order = sorted(range(len(heard)), key=lambda number: len(held_out.waveforms[number]))
+    for start in range(0, len(order), rows):
+        chosen = order[start : start + rows]
+        part = [torch.from_numpy(np.ascontiguousarray(held_out.waveforms[number])) for number in chosen]
+        lengths = torch.tensor([len(waveform) for waveform in part])
         with torch.no_grad():
             log_probs, frames = network(pad_sequence(part, batch_first=True).to(device), lengths.to(device))
-        best = log_probs.argmax(-1)
-        heard += [text_of(best[i, : int(frames[i])].tolist(), symbols.characters) for i in range(len(part))]
+        for number, best, count in zip(chosen, log_probs.argmax(-1).cpu(), frames.tolist(), strict=True):
+            heard[number] = text_of(best[:count].tolist(), characters)
     return compared(held_out, heard)
 
 

@@ -1,12 +1,12 @@
 """The text that the language model learns, and the model made of it."""
 
 import json
-import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from modelkit.manifest import read_manifest
 from speech.language_model import FILE_NAME
 from training.kneser_ney import (
     MARKS,
@@ -17,44 +17,41 @@ from training.kneser_ney import (
     prune,
     write_arpa,
 )
-from training.prepare import Sources, read_manifest
+from training.prepare import Sources
 from training.recipe import HELD_OUT_BOOKS
+from training.sentences import SENTENCE_ENDS, TELLING_KEY
 from training.spelling import plain_text, text_key, training_text
 
 STYLES: Mapping[str, tuple[str, ...]] = {
     "talk": ("common-voice-sentences.txt", "tatoeba-anki.txt", "reader-hi/pages.tsv"),
-    "stories": (
-        "pratham-stories.txt",
-        "hindi-discourse-pd.txt",
+    "prompts": ("cv-sentence-collector-2021.txt",),
+    "children": ("pratham-stories.txt",),
+    "novels": (
         "godan-premchand.txt",
         "sevasadan-premchand.txt",
+        "premchand-stories.txt",
+        "hindi-discourse-pd.txt",
     ),
-    "prose": (
-        "ud-pud.txt",
-        "hiner-validation.txt",
-        "ntrex128.txt",
-        "mt-geneval.txt",
-        "tico19.txt",
-        "xquad-hi.txt",
+    "news": ("ud-pud.txt", "hiner-validation.txt", "ntrex128.txt"),
+    "encyclopaedia": ("wikipedia-hi-pyru.txt", "wikipedia-hi-viksml.txt", "xquad-hi.txt", "mt-geneval.txt"),
+    "health": ("tico19.txt",),
+    "technology": (
         "opensource-guide.txt",
         "ethereum-org.txt",
         "web-dev-for-beginners-2021.txt",
         "hi-reactjs-docs.txt",
     ),
 }
-"""Texts by how they speak, each style a model of its own in the mixture; below the folder `text`, or a
-manifest below the speech folder, whose held-out books are left out."""
+"""Texts by kind of source, each style an n-gram model in the mixture. A name is a file below the folder
+`text`, or a manifest below the speech folder, of which the held-out books are left out."""
 
 FREQUENCIES = "word-frequencies.tsv"
 """Words and their frequencies: more words for the lexicon."""
 
-SPOKEN_STYLE = "talk"
-"""What recordings are like: one in twelve of its sentences decides on the mixture's weights."""
-HELD_OUT_PART = 12
-
-_SENTENCE_ENDS = re.compile("[।॥?!\n]")
-_TELLING_KEY = 12
-"""A forbidden sentence with so many letters must not be a part of another sentence either."""
+SPOKEN_STYLES = ("talk", "prompts", "children")
+"""What people read aloud or say: sentences of these, as many of each, decide on the mixture's weights."""
+HELD_OUT_PART, MOST_HELD_OUT = 12, 500
+"""One in so many sentences of a spoken style is held out, up to a number that each style reaches."""
 
 Sentence = list[str]
 
@@ -64,12 +61,12 @@ def sentences(text: str, forbidden: set[str]) -> Iterator[Sentence]:
 
     A line that holds a forbidden sentence (`training.prepare.forbidden_keys`) is left out whole.
     """
-    telling = [key for key in forbidden if len(key) >= _TELLING_KEY]
+    telling = [key for key in forbidden if len(key) >= TELLING_KEY]
     for line in text.splitlines():
         line_key = text_key(line)
         if any(key in line_key for key in telling):
             continue
-        pieces = _SENTENCE_ENDS.split(line)
+        pieces = SENTENCE_ENDS.split(line)
         if any(text_key(piece) in forbidden for piece in [*pieces, line]):
             continue
         for piece in pieces:
@@ -83,8 +80,8 @@ def read_style(speech: Path, files: Sequence[str], forbidden: set[str]) -> list[
     found: list[Sentence] = []
     for name in files:
         if name.endswith(".tsv"):
-            rows = (row for row in read_manifest(speech / name) if row.get("speaker") not in HELD_OUT_BOOKS)
-            text = "\n".join(row["text"] for row in rows)
+            entries = (e for e in read_manifest(speech / name) if e.speaker not in HELD_OUT_BOOKS)
+            text = "\n".join(entry.text for entry in entries)
         else:
             text = (speech / "text" / name).read_text(encoding="utf-8")
         found += sentences(text, forbidden)
@@ -106,6 +103,13 @@ def is_held_out(sentence: Sentence) -> bool:
     return zlib.crc32(text_key(" ".join(sentence)).encode()) % HELD_OUT_PART == 0
 
 
+def split(sentences_: Sequence[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
+    """Sentences to learn and the first `MOST_HELD_OUT` held out, with no text in both."""
+    held = [sentence for sentence in sentences_ if is_held_out(sentence)][:MOST_HELD_OUT]
+    keys = {text_key(" ".join(sentence)) for sentence in held}
+    return [sentence for sentence in sentences_ if text_key(" ".join(sentence)) not in keys], held
+
+
 def build(
     speech: Path, out: Path, length: int, threshold: float, report: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
@@ -124,20 +128,25 @@ def build(
     styles = {style: read_style(speech, files, forbidden) for style, files in STYLES.items()}
     words = vocabulary(speech, styles)
     numbers = {word: number for number, word in enumerate(words)}
-    known = {
-        style: [[numbers[word] for word in sentence] for sentence in found] for style, found in styles.items()
-    }
+
+    def numbered(found: Sequence[Sentence]) -> list[list[int]]:
+        return [[numbers[word] for word in sentence] for sentence in found]
+
+    known = {style: numbered(found) for style, found in styles.items()}
     report(f"{sum(map(len, known.values()))} sentences, {len(words)} words in the vocabulary")
 
-    held = [is_held_out(sentence) for sentence in styles[SPOKEN_STYLE]]
-    kept = {**known, SPOKEN_STYLE: [s for s, out_ in zip(known[SPOKEN_STYLE], held, strict=True) if not out_]}
-    measured = [s for s, out_ in zip(known[SPOKEN_STYLE], held, strict=True) if out_]
+    kept, measured = dict(known), []
+    for style in SPOKEN_STYLES:
+        learnt, held = split(styles[style])
+        kept[style] = numbered(learnt)
+        measured += numbered(held)
     models = [estimate(words, found, length) for found in kept.values()]
     weights = mixture_weights(models, measured)
     report("weights " + ", ".join(f"{s} {w:.2f}" for s, w in zip(kept, weights, strict=True)))
     whole = mix(models, weights)
+    lumped = estimate(words, [s for found in kept.values() for s in found], length)
     perplexities = {
-        "talk alone": models[0].perplexity(measured),
+        "one model of all": lumped.perplexity(measured),
         "mixture": whole.perplexity(measured),
         "mixture, pruned": prune(whole, threshold).perplexity(measured),
     }
@@ -147,7 +156,7 @@ def build(
     out.mkdir(parents=True, exist_ok=True)
     write_arpa(final, out / FILE_NAME)
     facts = {
-        "command": "python -m training language-model",
+        "command": f"python -m training language-model --length {length} --threshold {threshold:g}",
         "texts": {style: list(files) for style, files in STYLES.items()},
         "running_words": sum(len(s) for found in known.values() for s in found),
         "ngrams": [len(order.keys) for order in final.orders],

@@ -1,9 +1,12 @@
-"""The acoustic model: log-mels, a Conformer to phones, and a small Conformer from phones to spelling.
+"""The acoustic model: log-mels, Whisper's encoder, phones for every language, and spelling for Hindi.
 
-Conformer: Gulati et al. 2020 (arXiv:2005.08100); rotary positions: Su et al. 2021 (arXiv:2104.09864); the
-halved frame rate of the inner blocks: Kim et al. 2022, Squeezeformer (arXiv:2206.00888).
-Shapes: B utterances, S samples, T frames. Every layer that looks along time is masked, so that an utterance
-gives the same result alone and padded in a batch.
+The encoder is that of Whisper (Radford et al. 2022, arXiv:2212.04356), never padded to 30 seconds. After
+its second layer neighbouring frames are averaged, so that its other layers and all that follows run at 25
+frames a second. Two Conformer blocks (Gulati et al. 2020, arXiv:2005.08100) with rotary positions (Su et al.
+2021, arXiv:2104.09864) spell: they see the encoder's states and the phone posteriors.
+
+Shapes: B utterances, S samples, T frames. Whatever looks along time is masked, so an utterance gives the same
+result alone and padded in a batch.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,25 +17,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WINDOW, HOP, FFT = 400, 160, 512
-MASKED = -30000.0
+WINDOW, HOP = 400, 160
+ENCODER = "encoder."
+"""Prefix of the names of all weights that come from Whisper."""
+
+FRAME_SAMPLES = 4 * HOP
+"""Samples between two output frames."""
+
+_MASKED = -30000.0
+_DYNAMIC_RANGE = 8.0
+"""Powers of ten below the loudest point at which log-mels are floored, as in Whisper."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Everything that fixes the shapes of the weights."""
+    """Everything that fixes the shapes of the weights; by default those of Whisper base."""
 
     phones: int
     characters: int
     mels: int = 80
-    subsampling_channels: int = 32
-    width: int = 144
-    heads: int = 4
-    outer_blocks: int = 1
-    inner_blocks: int = 6
-    kernel: int = 15
-    spelling_width: int = 128
+    width: int = 512
+    heads: int = 8
+    layers: int = 6
+    merge_after: int = 2
+    positions: int = 1500
+    spelling_width: int = 256
+    spelling_heads: int = 4
     spelling_blocks: int = 2
+    kernel: int = 15
     sample_rate: int = 16000
 
     def as_dict(self) -> dict[str, int]:
@@ -40,15 +52,21 @@ class NetworkConfig:
 
 
 def frame_mask(lengths: Tensor, frames: Tensor | int) -> Tensor:
-    """(B, T) with 1.0 where a frame belongs to its utterance."""
-    steps = torch.arange(frames, device=lengths.device)
-    return (steps[None, :] < lengths[:, None]).float()
+    """(B, T) bool, true where a frame belongs to its utterance."""
+    return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
+
+
+def _attention_bias(valid: Tensor, dtype: torch.dtype) -> Tensor:
+    """(B, 1, 1, T): what attention scores get so that nothing attends to padding."""
+    return ((~valid).to(dtype) * _MASKED)[:, None, None, :]
 
 
 class LogMel(nn.Module):
-    """Waveform (B, S) in [-1, 1] to log-mels (B, T, mels), each utterance's mean taken off each band.
+    """Waveform (B, S) to log-mels (B, T, mels) in about -1..1, 100 frames a second.
 
-    The short-time Fourier transform is a convolution, so that it exports as plain ONNX.
+    As Whisper computes them, except that the loudest point of an utterance always gets the same value: a
+    recording at any gain has the same features. The short-time Fourier transform is a convolution, so it
+    exports as plain ONNX.
     """
 
     kernels: Tensor
@@ -57,79 +75,119 @@ class LogMel(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         window = np.hanning(WINDOW + 1)[:-1]
-        angles = 2 * np.pi * np.outer(np.arange(FFT // 2 + 1), np.arange(WINDOW)) / FFT
-        kernels = np.concatenate([np.cos(angles) * window, np.sin(angles) * window])
-        self.register_buffer("kernels", torch.tensor(kernels[:, None, :], dtype=torch.float32))
-        mel = librosa.filters.mel(
-            sr=config.sample_rate, n_fft=FFT, n_mels=config.mels, fmin=60, fmax=7600, htk=True, norm=None
-        )
-        self.register_buffer("bands", torch.tensor(mel.T.copy(), dtype=torch.float32))
+        angles = 2 * np.pi * np.outer(np.arange(WINDOW // 2 + 1), np.arange(WINDOW)) / WINDOW
+        kernels = np.concatenate([np.cos(angles) * window, -np.sin(angles) * window])
+        bands = librosa.filters.mel(sr=config.sample_rate, n_fft=WINDOW, n_mels=config.mels)
+        self.register_buffer("kernels", torch.tensor(kernels[:, None], dtype=torch.float32), persistent=False)
+        self.register_buffer("bands", torch.tensor(bands.T.copy()), persistent=False)
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        spectrum = F.conv1d(waveform[:, None, :], self.kernels, stride=HOP)
-        real, imaginary = spectrum.chunk(2, dim=1)
-        power = (real * real + imaginary * imaginary).transpose(1, 2)
-        mel = torch.log(power @ self.bands + 1e-6)
-        frames = (lengths - WINDOW) // HOP + 1
-        mask = frame_mask(frames, mel.shape[1])[:, :, None]
-        mean = (mel * mask).sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True)
-        return (mel - mean) * 0.35 * mask, frames
+        padded = F.pad(waveform * frame_mask(lengths, waveform.shape[1]), (WINDOW // 2, WINDOW // 2))
+        real, imaginary = F.conv1d(padded[:, None], self.kernels, stride=HOP).chunk(2, dim=1)
+        power = ((real * real + imaginary * imaginary).transpose(1, 2) @ self.bands)[:, :-1]
+        frames = lengths // HOP
+        valid = frame_mask(frames, power.shape[1])[:, :, None]
+        mel = torch.log10(power.clamp(min=1e-10))
+        loudest = mel.masked_fill(~valid, -10.0).amax((1, 2), keepdim=True)
+        mel = (torch.maximum(mel, loudest - _DYNAMIC_RANGE) - loudest + 4.8) / 4
+        return mel * valid.to(mel.dtype), frames
 
 
-class Subsampling(nn.Module):
-    """Two strided 2-D convolutions: (B, T, mels) to (B, T/4, width)."""
+def sinusoids(positions: int, width: int) -> Tensor:
+    """Whisper's positions, shape (positions, width): sines, then cosines.
 
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__()
-        channels = config.subsampling_channels
-        self.first = nn.Conv2d(1, channels, 3, stride=2, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
-        self.project = nn.Linear(channels * (config.mels // 4), config.width)
-
-    def forward(self, mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        x = F.silu(self.first(mel[:, None]))
-        lengths = (lengths + 1) // 2
-        x = x * frame_mask(lengths, x.shape[2])[:, None, :, None].to(x.dtype)
-        x = F.silu(self.second(x))
-        lengths = (lengths + 1) // 2
-        x = x.permute(0, 2, 1, 3).flatten(2)
-        return self.project(x), lengths
+    Rounded to float16, in which the published weights hold them.
+    """
+    half = width // 2
+    rates = np.exp(-np.log(10000.0) / (half - 1) * np.arange(half))
+    angles = np.arange(positions)[:, None] * rates[None, :]
+    return torch.tensor(np.concatenate([np.sin(angles), np.cos(angles)], axis=1)).half().float()
 
 
-class FeedForward(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.up = nn.Linear(width, 4 * width)
-        self.down = nn.Linear(4 * width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.down(F.silu(self.up(self.norm(x))))
-
-
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn each pair of halves of x (B, heads, T, D) by its position's angle."""
     a, b = x.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with rotary positions; `bias` (B, 1, 1, T) hides padded frames."""
+    """Multi-head self-attention; `bias` (B, 1, 1, T) hides padding, `rotation` gives rotary positions."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads, self.depth = heads, width // heads
-        self.norm = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, bias: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor, rotation: tuple[Tensor, Tensor] | None = None) -> Tensor:
         shape = (x.shape[0], x.shape[1], 3, self.heads, self.depth)
-        qkv = self.qkv(self.norm(x)).reshape(shape).permute(2, 0, 3, 1, 4)
+        qkv = self.qkv(x).reshape(shape).permute(2, 0, 3, 1, 4)
         q, k, v = qkv[0], qkv[1], qkv[2]
-        scores = rotate(q * self.depth**-0.5, cos, sin) @ rotate(k, cos, sin).transpose(-1, -2)
-        mixed = torch.softmax(scores + bias, dim=-1) @ v
+        if rotation is not None:
+            q, k = rotated(q, *rotation), rotated(k, *rotation)
+        if torch.onnx.is_in_onnx_export():
+            mixed = torch.softmax(q * self.depth**-0.5 @ k.transpose(-1, -2) + bias, dim=-1) @ v
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
         return self.out(mixed.transpose(1, 2).flatten(2))
+
+
+class EncoderLayer(nn.Module):
+    """One layer of Whisper's encoder on (B, T, width)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.feed_norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor, bias: Tensor, dropout: float = 0.0) -> Tensor:
+        x = x + F.dropout(self.attention(self.attention_norm(x), bias), dropout, self.training)
+        return x + F.dropout(self.down(F.gelu(self.up(self.feed_norm(x)))), dropout, self.training)
+
+
+def averaged_pairs(x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Means of neighbouring frames: (B, T, width) to (B, (T + 1) // 2, width).
+
+    An utterance's odd last frame stays as it is.
+    """
+    valid = frame_mask(lengths, x.shape[1])[:, :, None]
+    x = torch.cat([x * valid.to(x.dtype), torch.zeros_like(x[:, :1])], dim=1)
+    pairs = x.shape[1] // 2
+    x = x[:, : 2 * pairs].reshape(x.shape[0], -1, 2, x.shape[2])
+    first = 2 * torch.arange(pairs, device=x.device)
+    counts = (lengths[:, None] - first[None, :]).clamp(1, 2)[:, :, None]
+    return x.sum(2) / counts.to(x.dtype), (lengths + 1) // 2
+
+
+class Encoder(nn.Module):
+    """Whisper's encoder: log-mels (B, T, mels) to states (B, T / 4, width)."""
+
+    positions: Tensor
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.merge_after = config.merge_after
+        self.conv1 = nn.Conv1d(config.mels, width, 3, padding=1)
+        self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
+        self.register_buffer("positions", sinusoids(config.positions, width), persistent=False)
+        self.layers = nn.ModuleList(EncoderLayer(width, config.heads) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, mel: Tensor, lengths: Tensor, dropout: float = 0.0) -> tuple[Tensor, Tensor]:
+        valid = frame_mask(lengths, mel.shape[1])[:, None].to(mel.dtype)
+        x = F.gelu(self.conv1(mel.transpose(1, 2))) * valid
+        x = F.gelu(self.conv2(x)).transpose(1, 2)
+        lengths = (lengths + 1) // 2
+        x = x + self.positions[: x.shape[1]].to(x.dtype)
+        for number, layer in enumerate(self.layers):
+            if number == self.merge_after:
+                x, lengths = averaged_pairs(x, lengths)
+            x = layer(x, _attention_bias(frame_mask(lengths, x.shape[1]), x.dtype), dropout)
+        return self.norm(x), lengths
 
 
 class Convolution(nn.Module):
@@ -150,88 +208,83 @@ class Convolution(nn.Module):
         return self.down(F.silu(self.after(x)))
 
 
-class Block(nn.Module):
-    """One Conformer block on (B, T, width)."""
+class SpellingBlock(nn.Module):
+    """A Conformer block with one feed-forward layer, on (B, T, width)."""
 
     def __init__(self, width: int, heads: int, kernel: int) -> None:
         super().__init__()
-        self.before = FeedForward(width)
+        self.attention_norm = nn.LayerNorm(width)
         self.attention = Attention(width, heads)
         self.convolution = Convolution(width, kernel)
-        self.behind = FeedForward(width)
+        self.feed_norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, x: Tensor, mask: Tensor, bias: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        x = x + 0.5 * self.before(x)
-        x = x + self.attention(x, bias, cos, sin)
-        x = x + self.convolution(x, mask)
-        x = x + 0.5 * self.behind(x)
-        return self.norm(x)
+    def forward(
+        self, x: Tensor, mask: Tensor, bias: Tensor, rotation: tuple[Tensor, Tensor], dropout: float = 0.0
+    ) -> Tensor:
+        x = x + F.dropout(self.attention(self.attention_norm(x), bias, rotation), dropout, self.training)
+        x = x + F.dropout(self.convolution(x, mask), dropout, self.training)
+        feed = self.down(F.silu(self.up(self.feed_norm(x))))
+        return self.norm(x + F.dropout(feed, dropout, self.training))
 
 
-class Stack(nn.Module):
-    """Conformer blocks at one frame rate."""
+class Spelling(nn.Module):
+    """Character logits (B, T, characters) from encoder states and phone logits of T frames."""
 
     frequencies: Tensor
 
-    def __init__(self, width: int, heads: int, kernel: int, blocks: int) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
+        width, heads = config.spelling_width, config.spelling_heads
         half = width // heads // 2
-        self.register_buffer("frequencies", 10000.0 ** (-torch.arange(half, dtype=torch.float32) / half))
-        self.blocks = nn.ModuleList(Block(width, heads, kernel) for _ in range(blocks))
+        frequencies = 10000.0 ** (-torch.arange(half, dtype=torch.float32) / half)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.states_in = nn.Linear(config.width, width)
+        self.phones_in = nn.Linear(config.phones, width)
+        self.blocks = nn.ModuleList(
+            SpellingBlock(width, heads, config.kernel) for _ in range(config.spelling_blocks)
+        )
+        self.head = nn.Linear(width, config.characters)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def forward(
+        self,
+        states: Tensor,
+        phone_logits: Tensor,
+        lengths: Tensor,
+        dropout: float = 0.0,
+        gate: Tensor | None = None,
+    ) -> Tensor:
+        """`gate` (B, 1, 1) multiplies the states: 0 leaves an utterance nothing but its phones."""
+        x = self.states_in(states)
+        if gate is not None:
+            x = x * gate
+        x = x + self.phones_in(phone_logits.softmax(-1).to(x.dtype))
         valid = frame_mask(lengths, x.shape[1])
-        steps = torch.arange(x.shape[1], device=x.device, dtype=torch.float32)
+        steps = torch.arange(x.shape[1], device=x.device).float()
         angles = steps[:, None] * self.frequencies[None, :]
-        mask = valid[:, :, None].to(x.dtype)
-        bias = ((1.0 - valid) * MASKED)[:, None, None, :].to(x.dtype)
-        cos, sin = torch.cos(angles).to(x.dtype), torch.sin(angles).to(x.dtype)
+        rotation = torch.cos(angles).to(x.dtype), torch.sin(angles).to(x.dtype)
+        mask, bias = valid[:, :, None].to(x.dtype), _attention_bias(valid, x.dtype)
         for block in self.blocks:
-            x = block(x, mask, bias, cos, sin)
-        return x
+            x = block(x, mask, bias, rotation, dropout)
+        return self.head(x)
 
 
 class Network(nn.Module):
-    """Features (B, T, mels) to phone and character log-probabilities, each (B, T/4, symbols)."""
+    """Features (B, T, mels) to phone and character logits, each (B, T / 4, symbols)."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        width, heads, kernel = config.width, config.heads, config.kernel
         self.log_mel = LogMel(config)
-        self.subsampling = Subsampling(config)
-        self.first = Stack(width, heads, kernel, config.outer_blocks)
-        self.narrow = nn.Linear(2 * width, width)
-        self.inner = Stack(width, heads, kernel, config.inner_blocks)
-        self.widen = nn.Linear(width, 2 * width)
-        self.last = Stack(width, heads, kernel, config.outer_blocks)
-        self.phone_head = nn.Linear(width, config.phones)
-        self.spelling_in = nn.Linear(config.phones, config.spelling_width)
-        self.spelling = Stack(config.spelling_width, heads, kernel, config.spelling_blocks)
-        self.spelling_head = nn.Linear(config.spelling_width, config.characters)
-
-    def encode(self, mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Phone logits (B, T/4, phones) and the frame count of each utterance."""
-        x, lengths = self.subsampling(mel, lengths)
-        x = self.first(x, lengths)
-        frames = x.shape[1]
-        skipped = x
-        x = x * frame_mask(lengths, frames)[:, :, None].to(x.dtype)
-        x = torch.cat([x, torch.zeros_like(x[:, :1])], dim=1)[:, : (frames + 1) // 2 * 2]
-        x = self.narrow(x.reshape(x.shape[0], -1, 2 * self.config.width))
-        x = self.inner(x, (lengths + 1) // 2)
-        x = self.widen(x).reshape(x.shape[0], -1, self.config.width)[:, :frames]
-        x = self.last(x + skipped, lengths)
-        return self.phone_head(x), lengths
-
-    def spell(self, phone_log_probs: Tensor, lengths: Tensor) -> Tensor:
-        """Character log-probabilities from nothing but phone posteriors."""
-        x = self.spelling_in(phone_log_probs.exp())
-        return F.log_softmax(self.spelling_head(self.spelling(x, lengths)).float(), dim=-1)
+        self.encoder = Encoder(config)
+        self.phone_head = nn.Linear(config.width, config.phones)
+        self.spelling = Spelling(config)
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """What is exported: waveform (B, S), lengths (B) to log_probs (B, T, tokens), frame_lengths (B)."""
+        """What is exported: waveform (B, S), lengths (B) to log_probs (B, T, characters), frames (B)."""
         mel, frames = self.log_mel(waveform, lengths)
-        phones, frames = self.encode(mel, frames)
-        return self.spell(F.log_softmax(phones.float(), dim=-1), frames), frames
+        states, frames = self.encoder(mel, frames)
+        logits = self.spelling(states, self.phone_head(states).float(), frames)
+        return F.log_softmax(logits.float(), dim=-1), frames

@@ -1,7 +1,7 @@
 """The recipe's corpora made small, in parts of a size, to train on a machine that nothing else reaches.
 
 A part is a folder to lay over the others: together they are a speech folder as `prepare` reads it, with every
-training clip as Opus of a low bit rate. What is evaluated is copied as it is. Synthetic speech does not
+training clip as Opus of a low bit rate. What is evaluated is copied as it is. espeak-ng's speech does not
 travel: `prepare` makes it there.
 """
 
@@ -16,12 +16,13 @@ from pathlib import Path
 import soundfile
 import soxr
 
+from modelkit.manifest import Entry, read_manifest
 from training import recipe
-from training.prepare import read_manifest
+from training.letters import READ_BY_LETTERS
 
 # The range of libsndfile's Opus, between whose ends a compression level of 0 to 1 chooses; bits a second.
 _MOST, _LEAST = 256_000, 6_000
-_COLUMNS = ("path", "text", "seconds", "speaker", "language")
+_COLUMNS = ("path", "text", "speaker", "language")
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ class Parts:
         self.sizes[-1] += len(data)
 
 
-def opus(path: str, bits: int) -> bytes:
+def opus(path: Path, bits: int) -> bytes:
     """The clip as mono Ogg Opus at the recipe's rate, of about `bits` bits a second."""
     audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
     mono = soxr.resample(audio.mean(axis=1), rate, recipe.SAMPLE_RATE)
@@ -53,9 +54,9 @@ def opus(path: str, bits: int) -> bytes:
     return buffer.getvalue()
 
 
-def _is_evaluated(manifest: str, row: dict[str, str]) -> bool:
+def _is_evaluated(manifest: str, entry: Entry) -> bool:
     return any(
-        manifest == chosen.manifest and (not chosen.speakers or row["speaker"] in chosen.speakers)
+        manifest == chosen.manifest and (not chosen.speakers or entry.speaker in chosen.speakers)
         for chosen in recipe.EVALUATION_SETS
     )
 
@@ -76,25 +77,25 @@ def pack(
     """
     shutil.rmtree(out, ignore_errors=True)
     parts = Parts(out, most_bytes, [])
-    for text in recipe.WHOLE_TEXTS + recipe.PHRASE_TEXTS:
+    for text in (name for style in recipe.SPOKEN_TEXTS for name in style.files):
         parts.write(Path("text") / text, (speech / "text" / text).read_bytes())
     manifests = dict.fromkeys(
         [c.manifest for c in recipe.CORPORA] + [s.manifest for s in recipe.EVALUATION_SETS]
     )
-    coded: list[tuple[Path, str]] = []
+    coded: list[tuple[Path, Path]] = []
     for manifest in manifests:
         path = Path(manifest)
         lines = ["\t".join(_COLUMNS)]
-        for row in [] if str(path.parent) in without else read_manifest(speech / path):
-            if row["language"] not in recipe.SPOKEN_BY_ESPEAK:
+        for entry in [] if str(path.parent) in without else read_manifest(speech / path):
+            if entry.language not in recipe.SPOKEN_BY_ESPEAK | READ_BY_LETTERS:
                 continue
-            name = Path(row["path"]).relative_to((speech / path).parent)
-            if _is_evaluated(manifest, row):
-                parts.write(path.parent / name, Path(row["path"]).read_bytes())
+            name = entry.path.relative_to((speech / path).parent)
+            if _is_evaluated(manifest, entry):
+                parts.write(path.parent / name, entry.path.read_bytes())
             else:
                 name = name.with_suffix(".opus")
-                coded.append((path.parent / name, row["path"]))
-            lines.append("\t".join([name.as_posix(), *(row[c] for c in _COLUMNS[1:])]))
+                coded.append((path.parent / name, entry.path))
+            lines.append("\t".join([name.as_posix(), entry.text, entry.speaker, entry.language]))
         parts.write(path, "\n".join([*lines, ""]).encode())
     with get_context("spawn").Pool(processes) as pool:
         code = partial(opus, bits=round(kilobits * 1000))

@@ -1,9 +1,8 @@
-"""From manifests and text to a training store: decode, synthesise, phonemise, pack."""
+"""From manifests and texts to a training store: decode, speak with espeak-ng, phonemise, lay out."""
 
-import csv
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -12,19 +11,26 @@ import numpy as np
 import soundfile
 import soxr
 
+from modelkit.manifest import read_manifest
 from training import recipe
 from training.espeak import Espeak
-from training.festival import Festival
 from training.letters import READ_BY_LETTERS, ipa_of
 from training.phones import inventory, phones_of
-from training.spelling import BLANK, CHARACTERS, WORD_GAP, text_key, training_text
+from training.sentences import drawn, forbidden_keys, is_forbidden
+from training.spelling import BLANK, CHARACTERS, WORD_GAP, training_text
 from training.store import StoreWriter
 from training.transliteration import devanagari
+
+_RAREST_PHONE = 50
+"""A phone seen less often is a slip of the reading and gets no symbol."""
+_MOST_PHONES_A_SECOND = 25
+KOKORO_SEED, ESPEAK_SEED = 11, 7
+"""Of the order in which sentences are spoken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One clip to make: decode `path`, or speak `text` when `path` is empty."""
+    """One clip to make: decode `path`, or let espeak-ng speak `text` when `path` is empty."""
 
     path: str
     text: str
@@ -32,7 +38,7 @@ class Task:
     speaker: str
     source: str
     split: str
-    repeat: int
+    kokoro: bool = False
     seed: int = 0
 
 
@@ -42,144 +48,137 @@ class Made:
     audio: np.ndarray
     phones: tuple[str, ...]
 
+    @property
+    def text(self) -> str:
+        """What the spelling part learns of the clip, "" for nothing."""
+        if self.task.language == "hi":
+            return self.task.text
+        return devanagari(self.task.text, self.task.language) or ""
 
-def read_manifest(path: Path) -> list[dict[str, str]]:
-    """Rows of a manifest with the columns path, text, seconds, speaker, language; paths from here."""
-    with path.open(encoding="utf-8", newline="") as handle:
-        rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
-    missing = {"path", "text", "language"} - set(rows[0] if rows else ())
-    if rows and missing:
-        raise ValueError(f"{path} lacks the columns {', '.join(sorted(missing))}.")
-    return [{**row, "path": str(path.parent / row["path"])} for row in rows]
+    @property
+    def group(self) -> str:
+        """The clip's group in `recipe.SHARES`."""
+        if not self.task.path:
+            return "espeak"
+        if self.task.kokoro:
+            return "kokoro"
+        if self.task.language == "hi":
+            return "hindi"
+        return "neighbours" if self.text else "languages"
 
 
-def forbidden_keys(manifests: Iterable[Path], held_out: Iterable[str]) -> set[str]:
-    """Keys of the sentences that no training text may hold: the evaluation sets' own."""
-    return {text_key(row["text"]) for path in manifests for row in read_manifest(path)} | {
-        text_key(text) for text in held_out
-    }
+def recorded_tasks(
+    manifest: Path, held_out: Collection[str], forbidden: Collection[str], kokoro: bool = False
+) -> list[Task]:
+    """The usable clips of one manifest; those of a held-out speaker or book go to the split ``held-out``.
 
-
-def real_tasks(manifest: Path, repeat: int, held_out: Iterable[str], forbidden: set[str]) -> list[Task]:
-    """The clips of one manifest; those of a held-out speaker or book go to the split ``held-out``."""
-    books = set(held_out)
+    Raises:
+        ValueError: a clip has no language.
+    """
     tasks = []
-    for row in read_manifest(manifest):
-        language = row["language"]
-        if language not in recipe.SPOKEN_BY_ESPEAK | READ_BY_LETTERS:
+    for entry in read_manifest(manifest):
+        if not entry.language:
+            raise ValueError(f"{manifest} tells no language of {entry.path.name}: fill its column language.")
+        if entry.language not in recipe.SPOKEN_BY_ESPEAK | READ_BY_LETTERS:
             continue
-        speaker = row.get("speaker") or ""
-        split = "held-out" if speaker in books else "train"
-        text = row["text"]
-        if language == "hi":
+        split = "held-out" if entry.speaker in held_out else "train"
+        text = entry.text
+        if entry.language == "hi":
             spelt = training_text(text)
             if spelt is None:
                 continue
             text = spelt
-            # A common word alone may also be a held-out word: only whole sentences are forbidden.
-            if split == "train" and " " in spelt and text_key(text) in forbidden:
+            # A common word alone may also be a held-out word: only sentences are forbidden.
+            if split == "train" and " " in spelt and is_forbidden(spelt, forbidden):
                 continue
-        times = repeat * recipe.LANGUAGE_REPEAT.get(language, 1)
-        tasks.append(Task(row["path"], text, language, speaker, manifest.parent.name, split, times))
+        source = manifest.resolve().parent.name
+        tasks.append(Task(str(entry.path), text, entry.language, entry.speaker, source, split, kokoro))
     return tasks
 
 
-def sentences(texts: Iterable[Path], forbidden: set[str], most_words: int) -> Iterator[str]:
-    """Every usable sentence or phrase once, cut to `most_words` words."""
-    seen = set(forbidden)
-    for path in texts:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            for piece in line.replace("।", "\n").replace("?", "\n").replace("!", "\n").splitlines():
-                spelt = training_text(piece)
-                if spelt is None:
-                    continue
-                words = spelt.split()
-                for start in range(0, len(words), most_words):
-                    phrase = " ".join(words[start : start + most_words])
-                    key = text_key(phrase)
-                    if len(key) > 1 and key not in seen:
-                        seen.add(key)
-                        yield phrase
-
-
-def synthetic_tasks(
-    whole: list[Path], phrases: list[Path], forbidden: set[str], seconds: float, source: str, seed: int
-) -> list[Task]:
-    """Enough sentences to speak about `seconds`, the whole texts first, then random phrases of the others.
-
-    `source` is the synthesiser: "synthetic" for espeak-ng, "festival" for Festival.
-    """
-    rng = random.Random(seed)
-    first = list(sentences(whole, forbidden, 16))
-    rest = list(sentences(phrases, forbidden, 10))
-    rng.shuffle(first)
-    rng.shuffle(rest)
+def espeak_tasks(sentences: Iterable[str], hours: float) -> list[Task]:
+    """Sentences for espeak-ng to speak for about `hours`."""
     tasks: list[Task] = []
-    left = seconds
-    for phrase in first + rest:
-        left -= 0.6 + 0.085 * len(phrase)  # what the voices take on average
+    left = hours * 3600
+    for sentence in sentences:
+        left -= 0.45 + 0.064 * len(sentence)  # what the voices take on average
         if left < 0:
             break
-        tasks.append(Task("", phrase, "hi", source, source, "train", 1, len(tasks)))
+        tasks.append(Task("", sentence, "hi", recipe.ESPEAK, recipe.ESPEAK, "train", seed=len(tasks)))
     return tasks
 
 
 @dataclass(slots=True)
 class Sources:
-    """Manifests with how often an epoch repeats them, texts to speak, and what no training text may hold."""
+    """Manifests of recordings and of Kokoro's clips, texts to speak, and what must not be trained on.
 
-    manifests: list[tuple[Path, int]] = field(default_factory=list)
+    Attributes:
+        speech: folder of the recipe's texts; None if espeak-ng speaks nothing of them.
+        texts: more files of sentences for espeak-ng.
+        excluded: manifests of evaluation sets.
+        held_out: speakers and books kept for evaluation.
+    """
+
+    speech: Path | None = None
+    recorded: list[Path] = field(default_factory=list)
+    kokoro: list[Path] = field(default_factory=list)
+    texts: list[Path] = field(default_factory=list)
     excluded: list[Path] = field(default_factory=list)
-    whole_texts: list[Path] = field(default_factory=list)
-    phrase_texts: list[Path] = field(default_factory=list)
     held_out: list[str] = field(default_factory=lambda: list(recipe.HELD_OUT_BOOKS))
 
     @classmethod
     def of_recipe(cls, speech: Path) -> "Sources":
-        """The recipe's own, below the folder `speech`."""
+        """The recipe's sources, below the folder `speech`."""
         return cls(
-            [(speech / c.manifest, c.repeat) for c in recipe.CORPORA],
-            [speech / name for name in recipe.EXCLUDED_MANIFESTS],
-            [speech / "text" / name for name in recipe.WHOLE_TEXTS],
-            [speech / "text" / name for name in recipe.PHRASE_TEXTS],
+            speech,
+            [speech / corpus.manifest for corpus in recipe.CORPORA if not corpus.spoken_by_kokoro],
+            [speech / corpus.manifest for corpus in recipe.CORPORA if corpus.spoken_by_kokoro],
+            excluded=[speech / name for name in recipe.EXCLUDED_MANIFESTS],
         )
 
     def forbidden(self) -> set[str]:
         """Keys of the evaluation sets' sentences and of the held-out books' pages."""
         held = [
-            row["text"]
-            for path, _ in self.manifests
-            for row in read_manifest(path)
-            if row.get("speaker") in self.held_out and " " in row["text"]
+            entry.text
+            for path in self.recorded
+            for entry in read_manifest(path)
+            if entry.speaker in self.held_out and " " in entry.text
         ]
         return forbidden_keys(self.excluded, held)
 
+    def spoken(self) -> list[str]:
+        """Texts that Kokoro has spoken already."""
+        return [entry.text for path in self.kokoro for entry in read_manifest(path)]
 
-def gather(sources: Sources, hours: Mapping[str, float]) -> list[Task]:
-    """Every clip to make, with `hours` of speech by each synthesiser. None to train on is a held-out text."""
+    def sentences(self, used: Iterable[str], seed: int) -> Iterable[str]:
+        """Sentences to speak, in an order that follows from `seed`; none forbidden, none of `used`."""
+        styles = list(recipe.SPOKEN_TEXTS) if self.speech else []
+        folder = self.speech or Path()
+        if self.texts:
+            own = tuple(str(path.resolve()) for path in self.texts)
+            styles.append(recipe.TextStyle(own, 1.0, 16))
+        return drawn(folder, styles, self.forbidden(), used, seed)
+
+
+def gather(sources: Sources, hours_espeak: float) -> list[Task]:
+    """Every clip to make. None to train on has a sentence of an evaluation set."""
     forbidden = sources.forbidden()
-    tasks: list[Task] = []
-    for seed, (source, amount) in enumerate(hours.items(), 1):
-        tasks += synthetic_tasks(
-            sources.whole_texts, sources.phrase_texts, forbidden, amount * 3600, source, seed
-        )
-    for path, repeat in sources.manifests:
-        tasks += real_tasks(path, repeat, sources.held_out, forbidden)
+    tasks = []
+    for path in sources.recorded:
+        tasks += recorded_tasks(path, sources.held_out, forbidden)
+    for path in sources.kokoro:
+        tasks += recorded_tasks(path, sources.held_out, forbidden, kokoro=True)
+    if hours_espeak > 0:
+        tasks += espeak_tasks(sources.sentences((), ESPEAK_SEED), hours_espeak)
     return tasks
 
 
 _ESPEAK: Espeak | None = None
-_FESTIVAL: Festival | None = None
 
 
-def _spoken(task: Task, espeak: Espeak) -> tuple[np.ndarray, int, str] | None:
+def _spoken(task: Task, espeak: Espeak) -> tuple[np.ndarray, int, str]:
     """The task's text in a voice that follows from its seed: float32 audio, its rate, the voice's name."""
-    global _FESTIVAL
     rng = random.Random(task.seed)
-    if task.source == "festival":
-        _FESTIVAL = _FESTIVAL or Festival()
-        made = _FESTIVAL.synthesise(task.text, rng.uniform(0.8, 1.4))
-        return (*made, "festival-nsk") if made else None
     variant = rng.choice(recipe.VARIANTS)
     espeak.set_voice(f"hi+{variant}" if variant else "hi")
     spoken = espeak.synthesise(task.text, rng.randint(105, 215), rng.randint(15, 85), rng.randint(20, 90))
@@ -203,10 +202,7 @@ def make(task: Task) -> Made | None:
         audio, rate = soundfile.read(task.path, dtype="float32", always_2d=True)
         audio = audio.mean(axis=1)
     else:
-        spoken = _spoken(task, espeak)
-        if spoken is None:
-            return None
-        audio, rate, voice = spoken
+        audio, rate, voice = _spoken(task, espeak)
         task = replace(task, speaker=voice)
     if rate != recipe.SAMPLE_RATE:
         audio = soxr.resample(audio, rate, recipe.SAMPLE_RATE, "MQ")
@@ -214,17 +210,21 @@ def make(task: Task) -> Made | None:
     if not recipe.MIN_SECONDS <= seconds <= recipe.MAX_SECONDS:
         return None
     phones = tuple(phones_of(_ipa(task, espeak), task.language))
-    if not phones or len(phones) > 25 * seconds:
+    if not phones or len(phones) > _MOST_PHONES_A_SECOND * seconds:
         return None
     return Made(task, (np.clip(audio, -1, 1) * 32767).astype(np.int16), phones)
 
 
 def prepare(
     folder: Path, tasks: list[Task], processes: int, advance: Callable[[], None] = lambda: None
-) -> dict[str, float]:
-    """Make every task's clip and write the store and its symbols; returns hours by source and split."""
+) -> dict[str, dict[str, float]]:
+    """Make every task's clip and write the store and its symbols.
+
+    Returns:
+        Hours to train on by group and source.
+    """
     writer = StoreWriter(folder)
-    hours: dict[str, float] = {}
+    hours: dict[str, dict[str, float]] = {}
     sequences = []
     with get_context("spawn").Pool(processes) as pool:
         for made in pool.imap(make, tasks, chunksize=32):
@@ -235,18 +235,20 @@ def prepare(
             writer.add(
                 made.audio,
                 split=task.split,
+                group=made.group,
                 source=task.source,
                 language=task.language,
                 speaker=task.speaker,
-                repeat=task.repeat,
+                weight=recipe.LANGUAGE_WEIGHTS.get(task.language, 1.0),
                 phones=" ".join(made.phones),
-                text=task.text if task.language == "hi" else devanagari(task.text, task.language) or "",
+                text=made.text,
             )
             if task.split == "train":
                 sequences.append(list(made.phones))
-            name = f"{task.source} ({task.split})"
-            hours[name] = hours.get(name, 0.0) + len(made.audio) / recipe.SAMPLE_RATE / 3600
-    least = min(50, 1 + sum(map(len, sequences)) // 10_000)  # rarer phones are slips of the reading
+                by_source = hours.setdefault(made.group, {})
+                more = len(made.audio) / recipe.SAMPLE_RATE / 3600
+                by_source[task.source] = by_source.get(task.source, 0.0) + more
+    least = min(_RAREST_PHONE, 1 + sum(map(len, sequences)) // 10_000)
     symbols = {
         "phones": [BLANK, *inventory(sequences, least)],
         "characters": [BLANK, WORD_GAP, *CHARACTERS],

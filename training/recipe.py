@@ -1,4 +1,4 @@
-"""What the default model is made from: folders, weights, languages and the books held out."""
+"""What the default model is made from: corpora, shares, texts, evaluation sets and the books held out."""
 
 from dataclasses import dataclass
 
@@ -6,41 +6,50 @@ SAMPLE_RATE = 16000
 MAX_SECONDS = 16.0
 MIN_SECONDS = 0.2
 
-# Whole books that no training batch sees, so that their error rate says something about new text.
 HELD_OUT_BOOKS = ("DadsBootsHindi", "TallAndShortHindiLv4")
+"""Whole books that no training batch sees, so that their error rate says something about new text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """One manifest below the speech folder and how often an epoch repeats it."""
+    """One manifest below the speech folder; `spoken_by_kokoro` if its voices are synthetic."""
 
     manifest: str
-    repeat: int = 1
+    spoken_by_kokoro: bool = False
 
 
 CORPORA = (
-    Corpus("reader-hi/pages.tsv", 25),
-    Corpus("reader-hi/words.tsv", 10),
-    Corpus("cv-multilingual/manifest.tsv", 3),
-    Corpus("other/ml-msc/manifest.tsv", 4),
-    Corpus("other/kn-ajhalthor/manifest.tsv", 3),
-    Corpus("other/sw-robotutor/manifest.tsv"),
-    Corpus("other/en-robotutor/manifest.tsv"),
-    Corpus("other/sw-categitau/manifest.tsv"),
-    Corpus("other/de-kerstin/manifest.tsv"),
+    Corpus("reader-hi/pages.tsv"),
+    Corpus("reader-hi/words.tsv"),
+    Corpus("cv-multilingual/manifest.tsv"),
+    Corpus("other/ml-msc/manifest.tsv"),
+    Corpus("other/kn-ajhalthor/manifest.tsv"),
+    Corpus("kokoro-hi/manifest.tsv", spoken_by_kokoro=True),
 )
 
-# Languages near to Hindi in sound are heard more often than their hours would give them.
-LANGUAGE_REPEAT = {"pa-IN": 3, "or": 3, "as": 3, "dv": 3, "ta": 2}
+SHARES = {"kokoro": 0.38, "languages": 0.30, "hindi": 0.12, "neighbours": 0.10, "espeak": 0.10}
+"""Share of each group of clips in the rows of a batch; a group without clips leaves its share to the others.
 
-# Whose real voices stand for Hindi's while the spelling part is taught by text, and how often.
-SPOKEN_LIKE_HINDI = {"hi": 2.0, "pa-IN": 2.0, "ml": 2.0, "or": 1.5, "as": 1.5, "ta": 1.0, "kn": 1.0}
+kokoro: natural synthetic Hindi. languages: recordings of other languages, which teach phones only.
+hindi: recorded Hindi. neighbours: recordings of other languages that are spelt in transliteration.
+espeak: Hindi by espeak-ng.
+"""
 
-# The sources of synthetic speech, as the store and as a model's description name them.
-SYNTHESISERS = {
-    "synthetic": "espeak-ng Hindi, 79 voices",
-    "festival": "Festival Hindi voice hindi_NSK_diphone",
-}
+SYNTHETIC_GROUPS = ("kokoro", "espeak")
+
+LANGUAGE_WEIGHTS = {"pa-IN": 3.0, "or": 3.0, "as": 3.0, "dv": 3.0, "ta": 2.0}
+"""How much more often than others a clip of a language near to Hindi is drawn within its group."""
+
+BLENDS = (0.5, 0.6)
+"""How far the trained encoder goes back to Whisper's weights. Each is refitted; the model is their mean."""
+
+BEAM, THRESHOLD = 600, 20.0
+"""Hypotheses kept by beam search, and how much worse than the best they may be (natural logarithm).
+
+With a model so sure of itself a narrow search loses words: docs/records/2026-11-28-hi-ctc-base.md."""
+
+ESPEAK = "espeak-ng"
+"""Source of the clips that espeak-ng speaks, in the store and in a model's description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +71,29 @@ EXCLUDED_MANIFESTS = ("cv-hi/manifest.tsv",)
 # Training recordings that tell beam search how likely each character is; without the held-out books.
 PRIORS = "reader-hi/pages.tsv"
 
-# First the texts whose sentences are like spoken ones, whole; then phrases drawn from the others.
-WHOLE_TEXTS = ("common-voice-sentences.txt", "tatoeba-anki.txt", "pratham-stories.txt")
-PHRASE_TEXTS = (
-    "hindi-discourse-pd.txt",
-    "godan-premchand.txt",
-    "ud-pud.txt",
-    "hiner-validation.txt",
-    "ntrex128.txt",
-    "tico19.txt",
-    "xquad-hi.txt",
-    "mt-geneval.txt",
+
+@dataclass(frozen=True, slots=True)
+class TextStyle:
+    """Texts below the speech folder's `text` that are spoken alike.
+
+    Attributes:
+        files: their names.
+        weight: how often a sentence is drawn from them, beside the other styles' weights.
+        most_words: of a sentence; longer ones are cut.
+    """
+
+    files: tuple[str, ...]
+    weight: float
+    most_words: int
+
+
+SPOKEN_TEXTS = (
+    TextStyle(("cv-sentence-collector-2021.txt",), 4.0, 16),
+    TextStyle(("common-voice-sentences.txt", "tatoeba-anki.txt"), 1.0, 16),
+    TextStyle(("pratham-stories.txt", "premchand-stories.txt"), 2.0, 12),
+    TextStyle(("wikipedia-hi-pyru.txt", "hiner-validation.txt", "ntrex128.txt"), 1.5, 11),
 )
+"""What Kokoro and espeak-ng speak."""
 
 # Common Voice codes whose espeak-ng voice has another name.
 ESPEAK_VOICES = {

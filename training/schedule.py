@@ -5,51 +5,56 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run can be told; the same settings and seed give the same batches."""
+    """What a run can be told; the same settings, start and store give the same weights on one machine.
 
-    updates: int = 14000
+    Attributes:
+        updates: the learning rate reaches zero here,
+        minutes: or here, whichever comes first.
+        encoder_rate: highest learning rate of the encoder's last layer.
+        rate_decay: factor of the rate from a layer of the encoder to the one before it.
+        head_rate: highest learning rate of all other weights.
+        freeze_encoder: leave the encoder as it is and train the heads only, which is much faster.
+        warm_updates: updates in which the rate climbs.
+        steady: share of the run at the highest rate.
+        batch_seconds: audio of one update, padding included.
+        phone_weight: of the phone loss, beside the spelling loss.
+        withheld: share of the spelt rows from whose spelling the encoder's states are withheld.
+        dropout: in the spelling part, and in the encoder unless frozen. It costs a third of a CPU's time.
+        average: memory of the moving average of the weights.
+        clip: largest norm of the gradient.
+        threads: of the CPU's arithmetic.
+        checkpoint_seconds, held_out_seconds: time between checkpoints, and between measurements.
+    """
+
+    updates: int = 3400
     minutes: float | None = None
-    warm_updates: int = 300
-    peak: float = 1.2e-3
-    ramp_updates: int = 200
-    steady: float = 0.5
-    batch_seconds: float = 60.0
-    real_share: float = 0.8
-    real_part: float = 1.0
-    spelling_weight: float = 0.7
-    weight_decay: float = 0.02
-    average: float = 0.999
-    clip: float = 5.0
+    encoder_rate: float = 3e-4
+    rate_decay: float = 0.85
+    head_rate: float = 1.5e-3
+    freeze_encoder: bool = False
+    warm_updates: int = 60
+    steady: float = 0.35
+    batch_seconds: float = 640.0
+    phone_weight: float = 0.4
+    withheld: float = 0.25
+    dropout: float = 0.0
+    weight_decay: float = 0.01
+    average: float = 0.998
+    clip: float = 1.0
     seed: int = 7
     threads: int = 2
     device: str = "auto"
-    width: int = 160
-    inner_blocks: int = 12
     checkpoint_seconds: float = 180.0
-    held_out_every: int = 1000
+    held_out_seconds: float = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
-    """How the spelling part alone is taught by text; the learning rate ends at zero.
+TRAIN = Settings()
+"""All weights, from Whisper's."""
 
-    Attributes:
-        sentences: in a batch.
-        synthetic_clips: of the store, to hear whole.
-        assembled: part of the sentences that nobody has spoken; the others are whole utterances.
-    """
-
-    updates: int = 4000
-    minutes: float | None = None
-    sentences: int = 40
-    peak: float = 1e-3
-    ramp_updates: int = 200
-    weight_decay: float = 0.02
-    average: float = 0.999
-    clip: float = 5.0
-    synthetic_clips: int = 2500
-    assembled: float = 0.7
-    seed: int = 7
+REFIT = Settings(
+    updates=860, head_rate=3e-4, freeze_encoder=True, batch_seconds=80.0, checkpoint_seconds=120.0
+)
+"""The heads, after the encoder was moved back towards Whisper's."""
 
 
 def done_part(update: int, seconds: float, settings: Settings) -> float:
@@ -60,7 +65,7 @@ def done_part(update: int, seconds: float, settings: Settings) -> float:
     return min(1.0, part)
 
 
-def learning_rate(update: int, part: float, settings: Settings) -> float:
-    """Linear ramp, a steady part, then linear decay to zero where `part` of the run, 0..1, is 1."""
-    ramp = min(1.0, (update + 1) / settings.ramp_updates)
-    return settings.peak * ramp * min(1.0, (1.0 - part) / (1.0 - settings.steady))
+def rate_factor(update: int, part: float, settings: Settings) -> float:
+    """Share of the highest rates: a ramp, a steady part, then linearly to zero where `part`, 0..1, is 1."""
+    ramp = min(1.0, (update + 1) / max(1, settings.warm_updates))
+    return ramp * min(1.0, (1.0 - part) / (1.0 - settings.steady))

@@ -3,23 +3,39 @@
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-FIELDS = ("offset", "samples", "split", "source", "language", "speaker", "repeat", "phones", "text")
+if TYPE_CHECKING:
+    import torch
+
+AUDIO = "audio.i16"
+FIELDS = (
+    "offset", "samples", "split", "group", "source", "language", "speaker", "weight", "phones", "text",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One utterance: `samples` samples from `offset`; `phones` apart by spaces; `text` empty unless spelt."""
+    """One utterance of `samples` samples from `offset` on.
+
+    Attributes:
+        split: "train" or "held-out".
+        group: of `recipe.SHARES`.
+        weight: how often it is drawn, beside others of its group and length.
+        phones: apart by spaces.
+        text: in the model's characters, empty unless the clip is spelt.
+    """
 
     offset: int
     samples: int
     split: str
+    group: str
     source: str
     language: str
     speaker: str
-    repeat: int
+    weight: float
     phones: str
     text: str
 
@@ -31,11 +47,11 @@ class StoreWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         (folder / "index.tsv").unlink(missing_ok=True)
-        self._audio = (folder / "audio.i16").open("wb")
+        self._audio = (folder / AUDIO).open("wb")
         self._clips: list[Clip] = []
         self._offset = 0
 
-    def add(self, audio: np.ndarray, **fields: str | int) -> None:
+    def add(self, audio: np.ndarray, **fields: str | float) -> None:
         """Append int16 `audio` of shape (samples,) at the recipe's rate."""
         self._audio.write(audio.astype("<i2", copy=False).tobytes())
         self._clips.append(Clip(offset=self._offset, samples=len(audio), **fields))  # type: ignore[arg-type]
@@ -54,7 +70,12 @@ class StoreWriter:
 
 
 class Store:
-    """The store of one folder, read only."""
+    """The store of one folder, read only.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: another version of the recipe wrote it.
+    """
 
     def __init__(self, folder: Path) -> None:
         index = folder / "index.tsv"
@@ -64,15 +85,27 @@ class Store:
             )
         with index.open(encoding="utf-8", newline="") as handle:
             rows = csv.DictReader(handle, delimiter="\t")
+            if tuple(rows.fieldnames or ()) != FIELDS:
+                raise ValueError(f"{folder} is a store of another version: run `prepare --again`.")
             self.clips = [
                 Clip(
-                    int(r["offset"]), int(r["samples"]), r["split"], r["source"], r["language"], r["speaker"],
-                    int(r["repeat"]), r["phones"], r["text"],
+                    int(r["offset"]), int(r["samples"]), r["split"], r["group"], r["source"], r["language"],
+                    r["speaker"], float(r["weight"]), r["phones"], r["text"],
                 )
                 for r in rows
             ]  # fmt: skip
-        self._audio = np.memmap(folder / "audio.i16", dtype="<i2", mode="r")
+        self.audio_path = folder / AUDIO
+        self._audio = np.memmap(self.audio_path, dtype="<i2", mode="r")
 
     def waveform(self, clip: Clip) -> np.ndarray:
         """float32 in [-1, 1], shape (samples,)."""
         return self._audio[clip.offset : clip.offset + clip.samples].astype(np.float32) / 32768.0
+
+    def samples(self, device: "torch.device") -> "torch.Tensor":
+        """All audio as int16: on a GPU that has room for twice as much, else mapped from the file."""
+        import torch
+
+        mapped = torch.from_file(str(self.audio_path), shared=False, size=len(self._audio), dtype=torch.int16)
+        if device.type == "cuda" and torch.cuda.mem_get_info(device)[0] > 2 * self._audio.nbytes:
+            return mapped.to(device)
+        return mapped

@@ -75,7 +75,7 @@ def new_job(client: str, priority: Priority = Priority.NORMAL, size: int = 1) ->
         file_key=secrets.token_hex(16),
         file_bytes=size,
         file_sha256="0" * 64,
-        model="hi-ctc-small",
+        model="hi-ctc-base",
         transcript=True,
         waveform=True,
         max_attempts=3,

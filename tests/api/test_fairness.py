@@ -30,7 +30,7 @@ def queue_many(database: Database, client: str, count: int) -> None:
                         file_key=secrets.token_hex(16),
                         file_bytes=100_000 + 37 * (number % 1000),
                         file_sha256="0" * 64,
-                        model="hi-ctc-small",
+                        model="hi-ctc-base",
                         transcript=True,
                         waveform=True,
                         max_attempts=3,

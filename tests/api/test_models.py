@@ -9,10 +9,10 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_the_installed_models(client: httpx.AsyncClient) -> None:
     assert (await client.get("/v1/models")).json() == {
-        "default": "hi-ctc-small",
+        "default": "hi-ctc-base",
         "models": [
             {
-                "name": "hi-ctc-small",
+                "name": "hi-ctc-base",
                 "language": "hi",
                 "sample_rate": 16000,
                 "licence": "Apache-2.0",

@@ -17,7 +17,7 @@ async def test_the_transcript(client: httpx.AsyncClient, worker: PretendWorker) 
     assert "नमस्ते".encode() in response.content
     assert response.json() == {
         "job_id": job_id,
-        "model": "hi-ctc-small",
+        "model": "hi-ctc-base",
         "language": "hi",
         "seconds": 4.0,
         "speech_seconds": 1.5,
@@ -109,6 +109,6 @@ async def test_a_transcript_outlives_its_model(
 ) -> None:
     job_id = await submit(client)
     worker.succeed()
-    (models_dir / "hi-ctc-small" / "model.json").unlink()
+    (models_dir / "hi-ctc-base" / "model.json").unlink()
     response = await client.get(f"/v1/jobs/{job_id}/transcript")
     assert (response.status_code, response.json()["language"]) == (200, "und")

@@ -38,7 +38,7 @@ async def test_transcribe(client: httpx.AsyncClient, worker: PretendWorker) -> N
 
 
 async def test_visualize(client: httpx.AsyncClient, worker: PretendWorker) -> None:
-    request = await send(client, "/visualize/", model="hi-ctc-small")
+    request = await send(client, "/visualize/", model="hi-ctc-base")
     job = await anyio.to_thread.run_sync(worker.succeed)
     assert job.transcript is False
     response = await request

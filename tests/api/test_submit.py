@@ -41,7 +41,7 @@ async def test_the_recording_is_stored_and_its_job_queued(
         "bytes": len(AUDIO),
         "sha256": hashlib.sha256(AUDIO).hexdigest(),
     }
-    assert (job["model"], job["transcript"], job["waveform"]) == ("hi-ctc-small", True, True)
+    assert (job["model"], job["transcript"], job["waveform"]) == ("hi-ctc-base", True, True)
     assert job["links"]["transcript"] is None
     with database.read() as session:
         row = session.get_one(Job, uuid.UUID(job["id"]))
@@ -64,7 +64,7 @@ async def test_the_message_in_the_queue_names_the_job(client: httpx.AsyncClient,
 
 @pytest.mark.parametrize("text", ["false", "False", "0", "no", "off"])
 async def test_options_are_read(client: httpx.AsyncClient, text: str) -> None:
-    form = {"model": "hi-ctc-small", "waveform": text, "transcript": "true"}
+    form = {"model": "hi-ctc-base", "waveform": text, "transcript": "true"}
     response = await client.post("/v1/jobs", files={"file": ("a.wav", AUDIO)}, data=form)
     assert response.status_code == 202
     assert response.json()["waveform"] is False
@@ -100,7 +100,7 @@ async def test_an_empty_field_means_no_choice(client: httpx.AsyncClient) -> None
     form = {"model": "", "waveform": ""}
     response = await client.post("/v1/jobs", files={"file": ("a.wav", AUDIO)}, data=form)
     assert response.status_code == 202
-    assert response.json()["model"] == "hi-ctc-small"
+    assert response.json()["model"] == "hi-ctc-base"
 
 
 async def test_an_empty_file_is_taken_in_for_the_worker_to_judge(client: httpx.AsyncClient) -> None:
@@ -118,7 +118,7 @@ async def test_an_empty_file_is_taken_in_for_the_worker_to_judge(client: httpx.A
         ({"model": "../../etc"}, "model_not_found", None),
         ({"model": "no\x00such"}, "model_not_found", None),
         ({"model": "x" * 25_000}, "invalid_request", "model"),
-        ({"model": ["hi-ctc-small", "hi-ctc-small"]}, "invalid_request", "model"),
+        ({"model": ["hi-ctc-base", "hi-ctc-base"]}, "invalid_request", "model"),
         ({"priority": "urgent"}, "invalid_request", "priority"),
         ({"priority": "HIGH"}, "invalid_request", "priority"),
         ({"priority": "0"}, "invalid_request", "priority"),

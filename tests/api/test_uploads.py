@@ -239,7 +239,7 @@ PIECES = st.sampled_from(
         b"true",
         b" " * 100,
         part("file", b"RIFF"),
-        part("model", b"hi-ctc-small"),
+        part("model", b"hi-ctc-base"),
         END,
     ]
 )

@@ -34,7 +34,7 @@ def job_json(**changes: Any) -> dict[str, Any]:
         "started_at": None,
         "finished_at": None,
         "file": {"name": "a.wav", "bytes": 3, "sha256": "0" * 64},
-        "model": "hi-ctc-small",
+        "model": "hi-ctc-base",
         "transcript": True,
         "waveform": True,
         "priority": "normal",
@@ -102,10 +102,10 @@ class FakeService:
         return JSONResponse({"status": "ready", "checks": {"workers": {"ok": True, "count": 1}}})
 
     async def models(self, request: Request) -> Response:
-        model = {"name": "hi-ctc-small", "language": "hi", "sample_rate": 16000, "licence": "Apache-2.0"}
+        model = {"name": "hi-ctc-base", "language": "hi", "sample_rate": 16000, "licence": "Apache-2.0"}
         result = {"set": "dev", "wer": 0.25, "cer": 0.1}
         return JSONResponse(
-            {"default": "hi-ctc-small", "models": [{**model, "description": "", "evaluation": [result]}]}
+            {"default": "hi-ctc-base", "models": [{**model, "description": "", "evaluation": [result]}]}
         )
 
     async def submit(self, request: Request) -> Response:
@@ -121,7 +121,7 @@ class FakeService:
         await asyncio.sleep(self.upload_seconds)
         self.uploading -= 1
         fields = {key: value for key, value in form.items() if key != "file"}
-        if fields.get("model") not in {None, "hi-ctc-small"}:
+        if fields.get("model") not in {None, "hi-ctc-base"}:
             return problem(422, "model_not_found", "The model asked for is not installed.")
         key = request.headers["Idempotency-Key"]
         if key in self.keys:

@@ -503,7 +503,7 @@ class TestModel:
         assert is_advised(model.decoder(installation), WARNING, "words are decoded greedily")
 
     def test_the_shipped_model(self, make: Make) -> None:
-        installation = make(models_dir=ROOT / "models", default_model="hi-ctc-small")
+        installation = make(models_dir=ROOT / "models", default_model="hi-ctc-base")
         assert model.installed(installation).verdict is OK
         assert model.decoder(installation).verdict is OK
 

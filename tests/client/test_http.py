@@ -170,7 +170,7 @@ def test_results_and_the_rest(service: FakeService) -> None:
         assert client.transcript_text(job.id) == "txt spoken नमस्ते a.wav\n"
         assert client.transcript_text(job.id, "srt", "latin") == "srt latin नमस्ते a.wav\n"
         assert client.waveform_png(job.id) == PNG
-        assert client.models()["default"] == "hi-ctc-small"
+        assert client.models()["default"] == "hi-ctc-base"
         assert client.ready().ready
         assert client.delete(job.id) is None
         with pytest.raises(ApiError) as raised:

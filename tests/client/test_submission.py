@@ -192,8 +192,8 @@ def test_another_way_of_listening_does_it_again(
 
 def test_another_model_does_it_again(service: FakeService, tmp_path: Path) -> None:
     folder = recordings_in(tmp_path / "in", 1)
-    submit(service, folder, model="hi-ctc-small")
-    assert submit(service, folder, model="hi-ctc-small")["000.wav"].status == "skipped"
+    submit(service, folder, model="hi-ctc-base")
+    assert submit(service, folder, model="hi-ctc-base")["000.wav"].status == "skipped"
     with pytest.raises(ApiError, match="model_not_found"):
         submit(service, folder, model="hi-other")
 

@@ -79,7 +79,7 @@ class Run:
             " file_bytes, file_sha256, model, transcript, waveform, progress, attempt, max_attempts,"
             " available_at, cancel_requested, audio_seconds, audio_sample_rate, audio_channels) VALUES"
             f" ('{OLD_JOB}', 'succeeded', now(), now(), now(), 'old.wav', 'old', 1, repeat('0', 64),"
-            " 'hi-ctc-small', true, false, 1, 1, 3, now(), false, 1.5, 16000, 1);"
+            " 'hi-ctc-base', true, false, 1, 1, 3, now(), false, 1.5, 16000, 1);"
             " INSERT INTO segments (job_id, position, start_seconds, end_seconds, text, confidence, words)"
             f" VALUES ('{OLD_JOB}', 0, 0.1, 1.2, '{OLD_TEXT}', 0.5, '[]')"
         )
@@ -132,7 +132,7 @@ class Run:
         """A folder of recordings, by the command line's own client, while the worker is frozen."""
         (worker,) = self.project.containers("worker")
         self.project.run("docker", "pause", worker)
-        self.recordings = make(self.folder / "recordings", self.count, ROOT / "models" / "hi-ctc-small")
+        self.recordings = make(self.folder / "recordings", self.count, ROOT / "models" / "hi-ctc-base")
         self.project.run(
             sys.executable, "-m", "client", "submit", str(self.folder / "recordings"),
             "--url", self.project.url, "--out", str(self.folder / "out"), "--no-wait",

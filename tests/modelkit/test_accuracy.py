@@ -1,4 +1,8 @@
-"""The shipped model is no worse than ``accuracy.json`` says. That file's figures only ever go down."""
+"""The shipped model is no worse than ``accuracy.json`` says. That file's figures only ever go down.
+
+They are those of the float32 graph on one thread, whose texts are the same on every processor. Those of the
+8-bit graph differ by a word in a hundred from one kind of processor to another, so it has a margin.
+"""
 
 import json
 from pathlib import Path
@@ -8,19 +12,22 @@ import pytest
 from modelkit.evaluation import rate, score_model
 from modelkit.manifest import read_manifest
 from speech.engine import Engine
+from speech.model import FLOAT32, INT8
 from tests.conftest import MODEL, ROOT
 
 WORST = json.loads((Path(__file__).parent / "accuracy.json").read_text(encoding="utf-8"))
+MARGINS = {FLOAT32: 0.0, INT8: 0.03}
 
 
+@pytest.mark.parametrize("precision", MARGINS)
 @pytest.mark.parametrize("decoder", WORST["decoders"])
-def test_the_default_model_on_real_voices(speech_dir: Path, decoder: str) -> None:
+def test_the_default_model_on_real_voices(speech_dir: Path, decoder: str, precision: str) -> None:
     entries = read_manifest(speech_dir / WORST["manifest"])
-    engine = Engine.load(ROOT / "models" / MODEL, decoder=decoder)
+    engine = Engine.load(ROOT / "models" / MODEL, threads=1, precision=precision, decoder=decoder)
     results = score_model(engine, entries, lambda: None)
-    worst = WORST["decoders"][decoder]
-    assert rate([result.words for result in results]).value <= worst["wer"]
-    assert rate([result.characters for result in results]).value <= worst["cer"]
+    worst, margin = WORST["decoders"][decoder], MARGINS[precision]
+    assert rate([result.words for result in results]).value <= worst["wer"] + margin
+    assert rate([result.characters for result in results]).value <= worst["cer"] + margin
 
 
 def test_the_figures_are_those_of_the_model_that_is_shipped() -> None:
@@ -28,6 +35,7 @@ def test_the_figures_are_those_of_the_model_that_is_shipped() -> None:
     card = json.loads((ROOT / "models" / MODEL / "model.json").read_text(encoding="utf-8"))
     measured = {entry["decoder"]: entry for entry in card["evaluation"] if entry["set"] == WORST["set"]}
     assert measured.keys() == WORST["decoders"].keys()
+    margin = MARGINS[card["precision"]]
     for decoder, worst in WORST["decoders"].items():
         for name in ("wer", "cer"):
-            assert measured[decoder][name] <= worst[name] <= measured[decoder][name] + 0.005
+            assert measured[decoder][name] - margin <= worst[name] <= measured[decoder][name] + margin + 0.005

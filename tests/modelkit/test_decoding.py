@@ -181,7 +181,7 @@ def test_the_default_model_is_less_sure_of_noise_than_of_speech(installed: Path,
 
     def sureness(utterances: list[np.ndarray]) -> float:
         found = [engine.decoder.words(log_probs) for log_probs in utterances]
-        return float(np.mean([word.confidence for words in found for word in words]))
+        return float(np.mean([word.confidence for words in found for word in words] or [0.0]))
 
     noise = [engine.recogniser.log_probs([waveform])[0] for _, waveform in noises(UNMET, RATE, each=4)]
     clips = read_manifest(speech_dir / "cv-hi" / "manifest.tsv")[::4]

@@ -141,17 +141,17 @@ def test_real_speech_without_pauses(installed_model: Path, clips: list[Path]) ->
     for clip in clips[:10]:
         with open_audio(clip, model.sample_rate) as audio:
             parts.append(np.concatenate(list(audio), axis=1)[0])
-    signal = np.concatenate(parts)[: 36 * model.sample_rate]
+    signal = np.concatenate(parts)[: 26 * model.sample_rate]  # a graph may have no positions beyond 30 s
     decoder = GreedyDecoder.of_model(model)
     joiner = Joiner(SeamFinder(model.tokens, model.blank_id, model.frame_stride), model.frame_stride)
     pieces: list[Piece] = []
-    starts = range(0, 28, 8)
+    starts = range(0, 24, 8)
     for start in starts:
         samples = signal[start * model.sample_rate : (start + 10) * model.sample_rate]
         (rows,) = engine.recogniser.log_probs([samples])
         pieces += joiner.push(rows, start, start + 10, start > 0, start != starts[-1])
     found = [word.text for p in pieces for word in decoder.words(p.log_probs, p.start, p.end)]
-    (rows,) = engine.recogniser.log_probs([signal[: 34 * model.sample_rate]])
+    (rows,) = engine.recogniser.log_probs([signal])
     whole = [word.text for word in decoder.words(rows)]
     assert abs(len(found) - len(whole)) <= 0.2 * len(whole)
     assert len(pieces) > 1

@@ -9,6 +9,10 @@ from training.spelling import BLANK, CHARACTERS, WORD_GAP
 from training.store import StoreWriter
 
 PHONES = [BLANK, "a", "k", "m", "n"]
+WRITTEN = [BLANK, WORD_GAP, *CHARACTERS]
+TINY = {"width": 16, "heads": 2, "layers": 2, "merge_after": 1, "spelling_width": 16, "spelling_heads": 2,
+        "spelling_blocks": 1, "kernel": 5}  # fmt: skip
+"""What makes a network small."""
 
 
 def require(module: str) -> None:
@@ -20,28 +24,26 @@ def require(module: str) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """A working folder whose store has short tones: some spelt, some not, two of a held-out book."""
+    """A working folder whose store has short tones of four groups, two of them of a held-out book."""
     rng = np.random.default_rng(0)
     writer = StoreWriter(tmp_path / "store")
     for index in range(24):
         steps = np.arange(int(rng.uniform(0.5, 1.5) * 16000)) / 16000
         tone = np.sin(2 * np.pi * (200 + 40 * index) * steps) * 8000 + rng.normal(0, 100, len(steps))
-        source = ("synthetic", "reader-hi", "other")[index % 3]
+        group = ("espeak", "hindi", "languages", "kokoro")[index % 4]
+        spelt = group != "languages"
         writer.add(
             tone.astype(np.int16),
-            split="held-out" if index in (4, 8) else "train",
-            source=source,
-            language="sw" if source == "other" else "hi",
+            split="held-out" if index in (1, 9) else "train",
+            group=group,
+            source="reader-hi" if group == "hindi" else group,
+            language="hi" if spelt else "sw",
             speaker=f"s{index}",
-            repeat=1 + index % 2,
+            weight=1.0 + index % 2,
             phones="k a m a n",
-            text="" if source == "other" else "कम न",
+            text="कम न" if spelt else "",
         )
     writer.close()
-    symbols = {
-        "phones": PHONES,
-        "characters": [BLANK, WORD_GAP, *CHARACTERS],
-        "hours": {"other (train)": 0.01},
-    }
+    symbols = {"phones": PHONES, "characters": WRITTEN, "hours": {"hindi": {"reader-hi": 0.01}}}
     (tmp_path / "store" / "symbols.json").write_text(json.dumps(symbols), encoding="utf-8")
     return tmp_path

@@ -9,13 +9,19 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.speech.sounds import write_wav
-from tests.training.conftest import require
+from tests.training.conftest import PHONES, TINY, WRITTEN, require
 
 require("torch")
 
+import torch  # noqa: E402
+
 from speech.model import ModelFolder  # noqa: E402
 from training.__main__ import app  # noqa: E402
+from training.batches import Symbols  # noqa: E402
+from training.checkpoint import read_weights  # noqa: E402
 from training.espeak import Espeak  # noqa: E402
+from training.export import write_folder  # noqa: E402
+from training.network import Network, NetworkConfig  # noqa: E402
 from training.phones import phones_of  # noqa: E402
 from training.store import Store  # noqa: E402
 
@@ -29,6 +35,12 @@ def espeak() -> Espeak:
     return Espeak()
 
 
+def invoke(*arguments: object) -> str:
+    result = runner.invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
 def test_espeak_speaks_and_reads_phones(espeak: Espeak) -> None:
     assert espeak.set_voice("hi")
     assert phones_of(espeak.ipa("हूँ")) == ["h", "u", "\u0303"]
@@ -37,7 +49,18 @@ def test_espeak_speaks_and_reads_phones(espeak: Espeak) -> None:
     assert abs(int(slow.max())) > 1000
 
 
-def test_from_a_manifest_to_a_model(espeak: Espeak, tmp_path: Path) -> None:
+def test_every_command_says_what_it_does() -> None:
+    names = (
+        "all", "fetch", "speak", "prepare", "pack", "train", "refit", "blend", "mean", "export", "evaluate",
+        "language-model",
+    )  # fmt: skip
+    shown = invoke("--help")
+    for name in names:
+        assert name in shown
+        assert "Usage" in invoke(name, "--help")
+
+
+def test_from_a_manifest_and_a_model_to_a_model(espeak: Espeak, tmp_path: Path) -> None:
     espeak.set_voice("hi")
     rows = [("एक दो तीन", "one"), ("चार पाँच छह", "two"), ("यह मत सीखो", "kept"), ("कमरा नंबर 5", "one")]
     with (tmp_path / "manifest.tsv").open("w", encoding="utf-8", newline="") as handle:
@@ -48,40 +71,48 @@ def test_from_a_manifest_to_a_model(espeak: Espeak, tmp_path: Path) -> None:
             write_wav(tmp_path / f"{index}.wav", samples, espeak.sample_rate)
             writer.writerow([f"{index}.wav", text, 1.0, speaker, "hi"])
     (tmp_path / "text.txt").write_text("यह मत सीखो।\nयह घर बड़ा है।\nवह 3 बजे आया।\n" * 3, encoding="utf-8")
-    work, model = tmp_path / "work", tmp_path / "models" / "mine"
-    arguments = [
+    work, model, start = tmp_path / "work", tmp_path / "models" / "mine", tmp_path / "start"
+    invoke(
         "prepare", "--no-recipe", "--work", work, "--manifest", tmp_path / "manifest.tsv", "--text",
-        tmp_path / "text.txt", "--hold-out", "kept", "--hours-espeak", 1, "--hours-festival", 0,
-        "--processes", 1,
-    ]  # fmt: skip
-    prepared = runner.invoke(app, [str(a) for a in arguments])
-    assert prepared.exit_code == 0, prepared.output
+        tmp_path / "text.txt", "--hold-out", "kept", "--hours-espeak", 1, "--processes", 1,
+    )  # fmt: skip
     clips = Store(work / "store").clips
-    assert sorted((c.split, c.source, c.text) for c in clips) == [
-        ("held-out", tmp_path.name, "यह मत सीखो"),
-        ("train", "synthetic", "यह घर बड़ा है"),
-        ("train", tmp_path.name, "एक दो तीन"),
-        ("train", tmp_path.name, "चार पाँच छह"),
+    assert sorted((c.split, c.group, c.source, c.text) for c in clips) == [
+        ("held-out", "hindi", tmp_path.name, "यह मत सीखो"),
+        ("train", "espeak", "espeak-ng", "यह घर बड़ा है"),
+        ("train", "hindi", tmp_path.name, "एक दो तीन"),
+        ("train", "hindi", tmp_path.name, "चार पाँच छह"),
     ]
     assert all(c.phones for c in clips)
-    assert "--again" in runner.invoke(app, ["prepare", "--work", str(work)]).output
+    assert "--again" in invoke("prepare", "--work", work)
 
-    arguments = [
-        "train", "--work", work, "--updates", 2, "--warm-updates", 1, "--width", 16, "--inner-blocks", 1,
-        "--threads", 1,
-    ]  # fmt: skip
-    trained = runner.invoke(app, [str(a) for a in arguments])
-    assert trained.exit_code == 0, trained.output
-    assert "यह मत सीखो =>" in trained.output
-    assert (work / "loss.png").stat().st_size > 1000
+    torch.manual_seed(0)
+    network = Network(NetworkConfig(len(PHONES), len(WRITTEN), **TINY))
+    with torch.no_grad():
+        for weight in network.parameters():  # the exporter writes equal weights only once
+            weight.add_(torch.randn_like(weight) * 0.05)
+    write_folder(network, Symbols(PHONES, WRITTEN, {}), start, {"max_segment_seconds": 16.0})
+    refit = ["refit", "--work", work, "--start", start, "--threads", 1, "--batch-seconds", 8]
+    shown = invoke(*refit, "--updates", 2, "--speech-dir", tmp_path)
+    assert "यह मत सीखो =>" in shown
+    assert (work / "refit" / "loss.png").stat().st_size > 1000
+    assert read_weights(work / "refit").steps[-1]["updates"] == 2
+    invoke(*refit, "--updates", 3, "--speech-dir", tmp_path)
+    assert read_weights(work / "refit").steps[-1]["updates"] == 3
+    shares = ["--of", work / "refit", "--of", start, "--share", 2, "--share", 1]
+    invoke("mean", *shares, "--out", work / "mean.pt")
+    assert runner.invoke(app, ["mean", *(str(a) for a in shares[:6]), "--out", "x"]).exit_code == 2
 
-    exported = runner.invoke(app, ["export", "--work", str(work), "--out", str(model)])
-    assert exported.exit_code == 0, exported.output
+    invoke("export", "--work", work, "--out", model)
     folder = ModelFolder.load(model)
     folder.verify_hashes()
     assert folder.name == "mine"
-    assert folder.training["updates"] == 2
-    assert [line.split(",")[0] for line in folder.training["data"]] == [
-        tmp_path.name, "espeak-ng Hindi",
-    ]  # fmt: skip
+    assert [step["step"] for step in folder.training["steps"]] == ["start", "refit", "mean"]
+    assert [line.split(",")[0] for line in folder.training["data"]] == [tmp_path.name, "espeak-ng"]
     assert folder.max_segment_seconds == 16.0
+
+
+def test_without_packages_the_error_says_what_to_run(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["speak", "--work", str(tmp_path), "--speech-dir", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "fetch" in result.output

@@ -9,18 +9,24 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.speech.sounds import write_wav
-from tests.training.conftest import require
+from tests.training.conftest import TINY, require
 
 require("torch")
 require("flashlight")
 
+import torch  # noqa: E402
+
 from modelkit.description import read_description  # noqa: E402
 from speech.engine import Engine  # noqa: E402
 from speech.model import ModelFolder  # noqa: E402
+from tests.training.toy_kokoro import write_toy  # noqa: E402
 from training.__main__ import app  # noqa: E402
+from training.commands import runs  # noqa: E402
 from training.espeak import Espeak  # noqa: E402
 from training.language_model import FREQUENCIES, STYLES  # noqa: E402
-from training.recipe import CORPORA, EVALUATION_SETS, HELD_OUT_BOOKS, PHRASE_TEXTS, WHOLE_TEXTS  # noqa: E402
+from training.network import Network, NetworkConfig  # noqa: E402
+from training.packages import Source  # noqa: E402
+from training.recipe import BEAM, BLENDS, CORPORA, EVALUATION_SETS, HELD_OUT_BOOKS, SPOKEN_TEXTS  # noqa: E402
 
 runner = CliRunner()
 
@@ -53,19 +59,59 @@ def corpora(tmp_path: Path) -> Path:
                 writer.writerow([clip, text, 1.0, speaker, "hi"])
     names = {name for files in STYLES.values() for name in files if name.endswith(".txt")}
     (folder / "text").mkdir()
-    for name in sorted({*names, *WHOLE_TEXTS, *PHRASE_TEXTS}):
+    spoken = {name for style in SPOKEN_TEXTS for name in style.files}
+    for name in sorted(names | spoken):
         lines = [f"{first} और {second} यहाँ है।" for first in WORDS for second in WORDS]
         (folder / "text" / name).write_text("\n".join(lines), encoding="utf-8")
     (folder / "text" / FREQUENCIES).write_text("घर\t3\nनदी\t2\n", encoding="utf-8")
     return folder
 
 
-def test_one_command_makes_a_tuned_and_measured_model(corpora: Path, tmp_path: Path) -> None:
-    out, work = tmp_path / "models" / "toy", tmp_path / "work"
+def write_whisper(path: Path) -> None:
+    """A tiny encoder in Hugging Face's layout."""
+    torch.manual_seed(1)
+    encoder = Network(NetworkConfig(3, 3, **TINY)).encoder
+    weights = {}
+    parts = {
+        "attention_norm": "self_attn_layer_norm", "attention.out": "self_attn.out_proj",
+        "feed_norm": "final_layer_norm", "up": "fc1", "down": "fc2",
+    }  # fmt: skip
+    for name, weight in encoder.state_dict().items():
+        module, _, kind = name.rpartition(".")
+        layer, number, part = module.split(".", 2) if module.startswith("layers") else ("", "", module)
+        before = f"encoder.{layer}.{number}." if layer else "encoder."
+        if part == "attention.qkv":
+            for letter, third in zip("qkv", weight.chunk(3), strict=True):
+                weights[f"{before}self_attn.{letter}_proj.{kind}"] = third
+        else:
+            weights[f"{before}{parts.get(part, 'layer_norm' if part == 'norm' else part)}.{kind}"] = weight
+    torch.save(weights, path)
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A work folder whose packages are there: a tiny Whisper and a synthesiser that hums."""
+    folder = tmp_path / "work"
+    write_toy(folder / "packages")
+    write_whisper(folder / "packages" / "whisper-base.bin")
+
+    def is_whole(source: Source, packages: Path) -> bool:
+        return source.path(packages).exists()
+
+    monkeypatch.setattr(Source, "is_whole", is_whole)
+    monkeypatch.setattr(runs, "SHAPE", TINY)
+    return folder
+
+
+def test_one_command_makes_a_tuned_and_measured_model_and_goes_on_where_it_stopped(
+    corpora: Path, work: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "models" / "toy"
     arguments = [
-        "all", "--work", work, "--speech-dir", corpora, "--out", out, "--hours-espeak", 0.02,
-        "--hours-festival", 0, "--updates", 2, "--respell-updates", 2, "--width", 16, "--inner-blocks", 1,
-        "--threads", 1, "--trials", 2, "--sample", corpora / "cv-hi" / "manifest-0.wav",
+        "all", "--work", work, "--speech-dir", corpora, "--out", out, "--hours", 0.001,
+        "--hours-espeak", 0.02, "--updates", 2, "--batch-seconds", 8, "--refit-updates", 2,
+        "--refit-batch-seconds", 8, "--threads", 1, "--processes", 1, "--trials", 2, "--sample",
+        corpora / "cv-hi" / "manifest-0.wav",
     ]  # fmt: skip
     made = runner.invoke(app, [str(a) for a in arguments])
     assert made.exit_code == 0, made.output
@@ -74,14 +120,20 @@ def test_one_command_makes_a_tuned_and_measured_model(corpora: Path, tmp_path: P
     entries = read_description(out)
     measured = {(entry["set"], entry["decoder"]) for entry in entries["evaluation"]}
     assert measured == {(chosen.name, name) for chosen in EVALUATION_SETS for name in ("greedy", "beam")}
-    assert entries["decoding"]["tuned"]["set"] == EVALUATION_SETS[0].name
+    assert entries["decoding"]["tuned"]["set"] == " and ".join(chosen.name for chosen in EVALUATION_SETS)
+    assert (entries["decoding"]["beam"], entries["precision"]) == (BEAM, "int8")
     assert entries["check"]["clip"] == "manifest-0.wav"
-    assert entries["training"]["updates"] == 2
+    steps = entries["training"]["steps"]
+    assert [step["step"] for step in steps] == ["start", "train", *["blend", "refit"] * len(BLENDS), "mean"]
+    assert any(line.startswith("Kokoro") for line in entries["training"]["data"])
     assert Engine.load(out).decoder_name == "beam"
 
-    language_model = (out / "lm" / "words.arpa.gz").read_bytes()
-    exported = runner.invoke(app, ["export", "--work", str(work), "--out", str(out)])
-    assert exported.exit_code == 0, exported.output
-    assert (out / "lm" / "words.arpa.gz").read_bytes() == language_model
+    kept = [work / "train" / "checkpoint.pt", work / "blend-0.5.pt", work / "kokoro" / "manifest.tsv",
+            work / "store" / "index.tsv", work / "lm" / "words.arpa.gz"]  # fmt: skip
+    before = [path.stat().st_mtime_ns for path in kept]
+    (work / "mean.pt").unlink()
+    made = runner.invoke(app, [str(a) for a in arguments])
+    assert made.exit_code == 0, made.output
+    assert [path.stat().st_mtime_ns for path in kept] == before
     ModelFolder.load(out).verify_hashes()
     assert not [check for check in folder.path.parent.iterdir() if check.name != "toy"]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelkit.manifest import read_manifest
 from training.kneser_ney import (
     BEGIN,
     END,
@@ -20,13 +21,15 @@ from training.kneser_ney import (
     write_arpa,
 )
 from training.language_model import (
+    MOST_HELD_OUT,
     STYLES,
     build,
     is_held_out,
     read_style,
     sentences,
+    split,
 )
-from training.prepare import Sources, read_manifest
+from training.prepare import Sources
 from training.recipe import HELD_OUT_BOOKS
 from training.spelling import plain_text, text_key
 
@@ -172,11 +175,11 @@ def test_sentences_are_words_without_what_is_forbidden() -> None:
 def test_no_dev_or_held_out_sentence_is_learnt(speech_dir: Path) -> None:
     """Neither as a sentence nor, when it is long enough to tell, as a part of a line's sentences."""
     pages = [
-        row["text"]
-        for row in read_manifest(speech_dir / "reader-hi" / "pages.tsv")
-        if row["speaker"] in HELD_OUT_BOOKS
+        entry.text
+        for entry in read_manifest(speech_dir / "reader-hi" / "pages.tsv")
+        if entry.speaker in HELD_OUT_BOOKS
     ]
-    dev = [row["text"] for row in read_manifest(speech_dir / "cv-hi" / "manifest.tsv")]
+    dev = [entry.text for entry in read_manifest(speech_dir / "cv-hi" / "manifest.tsv")]
     evaluated = {text_key(text) for text in [*dev, *pages] if " " in plain_text(text)}
     assert len(evaluated) > 60
     forbidden = Sources.of_recipe(speech_dir).forbidden()
@@ -198,13 +201,27 @@ def test_the_sentences_that_weigh_are_one_in_twelve_and_stay_so() -> None:
     assert all(is_held_out(list(sentence)) for sentence in held)
 
 
+def test_held_out_sentences_are_not_learnt_again_where_they_are_repeated() -> None:
+    made = [[chr(0x0915 + i % 30), chr(0x0915 + i // 30)] for i in range(900)]
+    learnt, held = split(made + made)
+    assert 40 < len(held) <= MOST_HELD_OUT
+    assert not {tuple(s) for s in learnt} & {tuple(s) for s in held}
+    assert {tuple(s) for s in learnt} | {tuple(s) for s in held} == {tuple(s) for s in made}
+
+
+def test_every_text_of_the_speech_folder_is_in_one_style(speech_dir: Path) -> None:
+    read = [name for files in STYLES.values() for name in files if name.endswith(".txt")]
+    assert sorted(read) == sorted(path.name for path in (speech_dir / "text").glob("*.txt"))
+
+
 def test_building_writes_a_model_and_its_facts(
     speech_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     styles = {"talk": ("tatoeba-anki.txt", "reader-hi/pages.tsv"), "stories": ("hi-reactjs-docs.txt",)}
     monkeypatch.setattr("training.language_model.STYLES", styles)
+    monkeypatch.setattr("training.language_model.SPOKEN_STYLES", ("talk",))
     facts = build(speech_dir, tmp_path / "lm", 2, 1e-6)
     assert facts["bytes"] == (tmp_path / "lm" / "words.arpa.gz").stat().st_size
-    assert facts["perplexity"]["mixture"] < facts["perplexity"]["talk alone"] * 1.01
+    assert facts["perplexity"]["mixture"] < facts["perplexity"]["one model of all"] * 1.01
     assert sum(facts["weights"].values()) == pytest.approx(1.0, abs=1e-3)
     assert (tmp_path / "lm" / "language-model.json").is_file()

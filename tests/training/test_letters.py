@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from modelkit.manifest import read_manifest
 from training.letters import READ_BY_LETTERS, ipa_of
 from training.phones import phones_of
-from training.prepare import read_manifest
 from training.recipe import SPOKEN_BY_ESPEAK
 
 
@@ -43,10 +43,10 @@ def test_every_language_is_of_the_corpus_and_nearly_all_of_it_is_read(speech_dir
     rows = [
         row
         for row in read_manifest(speech_dir / "cv-multilingual" / "manifest.tsv")
-        if row["language"] in READ_BY_LETTERS
+        if row.language in READ_BY_LETTERS
     ]
-    sentences = Counter(row["language"] for row in rows)
+    sentences = Counter(row.language for row in rows)
     assert set(sentences) == READ_BY_LETTERS
-    read = Counter(row["language"] for row in rows if phones_of(ipa_of(row["text"], row["language"])))
+    read = Counter(row.language for row in rows if phones_of(ipa_of(row.text, row.language)))
     for language, count in sentences.items():
         assert read[language] >= 0.95 * count, language

@@ -9,9 +9,10 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from modelkit.manifest import read_manifest
 from training import recipe
 from training.__main__ import app
-from training.prepare import Sources, gather, read_manifest
+from training.prepare import Sources, gather
 
 COLUMNS = ("path", "text", "seconds", "speaker", "language")
 CLIPS = {
@@ -23,7 +24,8 @@ CLIPS = {
         ("clips/c.flac", "ਉਹ ਘਰ", "x", "pa-IN"),
         ("clips/d.flac", "x", "x", "ja"),
     ],
-    "other/sw-robotutor/manifest.tsv": [("e.flac", "nyumba", "x", "sw")],
+    "other/ml-msc/manifest.tsv": [("e.flac", "മരം", "x", "ml")],
+    "kokoro-hi/manifest.tsv": [("clips/g.opus", "नदी बहती है", "hf_alpha", "hi")],
     "cv-hi/manifest.tsv": [("clips/f.flac", "कल आना", "x", "hi")],
 }
 
@@ -42,9 +44,11 @@ def speech(tmp_path: Path) -> Path:
             for name, text, speaker, language in CLIPS.get(manifest, []):
                 writer.writerow([name, text, "1.0", speaker, language])
                 (path.parent / name).parent.mkdir(parents=True, exist_ok=True)
-                soundfile.write(path.parent / name, rng.normal(0, 0.1, 22050).astype(np.float32), 22050)
+                samples = rng.normal(0, 0.1, 24000).astype(np.float32)
+                options = {"format": "OGG", "subtype": "OPUS"} if name.endswith("opus") else {}
+                soundfile.write(path.parent / name, samples, 24000, **options)
     (folder / "text").mkdir()
-    for name in recipe.WHOLE_TEXTS + recipe.PHRASE_TEXTS:
+    for name in (name for style in recipe.SPOKEN_TEXTS for name in style.files):
         (folder / "text" / name).write_text("यह बड़ा है।\n", encoding="utf-8")
     return folder
 
@@ -53,7 +57,7 @@ def test_the_parts_are_a_smaller_speech_folder(speech: Path, tmp_path: Path) -> 
     out = tmp_path / "pack"
     arguments = [
         "pack", "--speech-dir", speech, "--out", out, "--part-mebibytes", 0.06, "--processes", 1, "--without",
-        "other/sw-robotutor",
+        "other/ml-msc",
     ]  # fmt: skip
     packed = CliRunner().invoke(app, [str(a) for a in arguments])
     assert packed.exit_code == 0, packed.output
@@ -64,14 +68,14 @@ def test_the_parts_are_a_smaller_speech_folder(speech: Path, tmp_path: Path) -> 
         assert sum(p.stat().st_size for p in files) < 0.06 * 2**20 or len(files) == 1
         shutil.copytree(part, tmp_path / "there", dirs_exist_ok=True)
 
-    tasks = gather(Sources.of_recipe(tmp_path / "there"), {"synthetic": 1.0})
+    tasks = gather(Sources.of_recipe(tmp_path / "there"), 1.0)
     real = {t.text: t for t in tasks if t.path}
     assert {text: t.split for text, t in real.items()} == {
-        "यह घर है": "train", "वह घर है": "held-out", "ਉਹ ਘਰ": "train",
+        "यह घर है": "train", "वह घर है": "held-out", "ਉਹ ਘਰ": "train", "नदी बहती है": "train",
     }  # fmt: skip
     coded = soundfile.info(real["यह घर है"].path)
     assert (coded.subtype, coded.samplerate, coded.channels) == ("OPUS", 16000, 1)
     assert coded.duration == pytest.approx(1.0, abs=0.02)
     for manifest in ("reader-hi/pages.tsv", "cv-hi/manifest.tsv"):
-        kept = read_manifest(tmp_path / "there" / manifest)[-1]["path"]
-        assert Path(kept).read_bytes() == (speech / Path(kept).relative_to(tmp_path / "there")).read_bytes()
+        kept = read_manifest(tmp_path / "there" / manifest)[-1].path
+        assert kept.read_bytes() == (speech / kept.relative_to(tmp_path / "there")).read_bytes()

@@ -1,12 +1,16 @@
 import re
 import unicodedata
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from modelkit.manifest import read_manifest
 from training.phones import inventory, phones_of
-from training.prepare import Sources, gather, read_manifest
-from training.recipe import HELD_OUT_BOOKS
+from training.prepare import KOKORO_SEED, Sources, gather
+from training.recipe import HELD_OUT_BOOKS, TextStyle
+from training.sentences import drawn, is_forbidden, sentences
 from training.spelling import CHARACTERS, characters_of, plain_text, text_key, training_text
 from training.transliteration import devanagari
 
@@ -80,20 +84,83 @@ def test_the_inventory_drops_rare_phones() -> None:
     assert inventory([["a", "k"], ["a", "x"], ["k", "a"]], least=2) == ["a", "k"]
 
 
-def test_no_dev_or_held_out_sentence_is_trained_on(speech_dir: Path) -> None:
-    """Nor is any clip of those sets, whatever its text."""
-    pages = [
-        r for r in read_manifest(speech_dir / "reader-hi" / "pages.tsv") if r["speaker"] in HELD_OUT_BOOKS
-    ]
+@pytest.fixture(scope="module")
+def evaluated(speech_dir: Path) -> set[str]:
+    """Keys of the sentences of the dev set and of the held-out books."""
+    pages = read_manifest(speech_dir / "reader-hi" / "pages.tsv", HELD_OUT_BOOKS)
     dev = read_manifest(speech_dir / "cv-hi" / "manifest.tsv")
-    evaluated = {text_key(r["text"]) for r in [*pages, *dev] if " " in plain_text(r["text"])}
-    assert len(evaluated) > 60
-    tasks = gather(Sources.of_recipe(speech_dir), {"synthetic": 55.0, "festival": 8.0})
-    trained = [t for t in tasks if t.split == "train"]
-    assert len(trained) > 40000
-    assert not evaluated & {text_key(t.text) for t in trained}
-    assert not any("cv-hi" in Path(t.path).parts for t in tasks)
+    found = {text_key(entry.text) for entry in [*pages, *dev] if " " in plain_text(entry.text)}
+    assert len(found) > 60
+    return found
+
+
+def overlap(texts: Iterable[str], evaluated: set[str]) -> list[str]:
+    """Texts that are an evaluated sentence, hold a long one, or are a long part of one."""
+    long = "\n".join(evaluated)
+    telling = [key for key in evaluated if len(key) >= 12]
+    keys = {text_key(text): text for text in texts if " " in text}
+    return [
+        text
+        for key, text in keys.items()
+        if key in evaluated or any(other in key for other in telling) or (len(key) >= 12 and key in long)
+    ]
+
+
+def test_an_overlap_is_found_whole_and_in_part() -> None:
+    assert overlap(["वह बहुत दूर चला गया।"], {text_key("वह बहुत दूर चला गया")})
+    assert overlap(["कल वह बहुत दूर चला गया था"], {text_key("वह बहुत दूर चला गया")})
+    assert overlap(["बहुत दूर चला गया"], {text_key("वह बहुत दूर चला गया")})
+    assert not overlap(["वह बहुत दूर रहता है"], {text_key("वह बहुत दूर चला गया")})
+
+
+def test_no_dev_or_held_out_sentence_is_trained_on(speech_dir: Path, evaluated: set[str]) -> None:
+    """Nor is any clip of those sets, whatever its text; Kokoro's clips and espeak-ng's count alike."""
+    tasks = gather(Sources.of_recipe(speech_dir), 10.0)
+    trained = [task for task in tasks if task.split == "train" and task.language == "hi"]
+    assert sum(task.kokoro for task in trained) > 6000
+    assert sum(not task.path for task in trained) > 5000
+    assert not overlap((task.text for task in trained), evaluated)
+    assert not any("cv-hi" in Path(task.path).parts for task in tasks)
     books = re.compile("|".join(HELD_OUT_BOOKS))
-    assert not any(books.search(t.path) or t.speaker in HELD_OUT_BOOKS for t in trained)
-    held = {t.speaker for t in tasks if t.split == "held-out"}
-    assert held == set(HELD_OUT_BOOKS)
+    for task in tasks:
+        assert task.split == "held-out" or not (books.search(task.path) or task.speaker in HELD_OUT_BOOKS)
+    assert {task.speaker for task in tasks if task.split == "held-out"} == set(HELD_OUT_BOOKS)
+
+
+def test_no_dev_or_held_out_sentence_is_spoken_by_kokoro_and_none_twice(
+    speech_dir: Path, evaluated: set[str]
+) -> None:
+    sources = Sources.of_recipe(speech_dir)
+    used = sources.spoken()
+    made = list(islice(sources.sentences(used, KOKORO_SEED), 20_000))
+    assert len(made) == 20_000
+    assert not overlap(made, evaluated)
+    keys = [text_key(text) for text in made]
+    assert len(set(keys)) == len(keys)
+    assert not set(keys) & {text_key(text) for text in used}
+
+
+def test_styles_are_drawn_by_weight_and_follow_from_the_seed(tmp_path: Path) -> None:
+    (tmp_path / "text").mkdir()
+    letters = "कखगघचजटठडतथदपफबभमयरल"
+    for name, last in (("a.txt", "एक"), ("b.txt", "दो")):
+        lines = [f"{x}{y}{z} {last}।" for x in letters for y in letters for z in "नस"]
+        (tmp_path / "text" / name).write_text("\n".join(lines), encoding="utf-8")
+    styles = (TextStyle(("a.txt",), 3.0, 9), TextStyle(("b.txt",), 1.0, 9))
+    made = list(drawn(tmp_path, styles, {text_key("ककन एक")}, ["ककस एक"], 5))
+    assert len(made) == 2 * 800 - 2
+    first = made[:400]
+    assert 250 < sum(text.endswith("एक") for text in first) < 350
+    assert made == list(drawn(tmp_path, styles, {text_key("ककन एक")}, ["ककस एक"], 5))
+    assert not {"ककन एक", "ककस एक"} & set(made)
+
+
+def test_long_sentences_are_cut_and_what_the_model_cannot_write_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("एक दो तीन चार पाँच। सन 1947? वह गया!\nFoo", encoding="utf-8")
+    assert list(sentences([path], 2)) == ["एक दो", "तीन चार", "पाँच", "वह गया"]
+
+
+def test_a_short_part_of_a_forbidden_sentence_is_allowed() -> None:
+    assert not is_forbidden("घर जाओ", {text_key("वह घर जाओ")})
+    assert is_forbidden("वह, घर जाओ", {text_key("वह घर जाओ")})

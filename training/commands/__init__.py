@@ -1,0 +1,43 @@
+"""The commands of ``python -m training``, by what they work on, and the options that they share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+console = Console()
+
+WORK = Path(".work/training")
+MODEL = Path("models/hi-ctc-base")
+SPEECH = Path("../shared/speech")
+PACKAGES = "packages"
+"""Folder of the downloaded models below the work folder."""
+
+Work = Annotated[Path, typer.Option(help="Folder for everything that the recipe makes.")]
+SpeechDir = Annotated[
+    Path, typer.Option(envvar="SHRUTLEKH_SPEECH_DIR", help="Folder of the recipe's corpora and texts.")
+]
+Processes = Annotated[int, typer.Option(min=1, help="Processes to decode and speak with.")]
+Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
+
+
+@contextmanager
+def bar() -> Iterator[Progress]:
+    """A progress bar on the console."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        yield progress
+
+
+def require_corpora(speech_dir: Path) -> None:
+    """Check that the recipe's corpora are there.
+
+    Raises:
+        typer.BadParameter: they are not.
+    """
+    if not speech_dir.is_dir():
+        raise typer.BadParameter(f"There are no corpora at {speech_dir}: see docs/models.md.")

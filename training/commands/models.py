@@ -1,0 +1,93 @@
+"""Commands that make and measure model folders: export, language-model, evaluate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.commands import MODEL, SPEECH, WORK, SpeechDir, Work, bar, console, require_corpora
+from training.recipe import EVALUATION_SETS
+
+app = typer.Typer()
+
+DESCRIPTION = "Hindi, CTC over characters on Whisper base's encoder; other languages teach it phones."
+
+
+@app.command()
+def export(
+    start: Annotated[
+        Path | None, typer.Option(help="Weights to export; by default the file WORK/mean.pt.")
+    ] = None,
+    work: Work = WORK,
+    out: Annotated[Path, typer.Option(help="Model folder to write; its name becomes the model's.")] = MODEL,
+    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "CC-BY-SA-4.0",
+    description: Annotated[str, typer.Option(help="A sentence for model.json.")] = DESCRIPTION,
+    command: Annotated[str, typer.Option(help="What made the model, for model.json.")] = "make model",
+) -> None:
+    """Write weights as a model folder, replacing one of that name in one step.
+
+    Notes and the language model of the folder that is replaced stay; run `modelkit tune` again for it.
+    """
+    from modelkit.installation import copy_folder
+    from modelkit.tuning import install_language_model
+    from training.checkpoint import read_weights
+    from training.export import write_folder
+    from training.provenance import described
+
+    weights = read_weights(start or work / "mean.pt")
+    entries = {"licence": licence, "description": description, **described(weights, command)}
+    staged = work / "export" / out.name
+    write_folder(weights.network(), weights.symbols, staged, entries)
+    for note in out.glob("*.md"):
+        (staged / note.name).write_bytes(note.read_bytes())
+    if (out / "lm").is_dir():
+        install_language_model(out / "lm", staged)
+    copy_folder(staged, out)
+    console.print(f"Exported: {out}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Model folder.")] = MODEL,
+    speech_dir: SpeechDir = SPEECH,
+    sample: Annotated[
+        Path | None, typer.Option(help="Clip whose text `modelkit verify` expects from now on.")
+    ] = None,
+) -> None:
+    """Measure a model folder on the recipe's evaluation sets with each decoder it has; keep the figures."""
+    from modelkit.description import record_evaluation
+    from modelkit.evaluation import score_model, summary
+    from modelkit.manifest import read_manifest
+    from modelkit.verification import record_check
+    from speech.engine import DECODERS, GREEDY, Engine
+
+    require_corpora(speech_dir)
+    for decoder in DECODERS if (model / "lm").is_dir() else (GREEDY,):
+        engine = Engine.load(model, decoder=decoder)
+        for chosen in EVALUATION_SETS:
+            entries = read_manifest(speech_dir / chosen.manifest, chosen.speakers)
+            with bar() as progress:
+                task = progress.add_task(f"{chosen.name}, {decoder}", total=len(entries))
+                results = score_model(engine, entries, lambda p=progress, t=task: p.advance(t))  # type: ignore[misc]
+            measured = summary(chosen.name, results, decoder)
+            record_evaluation(model, measured)
+            console.print(f"{chosen.name}, {decoder}: WER {measured['wer']:.4f} CER {measured['cer']:.4f}")
+    if sample is not None:
+        record_check(model, sample)
+
+
+@app.command("language-model")
+def language_model(
+    speech_dir: SpeechDir = SPEECH,
+    out: Annotated[Path, typer.Option(help="Folder to write words.arpa.gz to.")] = Path(".work/lm"),
+    length: Annotated[int, typer.Option(min=2, max=5, help="Words of the longest n-gram.")] = 4,
+    threshold: Annotated[
+        float, typer.Option(help="Drop n-grams that change perplexity by a smaller part than this.")
+    ] = 8e-9,
+) -> None:
+    """Estimate the word n-gram model that beam search uses, from the recipe's texts. Takes some minutes."""
+    from training.language_model import build
+
+    require_corpora(speech_dir)
+    for key, value in build(speech_dir, out, length, threshold, console.print).items():
+        console.print(f"{key}: {value}", highlight=False, markup=False)
