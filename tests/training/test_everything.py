@@ -20,6 +20,7 @@ from modelkit.description import read_description  # noqa: E402
 from speech.engine import Engine  # noqa: E402
 from speech.model import ModelFolder  # noqa: E402
 from tests.training.toy_kokoro import write_toy  # noqa: E402
+from tests.training.whisper_layouts import hugging_face  # noqa: E402
 from training.__main__ import app  # noqa: E402
 from training.commands import runs  # noqa: E402
 from training.espeak import Espeak  # noqa: E402
@@ -71,21 +72,7 @@ def write_whisper(path: Path) -> None:
     """A tiny encoder in Hugging Face's layout."""
     torch.manual_seed(1)
     encoder = Network(NetworkConfig(3, 3, **TINY)).encoder
-    weights = {}
-    parts = {
-        "attention_norm": "self_attn_layer_norm", "attention.out": "self_attn.out_proj",
-        "feed_norm": "final_layer_norm", "up": "fc1", "down": "fc2",
-    }  # fmt: skip
-    for name, weight in encoder.state_dict().items():
-        module, _, kind = name.rpartition(".")
-        layer, number, part = module.split(".", 2) if module.startswith("layers") else ("", "", module)
-        before = f"encoder.{layer}.{number}." if layer else "encoder."
-        if part == "attention.qkv":
-            for letter, third in zip("qkv", weight.chunk(3), strict=True):
-                weights[f"{before}self_attn.{letter}_proj.{kind}"] = third
-        else:
-            weights[f"{before}{parts.get(part, 'layer_norm' if part == 'norm' else part)}.{kind}"] = weight
-    torch.save(weights, path)
+    torch.save(hugging_face(encoder), path)
 
 
 @pytest.fixture
