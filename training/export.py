@@ -124,13 +124,6 @@ class Graph:
             raise ValueError(f"{path} lacks the weights {', '.join(missing[:5])}.")
         return cls(config, notes["phones"].split(" "), {name: found[name] for name in wanted})
 
-    def network(self) -> Network:
-        """The PyTorch network, ready for inference."""
-        network = Network(self.config)
-        network.load_state_dict(self.weights)
-        network.eval()
-        return network
-
 
 def write_folder(network: Network, symbols: Symbols, folder: Path, entries: dict[str, Any]) -> None:
     """A model folder in `folder`: model.onnx, tokens.txt and model.json with `entries` added."""

@@ -59,7 +59,7 @@ Sentence = list[str]
 def sentences(text: str, forbidden: set[str]) -> Iterator[Sentence]:
     """Words of each sentence; what is not written in Devanagari is None of the vocabulary: "<unk>".
 
-    A line that holds a forbidden sentence (`training.prepare.forbidden_keys`) is left out whole.
+    A line that holds a forbidden sentence (`training.sentences.forbidden_keys`) is left out whole.
     """
     telling = [key for key in forbidden if len(key) >= TELLING_KEY]
     for line in text.splitlines():
