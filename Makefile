@@ -23,7 +23,7 @@ $(STAMP): requirements.lock pyproject.toml
 	touch $@
 
 demo: setup ## start everything, transcribe samples/, show text and pictures, stop
-	$(BIN)/python -m client.demo
+	$(BIN)/python -m ops.demo
 
 test: setup ## all tests, on real Redis, SQLite and Postgres that start by themselves
 	$(BIN)/python -m pytest $(ARGS)

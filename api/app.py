@@ -7,10 +7,10 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
-from api.lingering import LingeringClose
-from api.metrics import MeasureRequests, Metrics
-from api.openapi import install_openapi
-from api.problems import install_problem_handlers
+from api.http.instrumentation import MeasureRequests, Metrics
+from api.http.lingering import LingeringClose
+from api.http.openapi import install_openapi
+from api.http.problems import install_problem_handlers
 from api.routes import health, jobs, models, results, simple
 from api.routes import metrics as measurements
 from api.services import open_services

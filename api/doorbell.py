@@ -8,9 +8,9 @@ from functools import partial
 import structlog
 from redis import Redis
 
-from api.batching import Batcher
+from api.intake.batcher import Batcher
 from api.threads import Threads
-from shared.changes import announce
+from shared.announcements import announce
 from shared.queue import JobQueue
 
 # How long a Redis that was found away is left alone.

@@ -6,9 +6,9 @@ from sqlalchemy import update
 
 from api.services import Services
 from shared.errors import IllegalTransition
-from shared.jobs import erase, get_job
-from shared.lifecycle import Event, transition
-from shared.tables import Job, JobStatus
+from shared.jobs.lifecycle import Event, transition
+from shared.jobs.queries import erase, get_job
+from shared.jobs.tables import Job, JobStatus
 
 TRIES = 10
 

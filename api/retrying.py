@@ -2,10 +2,10 @@
 
 import uuid
 
-from api.insertion import Placed
+from api.intake.insertion import Placed
 from api.services import Services
-from shared.jobs import queue_position
-from shared.retrying import queue_again
+from shared.jobs.queries import queue_position
+from shared.jobs.retry import queue_again
 
 
 async def try_again(services: Services, job_id: uuid.UUID) -> Placed:

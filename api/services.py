@@ -10,18 +10,18 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from api.admission import Admission
-from api.batching import Batcher
 from api.doorbell import Doorbell
-from api.insertion import Placed, insert
-from api.metrics import Metrics
+from api.http.instrumentation import Metrics
+from api.http.long_polls import JobWatcher
+from api.intake.admission import Admission
+from api.intake.batcher import Batcher
+from api.intake.insertion import Placed, insert
 from api.threads import Threads
-from api.waiting import JobWatcher
 from shared.database import Database
 from shared.files import FileStore
+from shared.jobs.tables import Job
 from shared.queue import JobQueue, make_celery
 from shared.settings import Settings
-from shared.tables import Job
 from shared.traces import configure_traces, stop_traces
 
 REDIS_SECONDS = 2.0

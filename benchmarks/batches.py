@@ -1,8 +1,8 @@
 """``python -m benchmarks.batches``: what grouping stretches of speech by length wins.
 
 The stretches that the engine finds in a joined recording go through the graph one by one, in runs as they
-come, and in the runs of `speech.batching`, with more and less look-ahead. All are passed in turn several
-times; CPU is told against that of one by one, so that the machine's speed does not matter.
+come, and in the runs of `speech.segments.batches`, with more and less look-ahead. All are passed in turn
+several times; CPU is told against that of one by one, so that the machine's speed does not matter.
 """
 
 import argparse
@@ -19,9 +19,9 @@ from rich.table import Table
 from benchmarks.long import make
 from benchmarks.recordings import decoded
 from benchmarks.sounds import RATE, Samples
-from speech.batching import LOOK_AHEAD, WORKING_BYTES, plan
 from speech.engine import Engine
-from speech.listening import Listener
+from speech.recognisers.listening import Listener
+from speech.segments.batches import LOOK_AHEAD, WORKING_BYTES, plan
 
 Runs = list[list[int]]
 
@@ -48,7 +48,7 @@ def as_they_come(engine: Engine, lengths: Sequence[int], limit: int) -> Runs:
 
 
 def by_length(engine: Engine, lengths: Sequence[int], limit: int, look_ahead: int) -> Runs:
-    """Lots of `look_ahead` runs, each grouped by `speech.batching.plan`."""
+    """Lots of `look_ahead` runs, each grouped by `speech.segments.batches.plan`."""
     runs: Runs = []
     first = size = 0
     for index, length in enumerate(lengths):

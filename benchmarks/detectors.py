@@ -3,8 +3,8 @@
 Words with known times (pages of reader-hi by their own times, clips of cv-hi by the model's greedy path) are
 joined with pauses and heard in silence, in noise and over music. A word is missed when more than half of it
 lies outside of what a detector calls speech, and cut when more than 50 ms of it do. Beside it stand sounds in
-which nobody speaks. All detectors get the padding and merging of `speech.segment`, and are set as their
-authors say. A detector that is not installed is left out.
+which nobody speaks. All detectors get the padding and merging of `speech.segments.energy`, and are set as
+their authors say. A detector that is not installed is left out.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from rich.table import Table
 
 from benchmarks.recordings import decoded, pages, voices
 from benchmarks.sounds import RATE, SOUNDS, Samples, band, levelled, mixed, room, street, white
-from speech.decode import GreedyDecoder
+from speech.decoding.greedy import GreedyDecoder
 from speech.engine import Engine
-from speech.listening import Listener
-from speech.segment import Chunk
-from speech.voice import CONTEXT, FRAME, SileroDetector, silero_model
+from speech.recognisers.listening import Listener
+from speech.segments.energy import Chunk
+from speech.segments.voice import CONTEXT, FRAME, SileroDetector, silero_model
 
 Span = tuple[float, float]
 Detect = Callable[[Samples], list[Span]]

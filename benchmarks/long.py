@@ -26,8 +26,8 @@ from rich.table import Table
 
 from benchmarks.recordings import ROOT, decoded, voices
 from benchmarks.sounds import RATE, SOUNDS, Samples, levelled
+from modelkit.scoring import ErrorCounts, edit_counts
 from speech.engine import Engine, Transcription
-from speech.scoring import ErrorCounts, edit_counts
 from speech.text import normalise_for_scoring
 
 MARGIN_SECONDS = 0.4

@@ -23,15 +23,15 @@ import onnxruntime
 import psutil
 from rich.console import Console
 from rich.table import Table
+from shrutlekh.bulk.pipeline import Options, Outcome, Submission
+from shrutlekh.bulk.recordings import plan
+from shrutlekh.client import ShrutlekhClient
 
 from benchmarks.recordings import Workload, decoded, long, short
-from client.demo import embedded_service
-from client.http import ShrutlekhClient
-from client.recordings import plan
-from client.submission import Options, Outcome, Submission
+from ops.demo import embedded_service
 from shared.settings import Settings
 from speech.engine import BEAM, Engine
-from speech.model import ModelFolder
+from speech.model_folder import ModelFolder
 
 
 @dataclass(frozen=True, slots=True)

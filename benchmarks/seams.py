@@ -20,9 +20,9 @@ from rich.table import Table
 
 from benchmarks.recordings import Clip, decoded, pages, voices
 from benchmarks.sounds import RATE, Samples, mixed, room, white
+from modelkit.scoring import ErrorCounts, edit_counts
 from speech.engine import DECODERS, Engine
 from speech.options import Options
-from speech.scoring import ErrorCounts, edit_counts
 from speech.text import normalise_for_scoring
 
 ROUNDS = 4

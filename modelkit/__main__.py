@@ -29,7 +29,7 @@ from modelkit.spelling_variants import FOLDING
 from modelkit.tuning import Search, install_language_model, posteriors, record_decoding, token_priors
 from modelkit.verification import record_check
 from modelkit.verification import verify as run_checks
-from speech.beam import BeamSettings
+from speech.decoding.beam import BeamSettings
 from speech.engine import Engine
 from speech.errors import SpeechError
 

@@ -13,9 +13,9 @@ import soxr
 
 from modelkit.evaluation import Scored, score_model
 from modelkit.manifest import Entry
-from speech.audio import open_audio
+from modelkit.scoring import corpus_errors
+from speech.audio.opening import open_audio
 from speech.engine import Engine
-from speech.scoring import corpus_errors
 from speech.text import normalise_for_scoring
 
 RATE = 16000

@@ -17,8 +17,8 @@ from modelkit.description import read_description, write_description
 from modelkit.listening import LogProbs, Utterance
 from modelkit.manifest import Entry
 from modelkit.matching import matches
-from speech.confidence import FEATURES, Calibration
-from speech.decode import Heard
+from speech.decoding.confidence import FEATURES, Calibration
+from speech.decoding.greedy import Heard
 from speech.text import normalise_for_scoring
 
 Floats = npt.NDArray[np.float64]
@@ -39,7 +39,7 @@ class Words:
     """Every word that a decoder wrote.
 
     Attributes:
-        features: shape (words, features), see `speech.confidence.FEATURES`.
+        features: shape (words, features), see `speech.decoding.confidence.FEATURES`.
         right: whether the word is in the reference there, shape (words,).
         speakers: shape (words,).
     """

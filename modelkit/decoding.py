@@ -16,11 +16,11 @@ from modelkit.listening import Utterance, listen
 from modelkit.manifest import Entry, read_manifest
 from modelkit.noises import FITTED, UNMET, Kinds, noises
 from modelkit.preference import effect, hotword_lists
-from speech.beam import BeamDecoder, has_language_model
-from speech.confidence import FEATURES, Floats, plain_confidences
-from speech.decode import GreedyDecoder, WordTimes
+from modelkit.scoring import character_errors, word_errors
+from speech.decoding.beam import BeamDecoder, has_language_model
+from speech.decoding.confidence import FEATURES, Floats, plain_confidences
+from speech.decoding.greedy import GreedyDecoder, WordTimes
 from speech.engine import BEAM, GREEDY, Engine
-from speech.scoring import character_errors, word_errors
 
 console = Console()
 

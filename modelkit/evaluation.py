@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from modelkit.manifest import Entry
+from modelkit.scoring import ErrorCounts, character_errors, corpus_errors, word_errors
 from modelkit.spelling_variants import FOLDING, fold
 from speech.engine import Engine
 from speech.errors import SpeechError
-from speech.scoring import ErrorCounts, character_errors, corpus_errors, word_errors
 from speech.text import NORMALISER
 
 RESAMPLES = 1000

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from modelkit.listening import Utterance
 from modelkit.manifest import Entry
-from speech.beam import BeamDecoder
-from speech.scoring import ErrorCounts, edit_counts
+from modelkit.scoring import ErrorCounts, edit_counts
+from speech.decoding.beam import BeamDecoder
 from speech.text import normalise_for_scoring
 
 RARE = -4.5

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from modelkit.alignment import align
 from modelkit.description import read_description, write_description
 from modelkit.listening import Utterance
 from modelkit.matching import matches
-from speech.alignment import align
-from speech.audio import open_audio
-from speech.decode import Decoder, Heard, PathReader, WordTimes
-from speech.model import WORD_MARK, ModelFolder
-from speech.recogniser import Recogniser
+from speech.audio.opening import open_audio
+from speech.decoding.greedy import Decoder, Heard, PathReader, WordTimes
+from speech.model_folder import WORD_MARK, ModelFolder
+from speech.recognisers.onnx_ctc import Recogniser
 from speech.text import normalise_for_scoring
 
 Floats = npt.NDArray[np.float64]

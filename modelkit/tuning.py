@@ -12,12 +12,12 @@ import numpy.typing as npt
 from modelkit.description import read_description, write_description
 from modelkit.listening import LogProbs, listen
 from modelkit.manifest import Entry
-from speech.beam import BeamDecoder, BeamSettings
-from speech.decode import Decoder, GreedyDecoder
+from modelkit.scoring import character_errors, word_errors
+from speech.decoding.beam import BeamDecoder, BeamSettings
+from speech.decoding.greedy import Decoder, GreedyDecoder
+from speech.decoding.language_model import FILE_NAME, LanguageModel
 from speech.engine import BEAM, Engine
-from speech.language_model import FILE_NAME, LanguageModel
-from speech.model import ModelFolder
-from speech.scoring import character_errors, word_errors
+from speech.model_folder import ModelFolder
 
 Counts = npt.NDArray[np.int64]
 

@@ -11,8 +11,8 @@ from modelkit.description import read_description, sha256, write_description
 from modelkit.evaluation import transcribe
 from speech.engine import Engine
 from speech.errors import SpeechError
-from speech.model import GRAPHS, ModelFolder
-from speech.recogniser import OnnxCtcRecogniser, Recogniser
+from speech.model_folder import GRAPHS, ModelFolder
+from speech.recognisers.onnx_ctc import OnnxCtcRecogniser, Recogniser
 
 TOLERANCE = 1e-3
 """Largest difference of log-probabilities between an utterance alone and padded in a batch."""

@@ -5,5 +5,5 @@
 >>> for segment in engine.transcribe("recording.wav"):
 ...     print(segment.start, segment.text)
 
-Nothing is imported here, so that `speech.text` or `speech.scoring` cost neither onnxruntime nor matplotlib.
+Nothing is imported here, so that `speech.text` or `modelkit.scoring` cost neither onnxruntime nor matplotlib.
 """

@@ -8,16 +8,16 @@ from typing import cast
 
 import numpy as np
 
-from speech.audio import open_audio
-from speech.beam import BeamDecoder, has_language_model
-from speech.decode import Decoder, GreedyDecoder
+from speech.audio.opening import open_audio
+from speech.decoding.beam import BeamDecoder, has_language_model
+from speech.decoding.greedy import Decoder, GreedyDecoder
 from speech.errors import HotwordsUnsupported, ModelInvalid
-from speech.model import SILERO, ModelFolder
+from speech.model_folder import SILERO, ModelFolder
 from speech.options import NO_OPTIONS, Options
-from speech.recogniser import OnnxCtcRecogniser, Recogniser
-from speech.segment import EnergySegmenter, Segmenter
+from speech.recognisers.onnx_ctc import OnnxCtcRecogniser, Recogniser
+from speech.segments.energy import EnergySegmenter, Segmenter
+from speech.segments.voice import RATE, SileroDetector, VoiceDetector, silero_model
 from speech.transcription import Transcription
-from speech.voice import RATE, SileroDetector, VoiceDetector, silero_model
 
 __all__ = ["BEAM", "DECODERS", "GREEDY", "Engine", "Transcription"]
 

@@ -8,16 +8,16 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from speech.audio import AudioReader
-from speech.batching import LOOK_AHEAD, LOOK_AHEAD_SECONDS, WORKING_BYTES
-from speech.decode import Decoder
-from speech.joining import Joiner, Piece, SeamFinder
-from speech.listening import Listener, LogProbs
-from speech.model import ModelFolder
-from speech.recogniser import Recogniser
-from speech.segment import Chunk, Segmenter
-from speech.voice import Span, VoiceDetector
-from speech.waveform import PeakMeter, Peaks
+from speech.audio.opening import AudioReader
+from speech.decoding.greedy import Decoder
+from speech.model_folder import ModelFolder
+from speech.recognisers.listening import Listener, LogProbs
+from speech.recognisers.onnx_ctc import Recogniser
+from speech.segments.batches import LOOK_AHEAD, LOOK_AHEAD_SECONDS, WORKING_BYTES
+from speech.segments.energy import Chunk, Segmenter
+from speech.segments.joining import Joiner, Piece, SeamFinder
+from speech.segments.voice import Span, VoiceDetector
+from speech.waveform.picture import PeakMeter, Peaks
 from transcript.words import Segment
 
 
@@ -34,7 +34,7 @@ class Transcription:
     """
 
     WORKING_BYTES = WORKING_BYTES
-    """See `speech.batching`. Every attempt at a recording must have the same."""
+    """See `speech.segments.batches`. Every attempt at a recording must have the same."""
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import worker.metrics
 from api.app import create_app
-from api.metrics import Metrics
+from api.http.instrumentation import Metrics
 from migrations.schema import upgrade
 from shared import errors
 from shared.database import Database

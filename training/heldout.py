@@ -11,7 +11,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from modelkit.manifest import read_manifest
-from speech.scoring import character_errors, corpus_errors, word_errors
+from modelkit.scoring import character_errors, corpus_errors, word_errors
 from training.batches import text_of
 from training.network import Network
 from training.recipe import MAX_SECONDS, SAMPLE_RATE

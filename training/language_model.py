@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from modelkit.manifest import read_manifest
-from speech.language_model import FILE_NAME
+from speech.decoding.language_model import FILE_NAME
 from training.kneser_ney import (
     MARKS,
     UNKNOWN,

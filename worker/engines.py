@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from pathlib import Path
 
-from shared.models import find_model
+from shared.installed_models import find_model
 from speech.engine import Engine
 
 

@@ -11,10 +11,10 @@ from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from shared.errors import RECORDING_ERRORS, DatabaseUnavailable, IllegalTransition, JobNotFound
-from shared.jobs import get_job
-from shared.leases import hand_back, release, renew
-from shared.lifecycle import TRANSITIONS, Event, transition
-from shared.tables import Job, SegmentRow, WaveformRow
+from shared.jobs.leases import hand_back, release, renew
+from shared.jobs.lifecycle import TRANSITIONS, Event, transition
+from shared.jobs.queries import get_job
+from shared.jobs.tables import Job, SegmentRow, WaveformRow
 from transcript.words import Segment
 from worker.outage import outlast
 from worker.process import WorkerProcess

@@ -10,14 +10,14 @@ import structlog
 from redis import Redis
 from sqlalchemy import select
 
-from shared.changes import announce
+from shared.announcements import announce
 from shared.database import Database
 from shared.errors import FILE_MISSING, IllegalTransition, JobNotFound
 from shared.files import FileStore
-from shared.jobs import files_of, get_job
-from shared.lifecycle import Event, transition
-from shared.tables import QUEUED, Job, JobStatus
-from shared.turns import ORDER
+from shared.jobs.lifecycle import Event, transition
+from shared.jobs.queries import files_of, get_job
+from shared.jobs.tables import QUEUED, Job, JobStatus
+from shared.jobs.turns import ORDER
 
 AT_ONCE = 500
 

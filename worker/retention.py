@@ -6,9 +6,9 @@ import structlog
 
 from shared.clock import now
 from shared.database import Database
-from shared.erasure import erase_finished
 from shared.files import FileStore
-from shared.tables import Job
+from shared.jobs.erasure import erase_finished
+from shared.jobs.tables import Job
 from worker.metrics import JOBS_ERASED
 
 AT_ONCE = 200

@@ -15,19 +15,19 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import select
 
-from shared.changes import announce
+from shared.announcements import announce
 from shared.clock import now
 from shared.database import Database
 from shared.draining import is_draining
 from shared.errors import LEASE_EXPIRED, IllegalTransition, ServiceError
 from shared.files import FileStore
-from shared.jobs import get_job
-from shared.leases import hand_back
+from shared.jobs.leases import hand_back
+from shared.jobs.queries import get_job
+from shared.jobs.tables import QUEUED, RUNNING, Job, JobStatus
+from shared.jobs.turns import ORDER
 from shared.logs import configure_logging
 from shared.queue import QUEUE, JobQueue, make_celery
 from shared.settings import Settings
-from shared.tables import QUEUED, RUNNING, Job, JobStatus
-from shared.turns import ORDER
 from worker import exposition, metrics
 from worker.mending import Mender
 from worker.retention import Retention

@@ -10,7 +10,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, get_current_span
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shared.changes import announce
+from shared.announcements import announce
 from shared.draining import is_draining
 from shared.errors import (
     ATTEMPT_TIMED_OUT,
@@ -21,9 +21,9 @@ from shared.errors import (
     IllegalTransition,
     ServiceError,
 )
-from shared.jobs import count_segments
-from shared.leases import claim_next
-from shared.tables import RUNNING, Job
+from shared.jobs.leases import claim_next
+from shared.jobs.queries import count_segments
+from shared.jobs.tables import RUNNING, Job
 from shared.traces import context_of, tracer
 from speech.errors import SpeechError
 from speech.options import Channels, Options

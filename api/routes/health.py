@@ -5,9 +5,9 @@ import asyncio
 from fastapi import APIRouter, Response
 from redis.exceptions import RedisError
 
-from api import examples
-from api.dependencies import ServicesDep
-from api.schemas import AliveOut, CheckOut, ChecksOut, ReadyOut, WorkersOut
+from api.http import examples
+from api.http.dependencies import ServicesDep
+from api.http.schemas import AliveOut, CheckOut, ChecksOut, ReadyOut, WorkersOut
 from api.services import Services
 from shared import presence
 from shared.errors import DatabaseUnavailable, StorageFull

@@ -4,15 +4,15 @@ import uuid
 
 from fastapi import APIRouter, Request, Response
 
-from api import examples
-from api.caching import is_known, weak_etag
-from api.dependencies import Cursor, IdempotencyKey, JobId, Limit, ServicesDep, StatusFilter, WaitSeconds
-from api.openapi import form, problems
+from api.http import examples
+from api.http.caching import is_known, weak_etag
+from api.http.dependencies import Cursor, IdempotencyKey, JobId, Limit, ServicesDep, StatusFilter, WaitSeconds
+from api.http.openapi import form, problems
+from api.http.schemas import JobOut, PageOut, path_of
+from api.intake.submission import submit_form
 from api.removal import cancel_or_erase
 from api.retrying import try_again
-from api.schemas import JobOut, PageOut, path_of
 from api.services import Services
-from api.submission import submit_form
 from shared.errors import (
     DatabaseUnavailable,
     DecoderUnavailable,
@@ -28,7 +28,7 @@ from shared.errors import (
     UploadStalled,
     UploadTooLarge,
 )
-from shared.jobs import get_job, page_of_jobs, queue_position
+from shared.jobs.queries import get_job, page_of_jobs, queue_position
 
 JSON = "application/json"
 WHERE_TO_POLL = {"Location": {"description": "Where to poll.", "schema": {"type": "string"}}}

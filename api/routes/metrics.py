@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
-from api.dependencies import ServicesDep
+from api.http.dependencies import ServicesDep
 from shared import presence
 
 REDIS_SECONDS = 1.0

@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 
-from api.dependencies import ServicesDep
-from api.schemas import ModelOut, ModelsOut
-from shared.models import installed_models
+from api.http.dependencies import ServicesDep
+from api.http.schemas import ModelOut, ModelsOut
+from shared.installed_models import installed_models
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 

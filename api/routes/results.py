@@ -4,14 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api import examples
-from api.caching import is_known, weak_etag
-from api.dependencies import JobId, ServicesDep
-from api.filenames import content_disposition
-from api.negotiation import preferred
-from api.openapi import problems
-from api.results import read_peaks, read_png, read_transcript
-from api.schemas import PeaksOut, TranscriptOut
+from api.finished_jobs import read_peaks, read_png, read_transcript
+from api.http import examples
+from api.http.caching import is_known, weak_etag
+from api.http.dependencies import JobId, ServicesDep
+from api.http.negotiation import preferred
+from api.http.openapi import problems
+from api.http.schemas import PeaksOut, TranscriptOut
+from api.intake.filenames import content_disposition
 from shared.errors import (
     DatabaseUnavailable,
     InvalidRequest,

@@ -4,16 +4,16 @@ import uuid
 
 from fastapi import APIRouter, Request, Response
 
-from api.dependencies import ServicesDep
-from api.openapi import form, problems
-from api.results import read_png, read_transcript, refuse_unless_succeeded
+from api.finished_jobs import read_png, read_transcript, refuse_unless_succeeded
+from api.http.dependencies import ServicesDep
+from api.http.openapi import form, problems
+from api.http.schemas import SimpleTranscriptOut, links_of, path_of
+from api.intake.submission import JobOptions, submit_form
 from api.routes.jobs import UPLOAD_ERRORS
-from api.schemas import SimpleTranscriptOut, links_of, path_of
 from api.services import Services
-from api.submission import JobOptions, submit_form
 from shared.errors import JobFailed, JobHasNoResult, ServiceError, StillRunning
-from shared.jobs import get_job
-from shared.tables import Job
+from shared.jobs.queries import get_job
+from shared.jobs.tables import Job
 from transcript.formats import dump
 
 HOW_TO_LISTEN = ("model", "decoder", "hotwords", "hotword_weight", "channels")

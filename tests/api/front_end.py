@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.services import Services
-from shared.models import LANGUAGE_MODEL
+from shared.installed_models import LANGUAGE_MODEL
 from shared.settings import Settings
 from tests.conftest import MODEL
 

@@ -5,11 +5,11 @@ from datetime import timedelta
 from redis import Redis
 
 from shared import presence
-from shared.changes import announce
+from shared.announcements import announce
 from shared.database import Database
-from shared.leases import claim_next, renew
-from shared.lifecycle import Event, transition
-from shared.tables import Job, SegmentRow, WaveformRow
+from shared.jobs.leases import claim_next, renew
+from shared.jobs.lifecycle import Event, transition
+from shared.jobs.tables import Job, SegmentRow, WaveformRow
 
 OWNER = "pretend"
 LEASE = timedelta(seconds=60)

@@ -11,13 +11,13 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from api.admission import Admission
+from api.intake.admission import Admission
 from api.threads import Threads
 from shared.clock import now
 from shared.database import Database
 from shared.errors import QueueFull
+from shared.jobs.tables import Job
 from shared.settings import Settings
-from shared.tables import Job
 from tests.api.front_end import AUDIO, running, stored_files, submit
 from tests.api.pretend_worker import PretendWorker
 
@@ -32,7 +32,7 @@ def narrow(settings: Settings) -> Settings:
 
 @pytest.fixture
 def _always_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.admission.COUNT_SECONDS", 0)
+    monkeypatch.setattr("api.intake.admission.COUNT_SECONDS", 0)
 
 
 async def post(client: httpx.AsyncClient, path: str = "/v1/jobs", **headers: str) -> httpx.Response:
@@ -90,7 +90,7 @@ async def test_no_limit(settings: Settings) -> None:
 async def test_one_process_never_passes_the_limit(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, count_seconds: float
 ) -> None:
-    monkeypatch.setattr("api.admission.COUNT_SECONDS", count_seconds)
+    monkeypatch.setattr("api.intake.admission.COUNT_SECONDS", count_seconds)
     async with running(settings.model_copy(update={"queue_limit": 20})) as (app, client):
         answers = await asyncio.gather(*(post(client) for _ in range(60)))
         answers += [await post(client) for _ in range(5)]
@@ -102,7 +102,7 @@ async def test_one_process_never_passes_the_limit(
 async def test_what_is_refused_or_broken_off_gives_its_place_back(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.admission.COUNT_SECONDS", 3600)
+    monkeypatch.setattr("api.intake.admission.COUNT_SECONDS", 3600)
     async with running(settings.model_copy(update={"queue_limit": 2})) as (_, client):
         for _ in range(5):
             bad = await client.post("/v1/jobs", files={"file": ("a.wav", AUDIO)}, data={"modle": "x"})
@@ -121,7 +121,7 @@ async def test_the_length_is_asked_for_rarely(database: Database, monkeypatch: p
         return await count(self)
 
     monkeypatch.setattr(Admission, "_ask", counted)
-    monkeypatch.setattr("api.admission.COUNT_SECONDS", 3600)
+    monkeypatch.setattr("api.intake.admission.COUNT_SECONDS", 3600)
     admission = Admission(Threads(single_writer=True), database, 1000)
 
     async def one() -> None:
@@ -179,8 +179,8 @@ async def test_when_to_come_again_follows_the_pace(
 
 
 async def test_the_wait_is_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.admission.queue_length", lambda _: 100_000)
-    monkeypatch.setattr("api.admission.count_finished", lambda *_: 1)
+    monkeypatch.setattr("api.intake.admission.queue_length", lambda _: 100_000)
+    monkeypatch.setattr("api.intake.admission.count_finished", lambda *_: 1)
     with pytest.raises(QueueFull) as refusal:
         async with Admission(Threads(single_writer=True), database, 10).place():
             pass

@@ -6,12 +6,12 @@ import secrets
 import pytest
 from uuid_utils.compat import uuid7
 
-from api.batching import LARGEST_BATCH, Batcher
+from api.intake.batcher import LARGEST_BATCH, Batcher
 from api.services import Services
-from shared import jobs as jobs_module
 from shared.database import Database
-from shared.jobs import queue_position
-from shared.tables import Job, Priority
+from shared.jobs import queries as jobs_module
+from shared.jobs.queries import queue_position
+from shared.jobs.tables import Job, Priority
 
 pytestmark = pytest.mark.anyio
 

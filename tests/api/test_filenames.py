@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from python_multipart.multipart import parse_options_header
 
-from api.filenames import content_disposition, display_name, name_in_header
+from api.intake.filenames import content_disposition, display_name, name_in_header
 
 
 @pytest.mark.parametrize(

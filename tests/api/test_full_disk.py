@@ -11,8 +11,8 @@ from sqlalchemy import create_engine, func, select, text
 
 from api.services import Services
 from shared.database import Database
+from shared.jobs.tables import Job
 from shared.settings import Settings
-from shared.tables import Job
 from tests.api.front_end import AUDIO, running, stored_files
 from tests.api.small_disk import fill, small_disk
 

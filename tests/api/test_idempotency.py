@@ -11,13 +11,13 @@ from redis import Redis
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api import insertion
+from api.intake import insertion
 from api.services import Services
 from shared.database import Database
 from shared.errors import DatabaseUnavailable
+from shared.jobs.tables import Job, JobEvent
 from shared.queue import QUEUE
 from shared.settings import Settings
-from shared.tables import Job, JobEvent
 from tests.api.front_end import AUDIO, running, stored_files
 from tests.api.pretend_worker import PretendWorker
 
@@ -216,7 +216,7 @@ async def test_an_answer_lost_between_commit_and_service_and_its_repetition(
     """COMMIT got through, then the database was away: the job is neither lost nor doubled."""
     with monkeypatch.context() as patched:
         patched.setattr(services.database, "write", lambda: lost_after_commit(services.database))
-        patched.setattr("api.submission.find", lambda *_: _away())
+        patched.setattr("api.intake.submission.find", lambda *_: _away())
         first = await send(client)
         assert (first.status_code, first.json()["code"]) == (503, "database_unavailable")
     assert count(database, Job) == 1

@@ -7,7 +7,7 @@ PROBE = """
 import sys
 import api.app
 engine = {"numpy", "onnxruntime", "librosa", "matplotlib", "torch", "soundfile", "soxr", "PIL"}
-ours = {"api", "client", "migrations", "modelkit", "shared", "speech", "training", "transcript", "worker"}
+ours = {"api", "migrations", "modelkit", "ops", "shared", "shrutlekh", "speech", "transcript", "worker"}
 loaded = {name.partition(".")[0] for name in sys.modules}
 print(sorted(engine & loaded), sorted(ours & loaded), len(sys.modules))
 """

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.hotwords import DEFAULT_WEIGHT, LONGEST, MAX_WEIGHT, MOST, hotwords_of
+from api.intake.hotwords import DEFAULT_WEIGHT, LONGEST, MAX_WEIGHT, MOST, hotwords_of
 from api.services import Services
 from shared.database import Database
-from shared.models import decoders_of
-from shared.tables import Job
-from speech import hotwords
-from speech.beam import has_language_model
-from speech.model import ModelFolder
+from shared.installed_models import decoders_of
+from shared.jobs.tables import Job
+from speech.decoding import hotwords
+from speech.decoding.beam import has_language_model
+from speech.model_folder import ModelFolder
 from speech.options import DEFAULT_HOTWORD_WEIGHT
 from tests.api.front_end import AUDIO, give_language_model, stored_files, submit
 from tests.api.pretend_worker import PretendWorker

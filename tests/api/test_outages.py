@@ -23,9 +23,9 @@ from api.services import Services
 from api.threads import Threads
 from migrations.schema import upgrade
 from shared.database import Database
+from shared.jobs.tables import Job
 from shared.queue import QUEUE
 from shared.settings import Settings
-from shared.tables import Job
 from tests.api.front_end import AUDIO, running, stored_files, submit
 from tests.conftest import own_postgres, own_redis, postgres_url_of
 

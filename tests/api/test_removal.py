@@ -10,10 +10,10 @@ from sqlalchemy import func, select
 
 from api import removal
 from api.services import Services
-from shared.changes import CHANNEL
+from shared.announcements import CHANNEL
 from shared.database import Database
+from shared.jobs.tables import Job, JobEvent, SegmentRow, WaveformRow
 from shared.settings import Settings
-from shared.tables import Job, JobEvent, SegmentRow, WaveformRow
 from tests.api.front_end import stored_files, submit
 from tests.api.pretend_worker import PretendWorker
 

@@ -9,11 +9,11 @@ from redis import Redis
 from sqlalchemy import select
 
 from api.services import Services
-from shared.changes import CHANNEL
+from shared.announcements import CHANNEL
 from shared.database import Database
+from shared.jobs.tables import Job, JobEvent
 from shared.queue import QUEUE
 from shared.settings import Settings
-from shared.tables import Job, JobEvent
 from tests.api.front_end import running, submit
 from tests.api.pretend_worker import PretendWorker
 
@@ -106,7 +106,7 @@ async def test_unknown_and_malformed_ids(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_full_queue_takes_no_retries(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.admission.COUNT_SECONDS", 0)
+    monkeypatch.setattr("api.intake.admission.COUNT_SECONDS", 0)
     async with running(settings.model_copy(update={"queue_limit": 1})) as (_, client):
         job_id = await submit(client)
         await client.delete(f"/v1/jobs/{job_id}")

@@ -17,8 +17,8 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from shrutlekh.client import ShrutlekhClient
 
-from client.http import ShrutlekhClient
 from shared.settings import Settings
 from tests.client.cutting_proxy import cutting
 

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from api.services import Services
 from shared.database import Database
 from shared.errors import DatabaseUnavailable
+from shared.jobs.tables import Job, JobEvent, JobStatus
 from shared.queue import QUEUE
 from shared.settings import Settings
-from shared.tables import Job, JobEvent, JobStatus
 from tests.api.front_end import AUDIO, running, stored_files
 
 pytestmark = pytest.mark.anyio
@@ -163,7 +163,7 @@ async def test_a_failed_insert_deletes_the_file(
     def fail(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("away")
 
-    monkeypatch.setattr("api.insertion.submit_once", fail)
+    monkeypatch.setattr("api.intake.insertion.submit_once", fail)
     response = await client.post("/v1/jobs", files={"file": ("a.wav", AUDIO)})
     assert response.status_code == 503
     assert response.json()["code"] == "database_unavailable"

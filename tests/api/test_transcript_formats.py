@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from shared.database import Database
-from shared.tables import SegmentRow
+from shared.jobs.tables import SegmentRow
 from tests.api.front_end import submit
 from tests.api.pretend_worker import NUMBERS, SEGMENTS, PretendWorker
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from api import uploads
+from api.intake import uploads
 from api.services import Services
 from shared.settings import Settings
 from tests.api.front_end import AUDIO, running, stored_files

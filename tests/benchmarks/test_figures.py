@@ -11,7 +11,7 @@ import soundfile
 from benchmarks import long
 from benchmarks.detectors import Count, Detector, Spoken, count, padded
 from benchmarks.sounds import RATE, SOUNDS, levelled, mixed, white
-from speech.scoring import ErrorCounts
+from modelkit.scoring import ErrorCounts
 
 HEARD = long.Heard(
     text="",

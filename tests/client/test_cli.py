@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from client.cli import main
+from ops.cli import main
 from tests.client.fake_service import FakeService
 
 Run = Callable[..., tuple[int, str, str]]
@@ -63,8 +63,8 @@ def test_help(shrutlekh: Run, command: list[str]) -> None:
 def test_help_loads_little() -> None:
     """What makes `--help` start at once: seconds cannot be tested on a machine that others use."""
     code = (
-        "import sys, client.cli\n"
-        "try: client.cli.main()\n"
+        "import sys, shrutlekh.cli\n"
+        "try: shrutlekh.cli.main()\n"
         "except SystemExit: pass\n"
         "print(len(sys.modules), {'httpx', 'numpy', 'onnxruntime', 'sqlalchemy'} & sys.modules.keys())"
     )
@@ -76,10 +76,10 @@ def test_help_loads_little() -> None:
 
 
 def test_the_command_line_imports_no_other_part_of_the_house() -> None:
-    code = "import sys, client.cli; print(*{name.split('.')[0] for name in sys.modules})"
+    code = "import sys, shrutlekh.cli; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     loaded = set(done.stdout.split())
-    assert "client" in loaded
+    assert "shrutlekh" in loaded
     assert not loaded & {"api", "worker", "speech", "shared", "migrations", "httpx", "numpy", "sqlalchemy"}
 
 
@@ -232,7 +232,7 @@ def test_ctrl_c_tells_how_to_go_on(service: FakeService, tmp_path: Path) -> None
     for index in range(30):
         (folder / f"{index:02}.wav").write_bytes(b"x%d" % index)
     service.seconds = 0.2
-    command = [sys.executable, "-m", "client", "submit", str(folder), "--in-flight", "2", "--json"]
+    command = [sys.executable, "-m", "ops", "submit", str(folder), "--in-flight", "2", "--json"]
     environment = {**os.environ, "SHRUTLEKH_URL": service.url}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

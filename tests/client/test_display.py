@@ -3,9 +3,8 @@
 import io
 
 from rich.console import Console
-
-from client.display import Bar, Lines
-from client.submission import Outcome, Uploaded, Waiting
+from shrutlekh.bulk.display import Bar, Lines
+from shrutlekh.bulk.pipeline import Outcome, Uploaded, Waiting
 
 WAITING = Waiting("a.wav", "As many jobs wait as this service takes [3].", 15.0)
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from shrutlekh.answers import Job
+from shrutlekh.client import SHORTEST_POLL_SECONDS, ShrutlekhClient
+from shrutlekh.commands.recognition import Listening
+from shrutlekh.errors import ApiError, NotShrutlekh, RecordingUnreadable, Unreachable
+from shrutlekh.retries import NO_RETRIES, PATIENT, Retries
 
-from client.answers import Job
-from client.errors import ApiError, NotShrutlekh, RecordingUnreadable, Unreachable
-from client.http import SHORTEST_POLL_SECONDS, ShrutlekhClient
-from client.listening import Listening
-from client.retries import NO_RETRIES, PATIENT, Retries
 from tests.client.cutting_proxy import cutting
 from tests.client.fake_service import PNG, FakeService, job_json
 

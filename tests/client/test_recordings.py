@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from client.recordings import OUTPUT_EXTENSIONS, PathNotFound, plan
+from shrutlekh.bulk.recordings import OUTPUT_EXTENSIONS, PathNotFound, plan
 
 
 def make(root: Path, *names: str) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shrutlekh.bulk.outputs import sha256
+from shrutlekh.bulk.pipeline import Options, Outcome, Submission, Uploaded, Waiting
+from shrutlekh.bulk.recordings import plan
+from shrutlekh.client import ShrutlekhClient
+from shrutlekh.commands.recognition import Listening
+from shrutlekh.errors import ApiError, Unreachable
+from shrutlekh.retries import PATIENT
 
-from client.errors import ApiError, Unreachable
-from client.http import ShrutlekhClient
-from client.listening import Listening
-from client.outputs import sha256
-from client.recordings import plan
-from client.retries import PATIENT
-from client.submission import Options, Outcome, Submission, Uploaded, Waiting
 from tests.client.fake_service import PNG, FakeService
 
 
@@ -342,6 +342,6 @@ def test_a_bug_in_a_thread_reaches_the_caller(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("client.submission.write_outputs", broken)
+    monkeypatch.setattr("shrutlekh.bulk.pipeline.write_outputs", broken)
     with pytest.raises(ZeroDivisionError):
         submit(service, recordings_in(tmp_path / "in", 2))

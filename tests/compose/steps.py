@@ -134,7 +134,7 @@ class Run:
         self.project.run("docker", "pause", worker)
         self.recordings = make(self.folder / "recordings", self.count, ROOT / "models" / "hi-ctc-base")
         self.project.run(
-            sys.executable, "-m", "client", "submit", str(self.folder / "recordings"),
+            sys.executable, "-m", "ops", "submit", str(self.folder / "recordings"),
             "--url", self.project.url, "--out", str(self.folder / "out"), "--no-wait",
         )  # fmt: skip
         listed = self.project.sql(f"SELECT file_name, id FROM jobs WHERE id <> '{OLD_JOB}'")
@@ -206,7 +206,7 @@ class Run:
     def doctor(self) -> str:
         """The doctor finds nothing that does not work."""
         said = self.project.compose(
-            "exec", "-T", "worker", "python", "-m", "client", "doctor", "--url", "http://api:8000", "--json"
+            "exec", "-T", "worker", "python", "-m", "ops", "doctor", "--url", "http://api:8000", "--json"
         )
         findings = json.loads(said)["findings"]
         notable = [f"{one['verdict']}: {one['finding']}" for one in findings if one["verdict"] != "ok"]
@@ -230,7 +230,7 @@ class Run:
         return f"a job waited {DRAIN_LOOK_SECONDS} s, then went through, and was erased with its recording"
 
     def _admin(self, *arguments: str) -> None:
-        self.project.compose("exec", "-T", "worker", "python", "-m", "client", "admin", *arguments)
+        self.project.compose("exec", "-T", "worker", "python", "-m", "ops", "admin", *arguments)
 
     def _stored(self) -> int:
         """Recordings in the volume."""

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from shared.database import Database
 from shared.errors import DatabaseUnavailable
-from shared.tables import QUEUED, RUNNING, Job, JobEvent, JobStatus, SegmentRow, WaveformRow
+from shared.jobs.tables import QUEUED, RUNNING, Job, JobEvent, JobStatus, SegmentRow, WaveformRow
 
 Found = TypeVar("Found")
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from client.child import die_with_parent
+from ops.service.child import die_with_parent
 
 RESTART_SECONDS = 0.3
 LOOK_SECONDS = 0.03

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.lifecycle import Event
-from shared.tables import JobStatus
+from shared.jobs.lifecycle import Event
+from shared.jobs.tables import JobStatus
 from tests.faults import logs
 from tests.faults.ledger import EventRow, JobRow
 from tests.faults.supervisor import Exit

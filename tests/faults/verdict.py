@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.lifecycle import TRANSITIONS, Event
-from shared.tables import JobStatus
+from shared.jobs.lifecycle import TRANSITIONS, Event
+from shared.jobs.tables import JobStatus
 from tests.faults.ledger import EventRow, JobRow
 from tests.faults.supervisor import Exit
 

@@ -13,8 +13,8 @@ from sqlalchemy import select
 
 from migrations.schema import upgrade
 from shared.database import Database
+from shared.jobs.tables import Job, JobEvent, SegmentRow
 from shared.settings import Settings
-from shared.tables import Job, JobEvent, SegmentRow
 from tests.conftest import own_redis
 from tests.speech.sounds import write_model
 from tests.worker.pool import Service, running

@@ -13,8 +13,8 @@ from tests.fuzz.bombs import BOMBS, SLOW, compressed_index
 CHILD = """
 import json, sys
 from pathlib import Path
-from speech.audio import open_audio
-from speech.containers import ContainerReader
+from speech.audio.opening import open_audio
+from speech.audio.containers import ContainerReader
 from speech.errors import SpeechError
 from worker.ceiling import limit_memory
 

@@ -7,8 +7,8 @@ from sqlalchemy import inspect, text
 
 from migrations.schema import alembic_config, upgrade
 from shared.database import Database
+from shared.jobs.tables import Base
 from shared.schema import NEWEST, revision_of
-from shared.tables import Base
 
 
 def test_the_migrations_make_the_tables_of_the_code(database: Database) -> None:

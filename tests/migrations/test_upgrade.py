@@ -12,10 +12,10 @@ from sqlalchemy import MetaData, func, insert, select
 from migrations.schema import alembic_config, upgrade
 from shared.clock import now
 from shared.database import Database
-from shared.jobs import count_segments
-from shared.leases import claim_next
-from shared.lifecycle import submit
-from shared.tables import Job, JobEvent, JobStatus
+from shared.jobs.leases import claim_next
+from shared.jobs.lifecycle import submit
+from shared.jobs.queries import count_segments
+from shared.jobs.tables import Job, JobEvent, JobStatus
 from tests.shared.conftest import make_job
 
 

@@ -19,10 +19,10 @@ from modelkit.description import read_description
 from modelkit.listening import listen
 from modelkit.manifest import Entry
 from modelkit.noises import FITTED, UNMET, noises
-from speech.confidence import FEATURES, Calibration
-from speech.decode import GreedyDecoder
+from speech.decoding.confidence import FEATURES, Calibration
+from speech.decoding.greedy import GreedyDecoder
 from speech.engine import Engine
-from speech.model import ModelFolder
+from speech.model_folder import ModelFolder
 from tests.speech.sounds import silence, speak, write_model, write_wav
 
 NO_NOISE = np.zeros((0, len(FEATURES)))

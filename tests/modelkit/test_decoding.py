@@ -15,11 +15,11 @@ from modelkit.listening import listen
 from modelkit.manifest import read_manifest
 from modelkit.noises import UNMET, noises
 from modelkit.preference import effect, hotword_lists
-from speech.beam import BeamDecoder
-from speech.confidence import Calibration
-from speech.decode import WordTimes
+from speech.decoding.beam import BeamDecoder
+from speech.decoding.confidence import Calibration
+from speech.decoding.greedy import WordTimes
 from speech.engine import Engine
-from speech.model import ModelFolder
+from speech.model_folder import ModelFolder
 from speech.options import DEFAULT_HOTWORD_WEIGHT
 from tests.conftest import MODEL, ROOT
 from tests.speech.language_models import write_language_model

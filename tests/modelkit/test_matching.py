@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelkit.matching import matches
-from speech.scoring import edit_counts
+from modelkit.scoring import edit_counts
 
 sequences = st.lists(st.sampled_from("abc"), max_size=8)
 

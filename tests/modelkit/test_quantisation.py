@@ -9,7 +9,7 @@ from modelkit.__main__ import app
 from modelkit.installation import copy_folder
 from modelkit.quantisation import QUANTISED, feature_nodes, quantise
 from speech.engine import Engine
-from speech.model import ModelFolder
+from speech.model_folder import ModelFolder
 from tests.conftest import MODEL, ROOT
 
 

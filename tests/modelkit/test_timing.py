@@ -17,10 +17,10 @@ from modelkit.timing import (
     without_silence,
 )
 from modelkit.tuning import record_decoding
-from speech.beam import BeamSettings
-from speech.decode import GreedyDecoder, Heard, WordTimes
+from speech.decoding.beam import BeamSettings
+from speech.decoding.greedy import GreedyDecoder, Heard, WordTimes
 from speech.engine import Engine
-from speech.model import ModelFolder
+from speech.model_folder import ModelFolder
 from tests.speech.sounds import RATE, TOKENS, silence, speak, write_model, write_wav
 
 

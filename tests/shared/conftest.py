@@ -5,8 +5,8 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from shared.database import Database
-from shared.lifecycle import submit
-from shared.tables import Job, Priority
+from shared.jobs.lifecycle import submit
+from shared.jobs.tables import Job, Priority
 
 
 def make_job(**columns: object) -> Job:

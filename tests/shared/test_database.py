@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, StatementError
 
 from shared.database import Database
 from shared.errors import DatabaseUnavailable
-from shared.tables import Job, SegmentRow, UtcDateTime
+from shared.jobs.tables import Job, SegmentRow, UtcDateTime
 
 
 def test_writers_wait_for_their_turn(database: Database) -> None:

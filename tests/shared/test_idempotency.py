@@ -7,8 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from shared.database import Database
-from shared.idempotency import SAME, holder_of, is_same_request, submit_once
-from shared.tables import Job, JobEvent, Priority
+from shared.jobs.idempotency import SAME, holder_of, is_same_request, submit_once
+from shared.jobs.tables import Job, JobEvent, Priority
 from tests.shared.conftest import make_job
 
 

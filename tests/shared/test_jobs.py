@@ -7,9 +7,9 @@ from sqlalchemy import select, update
 from shared.clock import now
 from shared.database import Database
 from shared.errors import InvalidRequest, JobNotFound
-from shared.jobs import erase, get_job, page_of_jobs, queue_position
-from shared.leases import claim_next
-from shared.tables import Job, JobEvent, JobStatus
+from shared.jobs.leases import claim_next
+from shared.jobs.queries import erase, get_job, page_of_jobs, queue_position
+from shared.jobs.tables import Job, JobEvent, JobStatus
 
 
 def test_pages_are_newest_first_and_miss_nothing(database: Database, new_job: Callable[..., Job]) -> None:

@@ -8,10 +8,10 @@ from sqlalchemy import insert, update
 from shared.clock import now
 from shared.database import Database
 from shared.errors import IllegalTransition
-from shared.jobs import count_segments, get_job
-from shared.leases import claim_next, hand_back, release, renew
-from shared.lifecycle import Event, transition
-from shared.tables import Job, JobStatus, SegmentRow
+from shared.jobs.leases import claim_next, hand_back, release, renew
+from shared.jobs.lifecycle import Event, transition
+from shared.jobs.queries import count_segments, get_job
+from shared.jobs.tables import Job, JobStatus, SegmentRow
 
 LEASE = timedelta(seconds=60)
 WORKER = "worker-1"

@@ -8,10 +8,10 @@ from sqlalchemy.exc import IntegrityError
 from shared.clock import now
 from shared.database import Database
 from shared.errors import IllegalTransition
-from shared.jobs import get_job
-from shared.leases import claim_next
-from shared.lifecycle import Event, retry, transition
-from shared.tables import Job, JobEvent, JobStatus
+from shared.jobs.leases import claim_next
+from shared.jobs.lifecycle import Event, retry, transition
+from shared.jobs.queries import get_job
+from shared.jobs.tables import Job, JobEvent, JobStatus
 
 LEASE = timedelta(seconds=60)
 WORKER = "worker-1"

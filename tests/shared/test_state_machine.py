@@ -20,10 +20,10 @@ from sqlalchemy import delete, select, update
 from shared.clock import now
 from shared.database import Database
 from shared.errors import IllegalTransition
-from shared.jobs import erase, get_job
-from shared.leases import claim_next, hand_back, release, renew
-from shared.lifecycle import TRANSITIONS, Event, retry, submit, transition
-from shared.tables import Job, JobEvent, JobStatus, Priority
+from shared.jobs.leases import claim_next, hand_back, release, renew
+from shared.jobs.lifecycle import TRANSITIONS, Event, retry, submit, transition
+from shared.jobs.queries import erase, get_job
+from shared.jobs.tables import Job, JobEvent, JobStatus, Priority
 from tests.shared.conftest import make_job
 
 LEASE = timedelta(seconds=600)

@@ -4,8 +4,8 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from shared.database import Database
-from shared.leases import claim_next, hand_back
-from shared.tables import Job, Priority
+from shared.jobs.leases import claim_next, hand_back
+from shared.jobs.tables import Job, Priority
 
 LEASE = timedelta(seconds=60)
 

@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Mapping
 from pathlib import Path
 
-from speech.language_model import FILE_NAME
+from speech.decoding.language_model import FILE_NAME
 
 UNIGRAMS = {"नम": -0.6, "मन": -0.9, "मत": -0.9, "सम": -1.2, "नमस्ते": -1.2}
 """Words with base-10 logarithms."""

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from speech.audio import MAX_TRACKS, open_audio
+from speech.audio.opening import MAX_TRACKS, open_audio
 from speech.engine import Engine
 from speech.errors import AudioUnsupported
 from speech.options import Channels, Options

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from speech.audio import open_audio
+from speech.audio.opening import open_audio
 from speech.errors import AudioTooLong, AudioUnreadable, AudioUnsupported
 from speech.options import Channels
 from tests.speech.media import amr_wb, encode, id3

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.timeline import BACK_SECONDS, GAP_SECONDS, LONGEST_GAP_SECONDS, Timeline
+from speech.audio.timeline import BACK_SECONDS, GAP_SECONDS, LONGEST_GAP_SECONDS, Timeline
 
 RATE = 1000
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.beam import BeamDecoder, BeamSettings
-from speech.decode import GreedyDecoder
+from speech.decoding.beam import BeamDecoder, BeamSettings
+from speech.decoding.greedy import GreedyDecoder
+from speech.decoding.language_model import LanguageModel
 from speech.errors import ModelInvalid
-from speech.language_model import LanguageModel
 from tests.speech.language_models import BIGRAMS, UNIGRAMS, write_language_model
 from tests.speech.sounds import TOKENS
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.decode import GreedyDecoder, WordTimes
+from speech.decoding.greedy import GreedyDecoder, WordTimes
 from speech.errors import ModelInvalid
 from transcript.words import Word
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speech.beam import BeamDecoder
-from speech.decode import GreedyDecoder
+from speech.decoding.beam import BeamDecoder
+from speech.decoding.greedy import GreedyDecoder
 from speech.engine import Engine, Transcription
 from speech.errors import ModelInvalid
 from speech.options import Options

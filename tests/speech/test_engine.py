@@ -10,13 +10,13 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.audio import open_audio
+from speech.audio.opening import open_audio
 from speech.engine import Engine, Transcription
 from speech.errors import AudioTooLong, AudioUnreadable, ModelNotFound
-from speech.listening import LogProbs
 from speech.options import Channels, Options
-from speech.recogniser import OnnxCtcRecogniser
-from speech.voice import Span
+from speech.recognisers.listening import LogProbs
+from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
+from speech.segments.voice import Span
 from tests.speech.sounds import FRAME, RATE, Samples, silence, speak, wav_bytes, write_wav
 from transcript.words import Segment
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.beam import KEPT, BeamDecoder, BeamSettings
-from speech.confidence import FEATURES, Calibration
+from speech.decoding.beam import KEPT, BeamDecoder, BeamSettings
+from speech.decoding.confidence import FEATURES, Calibration
+from speech.decoding.hotwords import HotTrie
+from speech.decoding.language_model import LanguageModel
 from speech.engine import Engine
 from speech.errors import HotwordsUnsupported
-from speech.hotwords import HotTrie
-from speech.language_model import LanguageModel
 from speech.options import Options
 from tests.speech.language_models import BIGRAMS, UNIGRAMS, write_language_model
 from tests.speech.sounds import TOKENS, speak, write_model, write_wav

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.audio import open_audio
-from speech.decode import GreedyDecoder
+from speech.audio.opening import open_audio
+from speech.decoding.greedy import GreedyDecoder
 from speech.engine import Engine
-from speech.joining import Joiner, LogProbs, Piece, SeamFinder
+from speech.segments.joining import Joiner, LogProbs, Piece, SeamFinder
 from tests.speech.sounds import TOKENS
 
 STRIDE = 0.04

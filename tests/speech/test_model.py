@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from speech.errors import ModelInvalid, ModelNotFound
-from speech.model import ModelFolder, list_models, read_tokens
+from speech.model_folder import ModelFolder, list_models, read_tokens
 from tests.speech.sounds import TOKENS, write_model
 
 

@@ -6,8 +6,8 @@ import onnx
 import pytest
 
 from speech.errors import ModelInvalid
-from speech.model import ModelFolder
-from speech.recogniser import LogProbs, OnnxCtcRecogniser, Samples
+from speech.model_folder import ModelFolder
+from speech.recognisers.onnx_ctc import LogProbs, OnnxCtcRecogniser, Samples
 from tests.speech.sounds import FRAME, TOKENS, build_graph, speak
 
 

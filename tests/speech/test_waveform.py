@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from speech.waveform import Painter, PeakMeter, Peaks, paint, time_ticks
+from speech.waveform.picture import Painter, PeakMeter, Peaks, paint, time_ticks
 from tests.speech.sounds import RATE, Samples, silence
 
 

@@ -38,7 +38,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if request.param == "postgres":
         environment["SHRUTLEKH_DATABASE_URL"] = request.getfixturevalue("postgres_server")
     process = subprocess.Popen(
-        [sys.executable, "-m", "client", "serve", "--port", "0", "--data", str(data)],
+        [sys.executable, "-m", "ops", "serve", "--port", "0", "--data", str(data)],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,

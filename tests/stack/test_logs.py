@@ -19,7 +19,7 @@ FROM_A_SIGNAL_HANDLER = "worker: Warm shutdown (MainProcess)"  # Celery's, where
 
 
 def test_lines_are_json_with_the_jobs_id_and_nothing_private(tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "client", "serve", "--port", "0", "--data", str(tmp_path)]
+    line = [sys.executable, "-m", "ops", "serve", "--port", "0", "--data", str(tmp_path)]
     environment = os.environ | {"SHRUTLEKH_WORKER_PROCESSES": "1"}
     process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
     assert process.stdout is not None

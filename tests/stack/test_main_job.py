@@ -75,7 +75,7 @@ def test_real_speech_over_http(service: Service, clip: Path) -> None:
 
 def test_a_folder_from_the_command_line(service: Service, speech_dir: Path, tmp_path: Path) -> None:
     clips = sorted((speech_dir / "cv-hi" / "clips").glob("*.mp3"))
-    command = [sys.executable, "-m", "client", "submit", str(speech_dir / "cv-hi" / "clips")]
+    command = [sys.executable, "-m", "ops", "submit", str(speech_dir / "cv-hi" / "clips")]
     command += ["--url", service.url, "--out", str(tmp_path), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
@@ -134,6 +134,6 @@ def test_nothing_is_left_of_an_erased_job(service: Service, clip: Path) -> None:
 
 
 def test_the_command_line_without_a_service(clip: Path) -> None:
-    command = [sys.executable, "-m", "client", "transcribe", str(clip)]
+    command = [sys.executable, "-m", "ops", "transcribe", str(clip)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=dict(os.environ))
     assert DEVANAGARI.fullmatch(done.stdout.strip())

@@ -49,7 +49,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     environment = os.environ | {
         f"SHRUTLEKH_{name.upper()}_METRICS_PORT": str(port) for name, port in ports.items()
     }
-    line = [sys.executable, "-m", "client", "serve", "--port", "0", "--data", str(data)]
+    line = [sys.executable, "-m", "ops", "serve", "--port", "0", "--data", str(data)]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
     assert process.stdout is not None
     said = process.stdout.readline()

@@ -16,9 +16,9 @@ import pytest
 from sqlalchemy import select
 
 from shared.database import Database
-from shared.jobs import segments_of
+from shared.jobs.queries import segments_of
+from shared.jobs.tables import RUNNING, Job, JobEvent, JobStatus
 from shared.settings import Settings
-from shared.tables import RUNNING, Job, JobEvent, JobStatus
 from speech.engine import Engine
 from tests.speech.sounds import silence, speak, write_model
 from tests.stack.conftest import ROOT
@@ -194,7 +194,7 @@ import sys
 import time
 
 if sys.orig_argv[-1] == "worker":
-    from speech.recogniser import OnnxCtcRecogniser
+    from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
 
     log_probs = OnnxCtcRecogniser.log_probs
     OnnxCtcRecogniser.log_probs = lambda *arguments: time.sleep(0.4) or log_probs(*arguments)
@@ -211,7 +211,7 @@ def serving(model: Path, folder: Path) -> Iterator[httpx.Client]:
         "SHRUTLEKH_DEFAULT_MODEL": "loudness",
         "SHRUTLEKH_DRAIN_SECONDS": "0.1",
     }
-    command = [sys.executable, "-m", "client", "serve", "--port", "0", "--workers", "1", "--data"]
+    command = [sys.executable, "-m", "ops", "serve", "--port", "0", "--workers", "1", "--data"]
     process = subprocess.Popen(
         [*command, str(folder / "data")], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
     )

@@ -63,7 +63,7 @@ def test_one_trace_from_upload_to_commit(collector: Collector, tmp_path: Path) -
         "SHRUTLEKH_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
         "SHRUTLEKH_WORKER_PROCESSES": "1",
     }
-    line = [sys.executable, "-m", "client", "serve", "--port", "0", "--data", str(tmp_path)]
+    line = [sys.executable, "-m", "ops", "serve", "--port", "0", "--data", str(tmp_path)]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
     assert process.stdout is not None
     url = process.stdout.readline().split()[-1]

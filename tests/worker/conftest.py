@@ -6,9 +6,9 @@ import pytest
 
 from shared.database import Database
 from shared.files import FileStore
-from shared.lifecycle import submit
+from shared.jobs.lifecycle import submit
+from shared.jobs.tables import Job, Priority
 from shared.settings import Settings
-from shared.tables import Job, Priority
 from tests.speech.sounds import write_model
 from worker.process import WorkerProcess
 

@@ -8,8 +8,8 @@ import numpy as np
 from sqlalchemy import select, update
 
 from shared.clock import now
-from shared.jobs import get_job, segments_of
-from shared.tables import Job, JobEvent
+from shared.jobs.queries import get_job, segments_of
+from shared.jobs.tables import Job, JobEvent
 from tests.speech.sounds import silence, speak, wav_bytes
 from worker.process import WorkerProcess
 

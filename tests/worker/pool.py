@@ -17,12 +17,12 @@ from sqlalchemy import select
 
 from shared.database import Database
 from shared.files import FileStore
-from shared.jobs import get_job
-from shared.lifecycle import submit
+from shared.jobs.lifecycle import submit
+from shared.jobs.queries import get_job
+from shared.jobs.tables import Job, JobEvent, Priority
 from shared.presence import WORKERS
 from shared.queue import JobQueue, make_celery
 from shared.settings import Settings
-from shared.tables import Job, JobEvent, Priority
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0

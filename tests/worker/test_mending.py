@@ -10,8 +10,8 @@ from sqlalchemy import update
 import worker.mending
 from shared.database import Database
 from shared.files import FileStore
-from shared.leases import claim_next
-from shared.tables import Job, JobStatus
+from shared.jobs.leases import claim_next
+from shared.jobs.tables import Job, JobStatus
 from tests.worker.jobs import after, at_once, history, stored
 from worker.mending import Mender
 from worker.process import WorkerProcess

@@ -15,8 +15,8 @@ import worker.transcribe
 from shared.clock import now
 from shared.database import Database
 from shared.errors import DatabaseUnavailable
-from shared.leases import claim_next
-from shared.tables import Job, JobStatus
+from shared.jobs.leases import claim_next
+from shared.jobs.tables import Job, JobStatus
 from tests.speech.sounds import speak
 from tests.worker.jobs import after, history, long_recording, recording, stored, transcript
 from worker.lease import Lease

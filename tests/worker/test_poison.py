@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.jobs.tables import JobStatus
 from shared.settings import Settings
-from shared.tables import JobStatus
 from tests.speech.sounds import silence, speak, write_model
 from tests.worker.jobs import recording
 from tests.worker.poisoned import POISONS, PREFIX

@@ -9,7 +9,7 @@ import pytest
 import worker.transcribe
 from migrations.schema import upgrade
 from shared.database import Database
-from shared.tables import Job
+from shared.jobs.tables import Job
 from tests.conftest import own_postgres, postgres_url_of
 from tests.worker.jobs import after, history, long_recording, transcript
 from worker.lease import Lease

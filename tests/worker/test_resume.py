@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import worker.transcribe
-from shared.tables import Job, JobStatus
+from shared.jobs.tables import Job, JobStatus
 from speech.engine import Transcription
-from speech.recogniser import LogProbs, OnnxCtcRecogniser, Samples
+from speech.recognisers.onnx_ctc import LogProbs, OnnxCtcRecogniser, Samples
 from tests.worker.jobs import after, history, long_recording, make_due, transcript
 from worker.lease import Lease
 from worker.process import WorkerProcess

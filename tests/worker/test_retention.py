@@ -8,7 +8,7 @@ import worker.retention
 from shared.clock import now
 from shared.database import Database
 from shared.files import FileStore
-from shared.tables import Job, JobEvent, JobStatus, SegmentRow, WaveformRow
+from shared.jobs.tables import Job, JobEvent, JobStatus, SegmentRow, WaveformRow
 from tests.speech.sounds import speak
 from tests.worker.jobs import after, at_once, recording, stored
 from worker.process import WorkerProcess

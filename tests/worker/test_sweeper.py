@@ -10,10 +10,10 @@ from sqlalchemy import update
 
 from shared.clock import now
 from shared.database import Database
-from shared.jobs import get_job
-from shared.leases import claim_next
+from shared.jobs.leases import claim_next
+from shared.jobs.queries import get_job
+from shared.jobs.tables import Job, JobStatus
 from shared.queue import QUEUE, JobQueue, make_celery
-from shared.tables import Job, JobStatus
 from tests.worker.jobs import after, at_once, history, stored
 from tests.worker.pool import running, wait_until
 from worker.process import WorkerProcess

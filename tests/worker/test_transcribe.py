@@ -10,9 +10,9 @@ from sqlalchemy import update
 
 import worker.transcribe
 from shared.database import Database
-from shared.jobs import get_job, segments_of, waveform_peaks, waveform_png
-from shared.leases import claim_next
-from shared.tables import Job, JobStatus
+from shared.jobs.leases import claim_next
+from shared.jobs.queries import get_job, segments_of, waveform_peaks, waveform_png
+from shared.jobs.tables import Job, JobStatus
 from tests.speech.sounds import RATE, silence, speak, wav_bytes
 from tests.worker.jobs import after, history, long_recording, make_due, recording, stored
 from worker.process import WorkerProcess

@@ -1,0 +1,138 @@
+"""Reading what a job made, and saying why when there is nothing to read."""
+
+import json
+import uuid
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm import Session
+
+from api.http.schemas import path_of
+from api.services import Services
+from shared.errors import (
+    JobFailed,
+    JobHasNoResult,
+    JobNotFinished,
+    StillRunning,
+    TranscriptNotMade,
+    WaveformNotMade,
+)
+from shared.installed_models import read_card
+from shared.jobs.queries import get_job, segments_of, waveform_peaks, waveform_png
+from shared.jobs.tables import Job, JobStatus, SegmentRow
+from transcript.transcript import Numerals, Transcript, words_of
+from transcript.words import Segment
+
+UNKNOWN_LANGUAGE = "und"  # BCP 47: undetermined; for a model that was removed since
+
+
+class Heard(NamedTuple):
+    """A job that succeeded and the words of its recording."""
+
+    job: Job
+    transcript: Transcript
+
+
+def read_transcript(services: Services, job_id: uuid.UUID, numerals: Numerals) -> Heard:
+    """The transcript of a job that succeeded, numbers written as asked.
+
+    Raises:
+        JobNotFound, JobNotFinished, JobHasNoResult, TranscriptNotMade: there is none.
+    """
+    with services.database.read() as session:
+        job = _succeeded(session, job_id)
+        if not job.transcript:
+            raise TranscriptNotMade(
+                "The job was submitted with transcript=false. Submit the recording again."
+            )
+        rows = segments_of(session, job_id)
+        if not rows:
+            get_job(session, job_id)  # no speech, or erased since?
+    transcript = Transcript.of(
+        map(_segment, rows),
+        language=_language_of(services, job.model),
+        seconds=job.audio_seconds or 0.0,
+        model=job.model,
+        speech_seconds=job.speech_seconds,
+    )
+    return Heard(job, transcript.with_numerals(numerals))
+
+
+def read_png(services: Services, job_id: uuid.UUID) -> bytes:
+    """The picture of a job that succeeded, as PNG.
+
+    Raises:
+        JobNotFound, JobNotFinished, JobHasNoResult, WaveformNotMade: there is none.
+    """
+    with services.database.read() as session:
+        _succeeded(session, job_id)
+        png = waveform_png(session, job_id)
+        return png if png is not None else _no_waveform(session, job_id)
+
+
+def read_peaks(services: Services, job_id: uuid.UUID) -> bytes:
+    """The peaks of a job that succeeded, as JSON. Raises as :func:`read_png`."""
+    with services.database.read() as session:
+        _succeeded(session, job_id)
+        peaks = waveform_peaks(session, job_id)
+        if peaks is None:
+            _no_waveform(session, job_id)
+    return json.dumps(peaks, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def refuse_unless_succeeded(job: Job) -> None:
+    """Raise the error of a simple form that waited for ``job`` in vain.
+
+    Raises:
+        JobFailed: the job failed or was cancelled.
+        StillRunning: it has not ended yet.
+    """
+    link = {"id": str(job.id), "job": path_of(job.id)}
+    if job.status is JobStatus.FAILED:
+        code = job.error_code or "worker_error"
+        raise JobFailed(code, job.error_message or "", extra=link)
+    if job.status is JobStatus.CANCELLED:
+        raise JobHasNoResult("The job was cancelled while this request waited for it.", extra=link)
+    if job.status is not JobStatus.SUCCEEDED:
+        raise StillRunning(
+            f"The job goes on. Poll it at {path_of(job.id)}.",
+            headers={"Location": path_of(job.id)},
+            extra=link,
+        )
+
+
+def _succeeded(session: Session, job_id: uuid.UUID) -> Job:
+    job = get_job(session, job_id)
+    if not job.status.is_final:
+        raise JobNotFinished(
+            f"The job is {job.status}. Poll {path_of(job_id)} until it has ended.",
+            headers={"Retry-After": "1"},
+        )
+    if job.status is JobStatus.FAILED:
+        raise JobHasNoResult(
+            f"The job failed: {job.error_message}",
+            extra={"error": {"code": job.error_code, "message": job.error_message}},
+        )
+    if job.status is JobStatus.CANCELLED:
+        raise JobHasNoResult("The job was cancelled.")
+    return job
+
+
+def _no_waveform(session: Session, job_id: uuid.UUID) -> Any:
+    get_job(session, job_id)  # erased since?
+    raise WaveformNotMade("The job was submitted with waveform=false. Submit the recording again.")
+
+
+def _language_of(services: Services, name: str) -> str:
+    model = read_card(services.settings.models_dir / name)
+    return UNKNOWN_LANGUAGE if model is None else model.language
+
+
+def _segment(row: SegmentRow) -> Segment:
+    return Segment(
+        start=row.start_seconds,
+        end=row.end_seconds,
+        text=row.text,
+        confidence=row.confidence,
+        words=words_of(row.words),
+        channel=row.channel,
+    )

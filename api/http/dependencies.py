@@ -1,0 +1,41 @@
+"""What routes ask for, as types: services, ids, query parameters."""
+
+import uuid
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Query, Request
+
+from api.services import Services
+from shared.jobs.tables import JobStatus
+
+
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+JobId = Annotated[uuid.UUID, Path(description="The job's id.")]
+WaitSeconds = Annotated[
+    float,
+    Query(
+        ge=0,
+        allow_inf_nan=False,
+        description="Hold the answer until the job has ended, or, with If-None-Match, until it has changed; "
+        "this many seconds at most. More than the service allows counts as what it allows.",
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]*$",
+        description="A random text of your making, visible ASCII. Repeat a submission whose answer got lost "
+        "with the same key: the answer is the first one's job.",
+        examples=["6f1c2c0e-8a53-4c1e-9d0a-2b6a7c1f5e42"],
+    ),
+]
+StatusFilter = Annotated[JobStatus | None, Query(description="Only jobs in this state.")]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Most jobs on a page.")]

@@ -1,0 +1,88 @@
+"""New jobs into the database, together with those that came at the same moment."""
+
+from typing import NamedTuple
+
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
+
+from shared.database import Database
+from shared.errors import DatabaseFull, DatabaseUnavailable
+from shared.jobs.idempotency import holder_of, submit_once
+from shared.jobs.queries import queue_position, queue_positions
+from shared.jobs.tables import Job
+
+TRIES = 5
+
+
+class Placed(NamedTuple):
+    """A job as it is in the database, and how many come before it; None when it is not queued (any more).
+
+    It is another than the one that was to be inserted where that one's idempotency key had its job before.
+    """
+
+    job: Job
+    position: int | None
+
+
+class InsertInDoubt(DatabaseUnavailable):
+    """The connection was lost during COMMIT: the jobs may be in the database, now or in a moment."""
+
+
+def insert(database: Database, jobs: list[Job]) -> list[Placed]:
+    """Queue jobs in one transaction.
+
+    Raises:
+        DatabaseUnavailable: none of them is in the database.
+        InsertInDoubt: nobody knows.
+    """
+    for tried in range(TRIES):
+        try:
+            # Keys are new but for the repetitions, which are few.
+            return _insert(database, jobs, look_first=tried > 0)
+        except IntegrityError as error:
+            # One of the keys was used before, or another process was faster: now its job is found.
+            if Job.idempotency_key.key not in str(error.orig):
+                raise
+    raise DatabaseUnavailable("Too many requests came with the same keys at once. Try again in a moment.")
+
+
+def find(database: Database, job: Job) -> Placed | None:
+    """``job``, or the one that holds its idempotency key, as the database has it; None if it has neither.
+
+    Raises:
+        DatabaseUnavailable: nobody can say.
+    """
+    with database.read() as session:
+        found = session.get(Job, job.id)
+        if found is None and job.idempotency_key is not None:
+            found = holder_of(session, job.idempotency_key)
+        return None if found is None else Placed(found, queue_position(session, found))
+
+
+def _insert(database: Database, jobs: list[Job], *, look_first: bool) -> list[Placed]:
+    placed: list[Placed] = []
+    try:
+        with database.write() as session:
+            placed = _place(session, sorted(jobs, key=lambda job: job.id), look_first=look_first)
+    except DatabaseUnavailable as error:
+        if placed and not _is_refusal(error):
+            raise InsertInDoubt(error.message) from error
+        raise
+    by_id = dict(zip(sorted(job.id for job in jobs), placed, strict=True))
+    return [by_id[job.id] for job in jobs]
+
+
+def _place(session: Session, jobs: list[Job], *, look_first: bool) -> list[Placed]:
+    holders = submit_once(session, *jobs, look_first=look_first)
+    positions = queue_positions(session, list({job.id: job for job in holders}.values()))
+    return [Placed(job, positions.get(job.id)) for job in holders]
+
+
+def _is_refusal(error: DatabaseUnavailable) -> bool:
+    """True if the database itself said no, and not the network or the disk below it."""
+    if isinstance(error, DatabaseFull):
+        return True
+    cause = error.__cause__
+    if not isinstance(cause, DBAPIError) or cause.connection_invalidated:
+        return False
+    return getattr(cause.orig, "sqlstate", None) is not None

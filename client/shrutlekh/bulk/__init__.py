@@ -1,0 +1,1 @@
+"""Many recordings from a command line."""

@@ -1,0 +1,126 @@
+"""What ``shrutlekh submit`` shows of its progress: a bar on a terminal, else a line for each recording."""
+
+from collections import Counter
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from shrutlekh.bulk.pipeline import Event, Outcome, Uploaded, Waiting
+
+
+class Display(Protocol):
+    """Told of all that happens; a context manager around it."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def show(self, event: Event | Outcome) -> None: ...
+
+
+class Bar:
+    """A progress bar with counts and the time that remains; failures are printed above it."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._uploaded = 0
+        self._counts: Counter[str] = Counter()
+        self._progress = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._task = self._progress.add_task(self._counted(), total=total)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    @property
+    def description(self) -> str:
+        """What stands beside the bar, in Rich's markup."""
+        return self._progress.tasks[0].description
+
+    def show(self, event: Event | Outcome) -> None:
+        """Move the bar."""
+        if isinstance(event, Waiting):
+            said = f"{self._counted()} [yellow]waiting {event.seconds:.0f} s: {escape(event.reason)}[/]"
+            self._progress.update(self._task, description=said)
+            return
+        if isinstance(event, Uploaded):
+            self._uploaded += 1
+            self._progress.update(self._task, description=self._counted())
+            return
+        self._counts[event.status] += 1
+        if event.error is not None:
+            self._progress.console.print(f"[red]failed[/] {escape(printable(event.source))}", highlight=False)
+        self._progress.update(self._task, advance=1, description=self._counted())
+
+    def _counted(self) -> str:
+        failed = self._counts["failed"] + self._counts["cancelled"]
+        parts = [f"{self._uploaded} uploaded", f"{self._counts['succeeded']} finished"]
+        if self._counts["fetched"]:
+            parts.append(f"{self._counts['fetched']} fetched")
+        if self._counts["skipped"]:
+            parts.append(f"{self._counts['skipped']} skipped")
+        if failed:
+            parts.append(f"[red]{failed} failed[/]")
+        return ", ".join(parts)
+
+
+class Lines:
+    """A line for each recording, for logs and pipes."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._done = 0
+        self._is_waiting = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def show(self, event: Event | Outcome) -> None:
+        """Print the line; the reason of a wait once, until a recording is taken again."""
+        if isinstance(event, Waiting):
+            if not self._is_waiting:
+                line = f"Waiting: {event.reason}"
+                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._is_waiting = True
+        elif isinstance(event, Uploaded):
+            self._is_waiting = False
+        else:
+            self._done += 1
+            line = f"{self._done}/{self._total} {event.status} {printable(event.source)}"
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def printable(path: str) -> str:
+    """A path as text that can be printed: file names may hold bytes that are no UTF-8."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,0 +1,163 @@
+"""The files written for a recording: texts, picture and, last, NAME.json, which marks them complete."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from shrutlekh.answers import Job
+from shrutlekh.bulk.recordings import Recording
+from shrutlekh.commands.recognition import NO_OPTIONS, TEXT_FORMATS, Listening
+
+SPOKEN = "spoken"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a run shall have for each recording.
+
+    Attributes:
+        model: None for any.
+        numerals: "spoken", "latin" or "devanagari"; None for any, and "spoken" where there is nothing yet.
+        formats: subtitles and tables beside NAME.txt and NAME.json: "srt", "vtt", "tsv".
+        picture: whether there is NAME.png.
+    """
+
+    model: str | None = None
+    listening: Listening = NO_OPTIONS
+    numerals: str | None = None
+    formats: frozenset[str] = field(default_factory=frozenset)
+    picture: bool = True
+
+
+class Earlier(NamedTuple):
+    """What an earlier run has left: NAME.json, and whether all that is wanted lies beside it."""
+
+    document: dict[str, Any]
+    is_complete: bool
+
+    @property
+    def numerals(self) -> str:
+        """How its numbers are written."""
+        return str(self.document.get("numerals", SPOKEN))
+
+    @property
+    def formats(self) -> frozenset[str]:
+        """The formats that it wrote beside NAME.txt and NAME.json."""
+        return frozenset(self.document.get("formats", ())) & frozenset(TEXT_FORMATS)
+
+
+def earlier_of(recording: Recording, wanted: Wanted) -> Earlier | None:
+    """What an earlier run has made of the recording if its transcript is still right, else None.
+
+    Right means: newer than the recording, made of the same bytes and, where ``wanted`` names them, by that
+    model with those options. It may be incomplete: files are gone, or were not wanted then.
+    """
+    try:
+        marker = Path(recording.output + ".json")
+        if marker.stat().st_mtime_ns < Path(recording.source).stat().st_mtime_ns:
+            return None
+        document = json.loads(marker.read_bytes())
+        if wanted.model not in {None, document["model"]}:
+            return None
+        if not wanted.listening.is_that_of(document.get("options", {"channels": "mix"})):
+            return None
+        if document["file"]["sha256"] != sha256(recording.source):
+            return None
+        earlier = Earlier(dict(document), is_complete=False)
+        kinds = {"txt", *wanted.formats, *({"png"} if wanted.picture else ())}
+        is_complete = wanted.numerals in {None, earlier.numerals} and all(
+            Path(f"{recording.output}.{kind}").is_file() for kind in kinds
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return earlier._replace(is_complete=is_complete)
+
+
+def formats_before(output: str) -> frozenset[str]:
+    """The formats that an earlier run wrote, of whatever recording: they are not to be left out of date."""
+    try:
+        document = json.loads(Path(output + ".json").read_bytes())
+        return Earlier(document, is_complete=False).formats
+    except (OSError, ValueError, TypeError, AttributeError):
+        return frozenset()
+
+
+def existing_outputs(output: str) -> dict[str, str]:
+    """The paths by kind of the outputs that are there."""
+    paths = {kind: f"{output}.{kind}" for kind in ("png", *TEXT_FORMATS, "json")}
+    return {kind: path for kind, path in paths.items() if Path(path).is_file()}
+
+
+def sha256(path: str) -> str:
+    """Digest of a file's bytes, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_outputs(
+    output: str,
+    job: Job,
+    transcript: Mapping[str, Any],
+    texts: Mapping[str, str],
+    picture: bytes | None,
+    *,
+    listening: Listening = NO_OPTIONS,
+    numerals: str = SPOKEN,
+) -> dict[str, str]:
+    """Write what a job made; returns the paths by kind. Each file appears whole or not at all.
+
+    Args:
+        transcript: the job's document.
+        texts: the other formats, by name.
+        listening, numerals: what they were made with, for a later run to know.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    document = {
+        **transcript,
+        "file": {"name": job.file.name, "bytes": job.file.bytes, "sha256": job.file.sha256},
+        "job": job.id,
+        "options": listening.document(),
+        "numerals": numerals,
+        "formats": sorted(texts.keys() - {"txt"}),
+    }
+    written = {}
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
+    if picture is not None:
+        written["png"] = _replace(output + ".png", picture)
+    for kind, text in texts.items():
+        written[kind] = _replace(f"{output}.{kind}", text.encode())
+    written["json"] = _replace(
+        output + ".json", json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
+    )
+    return written
+
+
+def _replace(path: str, content: bytes) -> str:
+    # The temporary name is not made of the file's: that may already be as long as a name can be.
+    handle, name = tempfile.mkstemp(dir=Path(path).parent, prefix=".shrutlekh-")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        temporary.chmod(0o666 & ~_UMASK)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink()
+        raise
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()  # reading it sets it for a moment, so once and before there are threads

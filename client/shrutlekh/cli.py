@@ -1,0 +1,72 @@
+"""The ``shrutlekh`` command line of the client: the commands that only speak HTTP.
+
+``ops.cli`` adds those that run or inspect a service.
+"""
+
+import io
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from shrutlekh.commands.delete import delete
+from shrutlekh.commands.models import models
+from shrutlekh.commands.retry import retry
+from shrutlekh.commands.status import EPILOG as STATUS_EPILOG
+from shrutlekh.commands.status import status
+from shrutlekh.commands.submit import EPILOG as SUBMIT_EPILOG
+from shrutlekh.commands.submit import submit
+from shrutlekh.errors import ClientError
+
+HELP = "Hindi recordings to text on your own machines."
+
+
+def make_app(epilog: str, installed_version: Callable[[], str]) -> typer.Typer:
+    """A command line with the client's commands; ``installed_version`` answers ``--version``."""
+    app = typer.Typer(
+        name="shrutlekh",
+        help=HELP,
+        epilog=epilog,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command(epilog=SUBMIT_EPILOG)(submit)
+    app.command(epilog=STATUS_EPILOG)(status)
+    app.command()(models)
+    app.command()(delete)
+    app.command()(retry)
+
+    def print_version(wanted: bool) -> None:
+        if wanted:
+            typer.echo(f"shrutlekh {installed_version()}")
+            raise typer.Exit
+
+    @app.callback(help=HELP)
+    def common(
+        _version: Annotated[
+            bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+        ] = False,
+    ) -> None: ...
+
+    return app
+
+
+def run(app: typer.Typer) -> None:
+    """Run a command line. Exit with status 2 if no service answers or an input does not exist."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
+    try:
+        app(prog_name="shrutlekh")
+    except ClientError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+def main() -> None:
+    """Run the client's command line, as an installation without the service has it."""
+    epilog = "Begin with `shrutlekh submit FOLDER --url http://the-service:8000`."
+    run(make_app(epilog, lambda: version("shrutlekh-client")))

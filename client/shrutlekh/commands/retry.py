@@ -1,0 +1,9 @@
+"""``shrutlekh retry``."""
+
+from shrutlekh.commands.each import JobIds, for_each
+from shrutlekh.commands.options import Url
+
+
+def retry(job_ids: JobIds, url: Url = "http://127.0.0.1:8000") -> None:
+    """Try jobs again that failed or were cancelled."""
+    for_each(url, job_ids, lambda client, job_id: client.retry(job_id).status)

@@ -1,0 +1,219 @@
+"""``shrutlekh submit``."""
+
+import enum
+import json
+import secrets
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shrutlekh.commands.options import (
+    Channels,
+    Decoder,
+    Hotword,
+    HotwordsFile,
+    HotwordWeight,
+    Numerals,
+    Url,
+    formats,
+)
+
+if TYPE_CHECKING:
+    from shrutlekh.bulk.pipeline import Outcome
+
+
+class Priority(enum.StrEnum):
+    """The choices of ``--priority``."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+EPILOG = """Examples:
+
+shrutlekh submit interview.wav
+
+shrutlekh submit archive/ --out texts/ --jobs 8
+
+shrutlekh submit *.mp3 --json | jq -r .text
+
+shrutlekh submit archive/ --priority low
+
+shrutlekh submit film.mkv --format srt,vtt --numerals latin
+
+shrutlekh submit calls/ --channels each --hotword देहरादून --hotwords names.txt
+
+Interrupt it at any time and give the same command again: what is done is not done twice. A format
+that is asked for later is fetched, as long as the service still has the job.
+
+Exit status: 0 all is well, 1 some recordings failed, 2 wrong usage or no service."""
+
+
+def submit(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="Recordings, and folders that are searched for sound and video files by their extensions.",
+            show_default=False,
+        ),
+    ],
+    url: Url = "http://127.0.0.1:8000",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write below this folder instead of beside the recordings.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Uploads at a time.")] = 4,
+    in_flight: Annotated[
+        int, typer.Option(min=1, max=1000, help="Recordings at the service at a time, uploaded or waiting.")
+    ] = 32,
+    model: Annotated[
+        str | None, typer.Option(help="Model to use instead of the service's default.", show_default=False)
+    ] = None,
+    formats_named: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help="Write subtitles (srt, vtt) or a table (tsv) as well, parted by commas: NAME.srt and so on.",
+            show_default=False,
+        ),
+    ] = None,
+    numerals: Numerals = None,
+    decoder: Decoder = None,
+    hotword: Hotword = None,
+    hotwords_file: HotwordsFile = None,
+    hotword_weight: HotwordWeight = None,
+    channels: Channels = None,
+    waveform: Annotated[bool, typer.Option(help="Fetch a picture of each recording, NAME.png.")] = True,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait for the texts and write them, or only submit.")
+    ] = True,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object a line on stdout for each recording.")
+    ] = False,
+    priority: Annotated[
+        Priority, typer.Option(help="Recordings of a higher priority go first, whoever submits them.")
+    ] = Priority.NORMAL,
+    client_name: Annotated[
+        str | None,
+        typer.Option(
+            "--client",
+            metavar="NAME",
+            help="Who submits. Clients take turns; without a name each run counts as one, so that a single "
+            "recording comes soon while a folder is under way.",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Do again what an earlier run has done.")] = False,
+) -> None:
+    """Transcribe recordings and folders of recordings with a running service.
+
+    Writes NAME.txt, NAME.json and NAME.png for each recording, and the formats that are asked for.
+    """
+    from rich.console import Console
+
+    from shrutlekh.bulk.display import Bar, Display, Lines
+    from shrutlekh.bulk.pipeline import Options, Outcome, Submission
+    from shrutlekh.bulk.recordings import plan
+    from shrutlekh.client import ShrutlekhClient
+    from shrutlekh.commands.recognition import Listening, hotwords_from
+    from shrutlekh.errors import ClientError
+    from shrutlekh.retries import PATIENT
+
+    console = Console(stderr=True)
+    listening = Listening(decoder, channels, hotwords_from(hotword or (), hotwords_file), hotword_weight)
+    wanted_formats = frozenset(formats(formats_named))
+
+    def note(message: str) -> None:
+        console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    recordings = plan(paths, out, note)
+    if not recordings:
+        note("There are no recordings there.")
+        return
+    options = Options(
+        model,
+        waveform,
+        min(jobs, in_flight),
+        min(in_flight, len(recordings)),
+        wait,
+        force,
+        priority.value,
+        client_name or f"submit-{secrets.token_hex(4)}",
+        listening,
+        numerals,
+        wanted_formats,
+    )
+    counts: Counter[str] = Counter()
+    failures: list[Outcome] = []
+    display: Display = (Bar if console.is_terminal else Lines)(console, len(recordings))
+    with ShrutlekhClient(url, retries=PATIENT, connections=in_flight) as client:
+        try:
+            readiness = client.ready()
+            if not readiness.ready:
+                note(
+                    f"The service is not ready (missing: {readiness.missing}): recordings wait in its queue."
+                )
+            with display, closing(Submission(client, recordings, options).run()) as events:
+                for event in events:
+                    display.show(event)
+                    if isinstance(event, Outcome):
+                        counts[event.status] += 1
+                        if event.error is not None:
+                            failures.append(event)
+                        if as_json:
+                            print(_json_line(event), flush=True)  # noqa: T201
+        except KeyboardInterrupt:
+            note(f"Interrupted. {_summary(counts)} Give the same command again to go on.")
+            raise
+        except ClientError:
+            if counts:
+                note(f"Stopped early. {_summary(counts)}")
+            raise
+        finally:
+            for failure in failures:
+                note(_sentence(failure))
+    note(_summary(counts))
+    if failures:
+        raise typer.Exit(1)
+
+
+def _json_line(outcome: "Outcome") -> str:
+    from shrutlekh.bulk.display import printable
+
+    record: dict[str, Any] = {
+        "path": printable(outcome.source),
+        "status": outcome.status,
+        "id": outcome.job_id,
+        "text": outcome.text,
+        "seconds": outcome.seconds,
+        "processing_seconds": outcome.processing_seconds,
+        "outputs": {kind: printable(path) for kind, path in outcome.outputs.items()},
+        "error": None if outcome.error is None else {"code": outcome.error[0], "message": outcome.error[1]},
+    }
+    return json.dumps(record, ensure_ascii=False)
+
+
+def _sentence(failure: "Outcome") -> str:
+    from shrutlekh.bulk.display import printable
+
+    code, message = failure.error or ("", "")
+    return f"{printable(failure.source)}: {code}: {message}"
+
+
+def _summary(counts: "Counter[str]") -> str:
+    words = {"succeeded": "transcribed", "queued": "submitted", "running": "submitted"}
+    said: Counter[str] = Counter()
+    for status, count in counts.items():
+        said[words.get(status, status)] += count
+    parts = [f"{count} {word}" for word, count in said.items()] or ["Nothing done yet"]
+    return ", ".join(parts) + "."

@@ -1,0 +1,1 @@
+"""What an operator runs: the service on one machine, its inspection and its administration."""

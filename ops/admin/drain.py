@@ -1,0 +1,78 @@
+"""``shrutlekh admin drain``."""
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from shrutlekh.commands.options import DataFolder
+
+if TYPE_CHECKING:
+    from ops.installation import Installation
+
+LOOK_SECONDS = 1.0
+LOOKS = 2  # a worker that looked just before it was told may still begin a job
+EPILOG = """Examples:
+
+shrutlekh admin drain --wait
+
+shrutlekh admin drain --off
+
+Recordings can still be submitted; they wait. It holds over restarts of everything, until --off."""
+
+
+def drain(
+    off: Annotated[bool, typer.Option("--off", help="Let them take jobs again.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until no job is under way.")] = False,
+    data: DataFolder = None,
+) -> None:
+    """Tell all workers to finish what they do and take no more jobs."""
+    from ops.admin.opening import AdminFailed, opened
+    from shared import draining
+
+    if off and wait:
+        raise typer.BadParameter("--wait goes without --off.")
+    with opened(data) as installation:
+        settings = installation.settings
+        was_on = draining.is_draining(settings.data_dir)
+        try:
+            draining.end(settings.data_dir) if off else draining.begin(settings.data_dir)
+        except OSError as error:
+            raise AdminFailed(
+                f"{settings.data_dir.resolve() / draining.FILE_NAME} cannot be changed: {error.strerror}. "
+                "Run this as the user of the service."
+            ) from error
+        if off:
+            typer.echo(
+                f"Workers take jobs again, within {settings.sweep_seconds:g} seconds."
+                if was_on
+                else "Workers were not told to stop taking jobs."
+            )
+            return
+        running = _running(installation)
+        typer.echo(f"Workers take no more jobs. {running} under way.")
+        if wait:
+            _wait(installation)
+            typer.echo("No job is under way.")
+
+
+def _running(installation: "Installation") -> int:
+    from sqlalchemy import func, select
+
+    from shared.jobs.tables import RUNNING, Job
+
+    with installation.database.read() as session:
+        return session.scalar(select(func.count()).select_from(Job).where(RUNNING)) or 0
+
+
+def _wait(installation: "Installation") -> None:
+    from rich.console import Console
+
+    quiet = 0
+    with Console(stderr=True).status("Waiting") as spinner:
+        while True:
+            running = _running(installation)
+            quiet = quiet + 1 if running == 0 else 0
+            if quiet > LOOKS:
+                return
+            spinner.update(f"{running} under way")
+            time.sleep(LOOK_SECONDS)

@@ -1,0 +1,78 @@
+"""``shrutlekh admin list``."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from shrutlekh.commands.options import DataFolder
+
+from ops.admin.selection import AsJson, Client, Codes, OlderThan, Selection, StatusName
+
+if TYPE_CHECKING:
+    from shared.jobs.tables import Job
+
+EPILOG = """Examples:
+
+shrutlekh admin list
+
+shrutlekh admin list --status failed --code attempts_exhausted
+
+shrutlekh admin list --status succeeded --older-than 30d --limit 1000 --json"""
+
+
+def list_jobs(
+    status: Annotated[
+        list[StatusName] | None,
+        typer.Option(help="Jobs in this state. Give it again for more.", show_default=False),
+    ] = None,
+    code: Codes = None,
+    older_than: OlderThan = None,
+    client: Client = None,
+    limit: Annotated[int, typer.Option(min=1, help="Jobs to list at most.")] = 50,
+    as_json: AsJson = False,
+    data: DataFolder = None,
+) -> None:
+    """List jobs, newest first."""
+    from sqlalchemy import func, select
+
+    from ops.admin.documents import job_document
+    from ops.admin.opening import opened
+    from shared.clock import now
+    from shared.jobs.tables import Job
+
+    moment = now()
+    chosen = Selection(status or (), code or (), older_than, client).conditions(moment)
+    with opened(data) as installation, installation.database.read() as session:
+        count = session.scalar(select(func.count()).select_from(Job).where(*chosen)) or 0
+        newest = select(Job).where(*chosen).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
+        jobs = session.scalars(newest).all()
+    if as_json:
+        document = {"count": count, "jobs": [job_document(job) for job in jobs]}
+        typer.echo(json.dumps(document, ensure_ascii=False))
+    else:
+        _print(jobs, count, moment)
+
+
+def _print(jobs: "Sequence[Job]", count: int, moment: datetime) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ops.admin.documents import ago
+
+    table = Table(caption=f"{len(jobs)} of {count}", caption_justify="left")
+    for name in ("job", "status", "recording", "client", "age", "audio"):
+        table.add_column(
+            name,
+            no_wrap=name in {"job", "age", "audio"},
+            overflow="fold",
+            justify="right" if name in {"age", "audio"} else "left",
+        )
+    for job in jobs:
+        state = f"{job.status.value}: {job.error_code}" if job.error_code else job.status.value
+        audio = "" if job.audio_seconds is None else f"{job.audio_seconds:.1f} s"
+        cells = (str(job.id), state, job.file_name, job.client, ago(job.created_at, moment), audio)
+        table.add_row(*map(escape, cells))
+    Console().print(table)

@@ -1,0 +1,53 @@
+"""Opening the installation that the settings describe."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shrutlekh.errors import ClientError
+
+if TYPE_CHECKING:
+    from ops.installation import Installation
+
+DOCTOR = "`shrutlekh doctor` says more."
+
+
+class AdminFailed(ClientError):
+    """The database or Redis of the settings cannot be worked with."""
+
+    code = "admin_failed"
+
+
+@contextmanager
+def opened(data: Path | None) -> "Iterator[Installation]":
+    """The installation, whose database answers and is of this version.
+
+    Raises:
+        ClientError: it is not, or what is done in the block meets a database or Redis that is away.
+    """
+    from redis.exceptions import RedisError
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    from ops.installation import Installation, settings_in_force
+    from shared.errors import DatabaseUnavailable, ServiceError
+    from shared.schema import NEWEST, revision_of
+
+    installation = Installation(settings_in_force(data))
+    try:
+        revision = revision_of(installation.database)
+        if revision != NEWEST:
+            raise AdminFailed(
+                f"The database is at migration {revision or 'none'}, this command is for {NEWEST}. {DOCTOR}"
+            )
+        yield installation
+    except DatabaseUnavailable as error:
+        raise AdminFailed(f"{error.message} {DOCTOR} ({installation.reason(error)})") from error
+    except ServiceError as error:
+        raise AdminFailed(error.message) from error
+    except RedisError as error:
+        raise AdminFailed(f"Redis does not answer: {installation.reason(error)} {DOCTOR}") from error
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise AdminFailed(f"The database's URL cannot be used. {DOCTOR}") from error
+    finally:
+        installation.close()

@@ -1,0 +1,99 @@
+"""``shrutlekh admin purge``."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from shrutlekh.commands.options import DataFolder
+
+from ops.admin.documents import size
+from ops.admin.selection import Client, Codes, FinalName, Selection, age
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.engine import Row
+
+    from ops.installation import Installation
+    from shared.jobs.tables import JobStatus
+
+AT_ONCE = 200
+EPILOG = """Examples:
+
+shrutlekh admin purge --older-than 30d
+
+shrutlekh admin purge --older-than 30d --status failed --status cancelled --yes
+
+It says what it would erase, and erases it with --yes. SHRUTLEKH_RETENTION_DAYS does so all the time."""
+
+
+def purge(
+    older_than: Annotated[
+        timedelta,
+        typer.Option(
+            parser=age,
+            metavar="AGE",
+            help="Jobs that ended so long ago: 12h, 30d, 8w; 0s for all that have.",
+            show_default=False,
+        ),
+    ],
+    status: Annotated[
+        list[FinalName] | None,
+        typer.Option(help="Jobs in this state. Give it again for more.", show_default="all three"),
+    ] = None,
+    code: Codes = None,
+    client: Client = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Erase them.")] = False,
+    data: DataFolder = None,
+) -> None:
+    """Erase finished jobs for good, with their recordings, words and pictures."""
+    from ops.admin.opening import opened
+    from shared.clock import now
+
+    statuses = status or list(FinalName)
+    chosen = Selection(statuses, code or (), older_than, client).conditions(now())
+    with opened(data) as installation:
+        rows = _counts(installation, chosen)
+        total = sum(row.jobs for row in rows)
+        for row in rows:
+            typer.echo(f"{row.status.value}: {_jobs(row.jobs)}, recordings of {size(row.bytes)}")
+        if total == 0:
+            typer.echo("Nothing to erase.")
+        elif yes:
+            typer.echo(f"{_jobs(_erase(installation, chosen, total))} erased.")
+        else:
+            typer.echo(f"{_jobs(total)} would be erased. Do it with --yes.")
+
+
+def _counts(
+    installation: "Installation", chosen: "list[ColumnElement[bool]]"
+) -> "list[Row[tuple[JobStatus, int, int]]]":
+    from sqlalchemy import func, select
+
+    from shared.jobs.tables import Job
+
+    counts = select(
+        Job.status, func.count().label("jobs"), func.coalesce(func.sum(Job.file_bytes), 0).label("bytes")
+    )
+    with installation.database.read() as session:
+        return list(session.execute(counts.where(*chosen).group_by(Job.status).order_by(Job.status)))
+
+
+def _erase(installation: "Installation", chosen: "list[ColumnElement[bool]]", total: int) -> int:
+    """A batch at a time, as retention does it; what ends meanwhile is too young."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from shared.jobs.erasure import erase_finished
+
+    errors = Console(stderr=True)
+    erased = 0
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        task = progress.add_task("Erasing", total=total)
+        while count := erase_finished(installation.database, installation.files, chosen, AT_ONCE):
+            erased += count
+            progress.advance(task, count)
+    return erased
+
+
+def _jobs(count: int) -> str:
+    return f"{count:,} job{'' if count == 1 else 's'}"

@@ -1,0 +1,75 @@
+"""``shrutlekh admin show``."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from shrutlekh.commands.options import DataFolder
+
+from ops.admin.selection import AsJson, parsed
+
+
+def show(
+    job_id: Annotated[str, typer.Argument(metavar="ID", help="A job.", show_default=False)],
+    as_json: AsJson = False,
+    data: DataFolder = None,
+) -> None:
+    """Show all that is known of a job: its state, lease and file, and the trail of what happened to it."""
+    from sqlalchemy import select
+
+    from ops.admin.documents import event_document, job_document
+    from ops.admin.opening import opened
+    from shared.jobs.queries import count_segments, get_job, queue_position
+    from shared.jobs.tables import JobEvent
+
+    wanted = parsed(job_id)
+    with opened(data) as installation, installation.database.read() as session:
+        job = get_job(session, wanted)
+        document = job_document(job)
+        document["position"] = queue_position(session, job)
+        document["segments"] = count_segments(session, wanted)
+        path = installation.files.path(job.file_key)
+        document["file"]["path"] = str(path)
+        document["file"]["kept"] = path.is_file()
+        trail = session.scalars(select(JobEvent).where(JobEvent.job_id == wanted).order_by(JobEvent.id))
+        document["events"] = [event_document(event) for event in trail]
+    if as_json:
+        typer.echo(json.dumps(document, ensure_ascii=False))
+    else:
+        _print(document)
+
+
+def _print(job: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    file, error, lease = job["file"], job["error"], job["lease"]
+    rows = {
+        "job": job["id"],
+        "status": job["status"] + (" (cancel requested)" if job["cancel_requested"] else ""),
+        "error": f"{error['code']}: {error['message']}" if error else None,
+        "progress": f"{job['progress']:.0%}, {job['segments']} segments saved",
+        "attempt": f"{job['attempt']} of {job['max_attempts']}",
+        "lease": f"{lease['owner']} until {lease['expires_at']}" if lease else None,
+        "position": job["position"],
+        "recording": f"{file['name']} ({file['bytes']:,} bytes)",
+        "file": file["path"] + ("" if file["kept"] else " (not kept)"),
+        "audio": None if job["audio_seconds"] is None else f"{job['audio_seconds']:.2f} s",
+        "model": job["model"],
+        "client": job["client"] or None,
+        **{name: job[f"{name}_at"] for name in ("created", "available", "started", "finished")},
+    }
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    for name, value in rows.items():
+        if value is not None:
+            grid.add_row(name, escape(str(value)))
+    trail = Table("when", "what", "state", "attempt", "code")
+    for event in job["events"]:
+        state = f"{event['from'] or '(new)'} → {event['to']}"
+        trail.add_row(event["at"], event["event"], state, str(event["attempt"]), event["code"] or "")
+    console = Console()
+    console.print(grid)
+    console.print(trail)

@@ -1,0 +1,79 @@
+"""``shrutlekh admin workers``."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+from shrutlekh.commands.options import DataFolder
+
+from ops.admin.selection import AsJson
+
+if TYPE_CHECKING:
+    from ops.installation import Installation
+
+
+def workers(as_json: AsJson = False, data: DataFolder = None) -> None:
+    """List the worker processes, how lately each has beaten, and the job it holds.
+
+    One that holds a job but beats no more is listed too: its job goes back to the queue when its lease ends.
+    """
+    from ops.admin.opening import opened
+    from shared.draining import is_draining
+
+    with opened(data) as installation:
+        rows = _rows(installation)
+        is_told = is_draining(installation.settings.data_dir)
+    if as_json:
+        typer.echo(json.dumps({"draining": is_told, "workers": rows}, ensure_ascii=False))
+    else:
+        _print(rows, is_told)
+
+
+def _rows(installation: "Installation") -> list[dict[str, Any]]:
+    from sqlalchemy import select
+
+    from ops.admin.documents import written
+    from ops.doctor.workers import beats
+    from shared.jobs.tables import RUNNING, Job
+
+    expiry = installation.settings.heartbeat_expiry
+    ages = {name: age for name, age in beats(installation).items() if age <= expiry}
+    with installation.database.read() as session:
+        held = {job.lease_owner or "": job for job in session.scalars(select(Job).where(RUNNING))}
+    rows = []
+    for name in sorted(ages.keys() | held.keys()):
+        job, age = held.get(name), ages.get(name)
+        rows.append(
+            {
+                "worker": name,
+                "beat_seconds_ago": None if age is None else round(max(age, 0.0), 1),
+                "job": str(job.id) if job else None,
+                "progress": job.progress if job else None,
+                "attempt": job.attempt if job else None,
+                "lease_expires_at": written(job.lease_expires_at) if job else None,
+            }
+        )
+    return rows
+
+
+def _print(rows: list[dict[str, Any]], is_told: bool) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    at_work = sum(row["beat_seconds_ago"] is not None for row in rows)
+    told = "; told to take no more jobs" if is_told else ""
+    table = Table(caption=f"{at_work} at work{told}", caption_justify="left")
+    for name in ("worker", "last beat", "job", "done", "attempt", "lease until"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        beat, held = row["beat_seconds_ago"], row["job"] is not None
+        table.add_row(
+            escape(row["worker"]),
+            "silent" if beat is None else f"{beat:.1f} s ago",
+            row["job"] or "",
+            f"{row['progress']:.0%}" if held else "",
+            str(row["attempt"]) if held else "",
+            row["lease_expires_at"] or "",
+        )
+    Console().print(table)

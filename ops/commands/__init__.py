@@ -1,0 +1,1 @@
+"""A module for each command that starts or needs the rest of the house."""

@@ -1,0 +1,87 @@
+"""``shrutlekh serve``."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = """Examples:
+
+shrutlekh serve
+
+shrutlekh serve --port 0 --data /srv/shrutlekh --workers 4
+
+Prints one line on stdout when it is ready.
+
+Stop it with Ctrl-C or SIGTERM: jobs in progress go on for a while, and what is left of them is done after the
+next start.
+
+Exit status: 0 stopped in order, 1 could not start or had to kill a part."""
+
+
+def serve(
+    port: Annotated[
+        int, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 takes a free one.")
+    ] = 8000,
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder for jobs, recordings and logs.")] = Path(
+        "data"
+    ),
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker processes instead of one for each CPU.", show_default=False),
+    ] = None,
+    drain_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="How long jobs in progress go on at a stop, instead of 20.", show_default=False
+        ),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Logs to stderr instead of files.")
+    ] = False,
+) -> None:
+    """Run the whole service on this machine: Redis, API and workers."""
+    from rich.console import Console
+    from shrutlekh.errors import ClientError
+
+    from ops.service.instance import free_port, locked, socket_path
+    from ops.service.signals import Signals
+    from ops.service.stack import Place, Stack
+
+    console = Console(stderr=True)
+
+    def say(message: str) -> None:
+        console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    data = data.resolve()
+    try:
+        with locked(data), socket_path(data) as redis_socket, Signals() as signals:
+            place = Place(data, host, free_port(host, port), redis_socket)
+            stack = Stack(place, signals, say, workers=workers, drain_seconds=drain_seconds, verbose=verbose)
+            fine = False
+            try:
+                with console.status("Starting Redis, the API and a worker ..."):
+                    started = stack.start()
+                if started:
+                    print(f"Shrutlekh is ready at {place.url}", flush=True)  # noqa: T201
+                    if not _is_loopback(host):
+                        say("Note: it listens beyond this machine and asks nobody for a password.")
+                fine = not started or stack.watch()
+            finally:
+                if fine:
+                    say("Stopping. What is left of a job is done after the next start. Press again to hurry.")
+                fine = stack.stop() and fine
+    except ClientError as error:
+        say(f"Error: {error.message}")
+        raise typer.Exit(1) from error
+    if not fine:
+        raise typer.Exit(1)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

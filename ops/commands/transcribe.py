@@ -1,0 +1,153 @@
+"""``shrutlekh transcribe``."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from shrutlekh.commands.options import (
+    Channels,
+    Decoder,
+    Hotword,
+    HotwordsFile,
+    HotwordWeight,
+    Numerals,
+    formats,
+)
+from shrutlekh.errors import ClientError
+
+if TYPE_CHECKING:
+    from ops.local_transcription import Request
+    from speech.engine import Engine
+
+EPILOG = """Examples:
+
+shrutlekh transcribe interview.wav
+
+shrutlekh transcribe film.mkv --format srt > film.srt
+
+shrutlekh transcribe calls/*.mp3 --channels each --format vtt,txt --out texts/
+
+shrutlekh transcribe *.wav --json | jq -r .text
+
+Exit status: 0 all is well, 1 something failed, 2 wrong usage."""
+
+
+def transcribe(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Recordings, or videos with sound.", show_default=False),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FOLDER", help="An installed model or a model folder.", show_default=False),
+    ] = None,
+    formats_named: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help="Write json, txt (paragraphs), srt, vtt or tsv, parted by commas: to stdout, or with --out "
+            "to files. Without it the text is printed as it comes, a line for each stretch of speech.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write NAME.txt, NAME.srt and so on there.", show_default=False),
+    ] = None,
+    numerals: Numerals = None,
+    decoder: Decoder = None,
+    hotword: Hotword = None,
+    hotwords_file: HotwordsFile = None,
+    hotword_weight: HotwordWeight = None,
+    channels: Channels = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object a line with words and times.")
+    ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="PNG", help="Paint the recording's waveform (one FILE).", show_default=False),
+    ] = None,
+) -> None:
+    """Transcribe recordings here and now, without a service."""
+    wanted = formats(formats_named)
+    if picture is not None and len(files) > 1:
+        raise typer.BadParameter("paints one recording, so name one FILE.", param_hint="--picture")
+    if out is None and len(wanted) > 0 and (len(files) > 1 or len(wanted) > 1):
+        raise typer.BadParameter("several files need a folder: name one with --out.", param_hint="--format")
+    if as_json and wanted:
+        raise typer.BadParameter("prints lines of its own: name it without --format.", param_hint="--json")
+
+    from shrutlekh.bulk.recordings import plan
+    from shrutlekh.commands.recognition import Listening, hotwords_from
+
+    from ops.local_transcription import Failed, Request, transcribe_file
+    from speech.errors import SpeechError
+
+    listening = Listening(decoder, channels, hotwords_from(hotword or (), hotwords_file), hotword_weight)
+    there = [file for file in files if out is not None and file.is_file()]
+    outputs = {Path(recording.source): recording.output for recording in plan(there, out)}
+    if out is not None:
+        wanted = wanted or ("txt",)
+    request = Request(listening, numerals, wanted, outputs, as_json, picture)
+    try:
+        engine = _engine(model, request)
+    except SpeechError as error:
+        _complain(None, error.code, error.message, as_json)
+        raise typer.Exit(1) from error
+    failed = False
+    for file in files:
+        if len(files) > 1 and not as_json and not request.formats:
+            typer.echo(f"==> {file} <==")
+        try:
+            transcribe_file(engine, file, request)
+        except Failed as error:
+            _complain(file, error.code, error.message, as_json)
+            failed = True
+    if failed:
+        raise typer.Exit(1)
+
+
+def _engine(model: str | None, request: "Request") -> "Engine":
+    """The engine, which can do what is asked.
+
+    Raises:
+        SpeechError: there is no such model, or it is broken, or has no such decoder.
+        ClientError: a setting is wrong, or the library that beam search needs is missing.
+    """
+    from speech.engine import Engine
+
+    engine = Engine.load(_model_folder(model), _cpus())
+    try:
+        engine.decoder_for(request.options)
+    except ImportError as error:
+        raise ClientError(f"Beam search is not available here: {error}.") from error
+    return engine
+
+
+def _complain(file: Path | None, code: str, message: str, as_json: bool) -> None:
+    """Say what failed on stderr, and on stdout where a program listens."""
+    from transcript.formats import dump
+
+    typer.echo(f"{'' if file is None else f'{file}: '}{code}: {message}", err=True)
+    if as_json and file is not None:
+        document: dict[str, Any] = {"path": str(file), "error": {"code": code, "message": message}}
+        typer.echo(dump(document))
+
+
+def _model_folder(model: str | None) -> Path:
+    """The folder named, or that of the installed model named, or of the default one."""
+    from shared.settings import Settings
+
+    if model is not None and (Path(model) / "model.json").is_file():
+        return Path(model)
+    try:
+        settings = Settings()
+    except ValueError as error:
+        raise ClientError(f"A setting in the environment is wrong. {error}") from error
+    return settings.models_dir / (model or settings.default_model)
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

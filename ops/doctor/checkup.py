@@ -1,0 +1,41 @@
+"""All checks of an installation, in the order in which they build on each other."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from ops.doctor import data, database, exposure, jobs, machine, messages, model, recordings, workers
+from ops.doctor.findings import Area, Check
+from ops.doctor.service import Service
+
+if TYPE_CHECKING:
+    from ops.installation import Installation
+
+
+def checks_of(installation: "Installation | None", url: str | None, only: Collection[Area]) -> list[Check]:
+    """The checks to make.
+
+    Args:
+        installation: None where its settings cannot be read: then the service's alone.
+        url: of a running service, whose checks come last.
+        only: areas to check, with what their checks need; all if there are none.
+    """
+    everything: list[Check] = []
+    if installation is not None:
+        everything += machine.CHECKS
+        everything += data.CHECKS
+        everything += database.checks(installation.is_sqlite)
+        everything += messages.CHECKS
+        everything += workers.CHECKS
+        everything += model.CHECKS
+        everything += jobs.CHECKS
+        everything += recordings.CHECKS
+        everything += exposure.CHECKS
+    if url is not None:
+        everything += Service(url).checks()
+    if not only:
+        return everything
+    wanted = {check.name for check in everything if check.area in only}
+    for check in reversed(everything):  # what a check needs comes before it
+        if check.name in wanted:
+            wanted |= set(check.needs)
+    return [check for check in everything if check.name in wanted]

@@ -1,0 +1,36 @@
+"""Clocks of several machines: leases and heartbeats are told from each machine's own."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from ops.doctor.findings import Finding, ok, problem, warning
+
+TOLERATED_SECONDS = 1.0
+ADVICE = "Let all machines of the service take the time from a server: systemd-timesyncd, chrony or ntpd."
+
+
+def compare(whose: str, ask: Callable[[], datetime], grave: float) -> Finding:
+    """Compare another clock with ours.
+
+    Args:
+        ask: reads the other clock; taken for its time in the middle of the call.
+        grave: seconds of difference that break something.
+    """
+    from shared.clock import now
+
+    before = now()
+    theirs = ask()
+    after = now()
+    ours = before + (after - before) / 2
+    apart = (theirs - ours).total_seconds()
+    known_to = (after - before).total_seconds() / 2
+    if abs(apart) <= TOLERATED_SECONDS + known_to:
+        return ok(f"The clocks of {whose} and of this machine agree within {abs(apart) + known_to:.2f} s.")
+    said = (
+        f"The clock of {whose} is {abs(apart):.1f} s {'ahead of' if apart > 0 else 'behind'} this machine's"
+    )
+    if abs(apart) >= grave:
+        return problem(
+            f"{said}: a worker with such a clock counts as gone, and leases end early or late.", ADVICE
+        )
+    return warning(f"{said}.", ADVICE)

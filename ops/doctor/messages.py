@@ -1,0 +1,70 @@
+"""Redis: does it answer, would it forget messages, is its clock ours."""
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ops.doctor.clocks import compare
+from ops.doctor.findings import Area, Check, Finding, ok, problem, size, warning
+
+if TYPE_CHECKING:
+    from ops.installation import Installation
+
+NEARLY = 0.9
+
+
+def answers(installation: "Installation") -> Finding:
+    """Reachable?"""
+    from redis.exceptions import RedisError
+
+    began = time.perf_counter()
+    try:
+        installation.redis.ping()
+    except ValueError:
+        return problem(
+            "SHRUTLEKH_REDIS_URL is no URL of a Redis.",
+            "Write redis://HOST:6379/0, rediss://:PASSWORD@HOST:6379/0 or unix:///path?db=0.",
+        )
+    except (RedisError, OSError) as error:
+        return problem(
+            f"{installation.redis_name} does not answer: {installation.reason(error)}",
+            "Start it (`docker compose up --detach redis`), or look at SHRUTLEKH_REDIS_URL. For a `shrutlekh "
+            "serve`, say --data with its folder. Jobs are accepted meanwhile, and wait.",
+        )
+    milliseconds = (time.perf_counter() - began) * 1000
+    return ok(f"{installation.redis_name} answers in {milliseconds:.0f} ms.")
+
+
+def policy(installation: "Installation") -> Finding:
+    """What does it do when its memory is full?"""
+    info = installation.redis.info("memory")  # CONFIG is often forbidden
+    name, most, used = info["maxmemory_policy"], int(info["maxmemory"]), int(info["used_memory"])
+    if name != "noeviction":
+        said = (
+            f"Redis's maxmemory-policy is {name}: when its memory is full it forgets messages and heartbeats"
+        )
+        advice = "Set `maxmemory-policy noeviction` in its configuration."
+        return problem(f"{said}.", advice) if most else warning(f"{said}, were its memory limited.", advice)
+    if most and used > NEARLY * most:
+        return problem(
+            f"Redis uses {size(used)} of the {size(most)} it may: soon it refuses messages.",
+            "Raise maxmemory, or look with `redis-cli --bigkeys` what else lies in there.",
+        )
+    return ok(f"Redis forgets nothing (noeviction); it uses {size(used)}.")
+
+
+def clock(installation: "Installation") -> Finding:
+    """Redis' clock against ours."""
+
+    def ask() -> datetime:
+        seconds, microseconds = installation.redis.time()
+        return datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
+
+    return compare("Redis", ask, installation.settings.heartbeat_expiry)
+
+
+CHECKS = (
+    Check(Area.REDIS, "redis", answers),
+    Check(Area.REDIS, "memory policy", policy, needs=("redis",)),
+    Check(Area.REDIS, "redis clock", clock, needs=("redis",)),
+)

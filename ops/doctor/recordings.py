@@ -1,0 +1,119 @@
+"""The stored recordings against the jobs: files without a job, jobs without a file. Nothing is changed."""
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ops.doctor.findings import Area, Check, Finding, counted, ok, problem, size, warning
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
+    from ops.installation import Installation
+
+AT_ONCE = 500
+LOOK_SECONDS = 30.0
+MEND_SECONDS = 1200.0  # two rounds of the sweeper's over the files
+SHOWN = 3
+
+
+def orphans(installation: "Installation") -> Finding:
+    """Old files that no job names."""
+    from sqlalchemy import select
+
+    from shared.jobs.tables import Job
+
+    before = time.time() - installation.settings.orphan_seconds - MEND_SECONDS
+    deadline = time.monotonic() + LOOK_SECONDS
+    seen = count = total = 0
+    keys = installation.files.keys(before)
+    while (batch := list(islice(keys, AT_ONCE))) and time.monotonic() < deadline:
+        with installation.database.read() as session:
+            named = set(session.scalars(select(Job.file_key).where(Job.file_key.in_(batch))))
+        seen += len(batch)
+        for key in set(batch) - named:
+            with suppress(FileNotFoundError):  # its job was erased in this moment
+                total += installation.files.path(key).stat().st_size
+                count += 1
+    looked = f"among {counted(seen, 'old file')}{' looked at' if batch else ''}"
+    if count == 0:
+        return ok(f"No file without a job {looked}.")
+    return warning(
+        f"{counted(count, 'file')} without a job {looked}, {size(total)}.",
+        "The sweeper removes them: see that it runs. If these are most of the files, SHRUTLEKH_DATABASE_URL "
+        "and SHRUTLEKH_DATA_DIR do not belong together: stop the sweeper first.",
+    )
+
+
+def missing(installation: "Installation") -> Finding:
+    """Jobs whose recording should be there and is not."""
+    deadline = time.monotonic() + LOOK_SECONDS
+    suspects: list[uuid.UUID] = []
+    seen, is_whole = 0, True
+    for job_id, key in _kept(installation):
+        seen += 1
+        if not installation.files.path(key).is_file():
+            suspects.append(job_id)
+        if time.monotonic() > deadline:
+            is_whole = False
+            break
+    ended, to_do = _still_there(installation, suspects)
+    looked = f"among {counted(seen, 'job')}{'' if is_whole else ' looked at'}"
+    advice = (
+        f"Look whether SHRUTLEKH_DATA_DIR ({installation.settings.data_dir.resolve()}) is the folder of this "
+        "database and its disk is mounted; else restore the recordings from a backup, or submit them again."
+    )
+    if to_do:
+        shown = ", ".join(map(str, to_do[:SHOWN]))
+        return problem(
+            f"The recording of {counted(len(to_do), 'job')} still to be done is gone, {looked}: {shown}.",
+            advice,
+        )
+    if ended:
+        return warning(f"The recording of {counted(ended, 'finished job')} is gone, {looked}.", advice)
+    return ok(f"No recording is missing, {looked}.")
+
+
+def _still_there(installation: "Installation", suspects: Sequence[uuid.UUID]) -> tuple[int, list[uuid.UUID]]:
+    """Finished and unfinished ones, without those that were erased or ended with their file meanwhile."""
+    from sqlalchemy import select
+
+    from shared.jobs.tables import Job
+
+    ended, to_do = 0, []
+    for start in range(0, len(suspects), AT_ONCE):
+        chosen = Job.id.in_(suspects[start : start + AT_ONCE])
+        with installation.database.read() as session:
+            rows = session.execute(select(Job.id, Job.status).where(chosen, _keeps_file()).order_by(Job.id))
+            for row in rows:
+                if row.status.is_final:
+                    ended += 1
+                else:
+                    to_do.append(row.id)
+    return ended, to_do
+
+
+def _keeps_file() -> "ColumnElement[bool]":
+    from sqlalchemy import or_
+
+    from shared.errors import FILE_MISSING, RECORDING_ERRORS
+    from shared.jobs.tables import Job
+
+    return or_(Job.error_code.is_(None), Job.error_code.not_in(RECORDING_ERRORS | {FILE_MISSING}))
+
+
+def _kept(installation: "Installation") -> Iterator[tuple[uuid.UUID, str]]:
+    """Jobs whose file is kept, with its key, a batch at a time."""
+    from shared.jobs.queries import files_of
+    from shared.jobs.tables import Job
+
+    return files_of(installation.database, _keeps_file(), (Job.id,), AT_ONCE)
+
+
+CHECKS = (
+    Check(Area.RECORDINGS, "orphans", orphans, needs=("schema", "folder"), seconds=2 * LOOK_SECONDS),
+    Check(Area.RECORDINGS, "missing", missing, needs=("schema", "folder"), seconds=2 * LOOK_SECONDS),
+)

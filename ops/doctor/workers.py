@@ -1,0 +1,81 @@
+"""The workers: who beats, how lately, and whether they were told to take nothing."""
+
+import time
+from typing import TYPE_CHECKING, cast
+
+from ops.doctor.findings import Area, Check, Finding, counted, length, ok, problem, processes, warning
+
+if TYPE_CHECKING:
+    from ops.installation import Installation
+
+MISSED_BEATS = 3
+
+
+def beats(installation: "Installation") -> dict[str, float]:
+    """Seconds since the last beat of each worker process that Redis remembers, those long gone included."""
+    from shared.presence import WORKERS
+
+    moment = time.time()
+    entries = cast(
+        list[tuple[bytes, float]], installation.redis.zrangebyscore(WORKERS, "-inf", "+inf", withscores=True)
+    )
+    return {name.decode(): moment - at for name, at in entries}
+
+
+def process_count(installation: "Installation") -> int:
+    """Worker processes: those that beat, or those that the settings ask for on this machine if more."""
+    from redis.exceptions import RedisError
+
+    from shared.presence import present
+    from worker.cpus import share_out, usable_cpus
+
+    wanted = share_out(installation.settings, usable_cpus()).processes
+    try:
+        beating = len(present(installation.redis, installation.settings.heartbeat_expiry))
+    except (RedisError, OSError, ValueError):
+        return wanted
+    return max(wanted, beating)
+
+
+def present(installation: "Installation") -> Finding:
+    """Does anybody work?"""
+    settings = installation.settings
+    ages = beats(installation)
+    beating = {name: age for name, age in ages.items() if age <= settings.heartbeat_expiry}
+    if not beating:
+        last = f" The last beat was {length(min(ages.values()))} ago." if ages else ""
+        return problem(
+            f"No worker beats: nothing is transcribed.{last}",
+            "Start one: `python -m worker`, `docker compose up --detach worker`; it beats when its model is "
+            "warm. If one runs, its log says why it is not, and whether it uses the same Redis.",
+        )
+    machines = len({name.rsplit(":", 2)[0] for name in beating})
+    late = max(0.0, *beating.values())
+    where = f"{processes(len(beating))} on {counted(machines, 'machine')}"
+    said = f"{where}; the oldest beat is {late:.1f} s old"
+    if late > MISSED_BEATS * settings.heartbeat_seconds:
+        return warning(
+            f"{said}, though they beat every {settings.heartbeat_seconds:g} s.",
+            "That machine is overloaded, frozen or cut off from Redis; or a worker has just been killed.",
+        )
+    return ok(f"{said}.")
+
+
+def draining(installation: "Installation") -> Finding:
+    """Were they told to take nothing?"""
+    from shared.clock import now
+    from shared.draining import draining_since
+
+    since = draining_since(installation.settings.data_dir)
+    if since is None:
+        return ok("Workers take jobs.")
+    return warning(
+        f"All workers were told {length((now() - since).total_seconds())} ago to take no more jobs.",
+        "Let them go on with `shrutlekh admin drain --off`.",
+    )
+
+
+CHECKS = (
+    Check(Area.WORKERS, "workers", present, needs=("redis",)),
+    Check(Area.WORKERS, "draining", draining, needs=("folder",)),
+)

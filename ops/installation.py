@@ -1,0 +1,159 @@
+"""The installation that the settings of this machine describe, for the commands that look at it directly."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from shrutlekh.errors import ClientError
+
+from ops.service.instance import socket_of
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from shared.database import Database
+    from shared.files import FileStore
+    from shared.queue import JobQueue
+    from shared.settings import Settings
+
+REDIS_SECONDS = 2.0
+
+
+class SettingsWrong(ClientError):
+    """A setting in the environment is not valid."""
+
+    code = "settings_wrong"
+
+
+class NoDatabase(ClientError):
+    """There is no database at the place where the settings say."""
+
+    code = "no_database"
+
+
+def settings_in_force(data: Path | None) -> "Settings":
+    """The settings of the environment, with the Redis of a ``shrutlekh serve`` that has the data folder.
+
+    Args:
+        data: data folder instead of the environment's.
+
+    Raises:
+        SettingsWrong: one is not valid.
+    """
+    from pydantic import ValidationError
+
+    from shared.settings import Settings
+
+    try:
+        settings = Settings() if data is None else Settings(data_dir=data)
+    except ValidationError as error:
+        wrong = (  # without the values: one may be a password
+            f"SHRUTLEKH_{str(each['loc'][0]).upper()}: {each['msg']}" if each["loc"] else each["msg"]
+            for each in error.errors()
+        )
+        raise SettingsWrong(f"A setting in the environment is wrong. {'; '.join(wrong)}.") from None
+    socket = socket_of(settings.data_dir)
+    if socket is None or "redis_url" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"redis_url": f"unix://{socket}"})
+
+
+@dataclass
+class Installation:
+    """Connections to what the settings name, each opened when it is first used."""
+
+    settings: "Settings"
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a file."""
+        return self.settings.database.startswith("sqlite")
+
+    @property
+    def sqlite_file(self) -> Path:
+        """Where SQLite's file lies."""
+        from sqlalchemy import make_url
+
+        return Path(make_url(self.settings.database).database or "")
+
+    @cached_property
+    def database(self) -> "Database":
+        """The database, which is not made if it is not there.
+
+        Raises:
+            NoDatabase: a SQLite file that does not exist.
+        """
+        from shared.database import Database
+
+        if self.is_sqlite and not self.sqlite_file.is_file():
+            raise NoDatabase(f"There is no database at {self.sqlite_file}.")
+        return Database(self.settings.database, pool_size=2)
+
+    @cached_property
+    def redis(self) -> "Redis":
+        """Redis; what is asked of it fails at once where there is none."""
+        from redis import Redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        return Redis.from_url(
+            self.settings.redis_url,
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    @cached_property
+    def queue(self) -> "JobQueue":
+        """The sending side of the queue."""
+        from shared.queue import JobQueue, make_celery
+
+        return JobQueue(make_celery(self.settings))
+
+    @cached_property
+    def files(self) -> "FileStore":
+        """The stored recordings."""
+        from shared.files import FileStore
+
+        return FileStore(self.settings.files_dir)
+
+    @property
+    def database_name(self) -> str:
+        """The database for people, without its password."""
+        from sqlalchemy import make_url
+
+        return make_url(self.settings.database).set(query={}).render_as_string(hide_password=True)
+
+    @property
+    def redis_name(self) -> str:
+        """Redis for people, without its password."""
+        parts = urlsplit(self.settings.redis_url)
+        place = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{place}{parts.path}"
+
+    def reason(self, error: BaseException) -> str:
+        """The first line of what an error, or the error behind it, says; never a password."""
+        cause = getattr(error, "orig", None) or error.__cause__ or error
+        cause = getattr(cause, "orig", None) or cause
+        said = str(cause).strip().splitlines()
+        text = said[0] if said else type(cause).__name__
+        for secret in _secrets(self.settings.database_url) | _secrets(self.settings.redis_url):
+            text = text.replace(secret, "***")
+        return text
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for name in ("database", "redis", "queue"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+
+
+def _secrets(url: str) -> set[str]:
+    """How the password of a URL may be written, and the URL itself with it."""
+    written = set(re.findall(r"//[^/@]*?:(.*)@", url))
+    written |= set(parse_qs(urlsplit(url).query).get("password", [])) if "?" in url else set()
+    found = {secret for text in written for secret in (text, unquote(text)) if secret}
+    return found | {url} if found else found

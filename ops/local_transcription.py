@@ -1,0 +1,129 @@
+"""One recording through the engine in this process: what ``shrutlekh transcribe`` does with a file.
+
+What is imported of the other packages is imported when it is called.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from shrutlekh.commands.recognition import Listening
+from shrutlekh.errors import ClientError
+
+if TYPE_CHECKING:
+    from speech.engine import Engine
+    from speech.options import Options
+    from transcript.transcript import Transcript
+    from transcript.words import Segment
+
+
+class Failed(ClientError):
+    """A recording could not be transcribed, or its files not be written."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is wanted of each recording.
+
+    Attributes:
+        numerals: "spoken", "latin" or "devanagari"; None for "spoken".
+        formats: to write; none for the text as it comes.
+        outputs: paths to write them to, without extension, by recording; empty for stdout.
+        as_json: print a line of JSON instead.
+        picture: file to paint the waveform into.
+    """
+
+    listening: Listening
+    numerals: str | None
+    formats: tuple[str, ...]
+    outputs: Mapping[Path, str]
+    as_json: bool
+    picture: Path | None
+
+    @property
+    def options(self) -> "Options":
+        """The engine's options."""
+        from speech.options import NO_OPTIONS, Channels, Options
+
+        listening = self.listening
+        options = Options(decoder=listening.decoder, hotwords=listening.hotwords)
+        options = replace(options, channels=Channels(listening.channels or NO_OPTIONS.channels))
+        if listening.hotword_weight is not None:
+            options = replace(options, hotword_weight=listening.hotword_weight)
+        return options
+
+
+def transcribe_file(engine: "Engine", file: Path, request: Request) -> None:
+    """Transcribe a recording, print or write what is asked for.
+
+    Raises:
+        Failed: it cannot be read, or a file not be written.
+    """
+    from speech.errors import SpeechError
+
+    try:
+        transcript = _listen(engine, file, request)
+        if request.as_json:
+            from transcript.formats import dump
+
+            typer.echo(dump({"path": str(file), **transcript.document()}))
+        for name in request.formats:
+            _write(transcript, name, request.outputs.get(file))
+    except SpeechError as error:
+        raise Failed(error.code, error.message) from error
+    except OSError as error:
+        raise Failed("file_unwritable", f"{error.strerror or error}: {error.filename}") from error
+
+
+def _listen(engine: "Engine", file: Path, request: Request) -> "Transcript":
+    from ops.progress_line import Meter
+    from transcript.transcript import Numerals, Transcript, with_numerals
+
+    numerals = Numerals(request.numerals or Numerals.SPOKEN)
+    segments: list[Segment] = []
+    with (
+        Meter(file.name) as meter,
+        engine.transcribe(
+            file, on_progress=lambda now: meter.show(now.progress), options=request.options
+        ) as transcription,
+    ):
+        for heard in transcription:
+            segment = with_numerals(heard, numerals)
+            segments.append(segment)
+            if not request.as_json and not request.formats:
+                meter.say(_labelled(segment))
+        if request.picture is not None:
+            from speech.waveform.picture import paint
+
+            request.picture.write_bytes(paint(transcription.peaks, transcription.seconds))
+        return Transcript.of(
+            segments,
+            language=engine.folder.language,
+            seconds=transcription.seconds,
+            model=engine.folder.name,
+            speech_seconds=transcription.speech_seconds,
+        )
+
+
+def _labelled(segment: "Segment") -> str:
+    from transcript.cues import label
+
+    return segment.text if segment.channel is None else label(segment.channel) + segment.text
+
+
+def _write(transcript: "Transcript", name: str, output: str | None) -> None:
+    from transcript.formats import Format, render
+
+    text = render(transcript, Format(name))
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    path = Path(f"{output}.{name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="")

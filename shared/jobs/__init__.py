@@ -1,0 +1,1 @@
+"""The jobs: tables, life cycle, and everything that is done with them."""

@@ -1,0 +1,180 @@
+"""The job life cycle: which event may happen in which state, and the one function that makes it happen.
+
+::
+
+    (new) --submitted--> queued --claimed--> running --succeeded--> succeeded
+                         ^ ^ ^               | | |
+                         | | '---requeued----' | '---failed------> failed -----.
+                         | '-----released------'                               |
+                         '-------retried----- failed, cancelled <--------------'
+
+    queued, running --cancelled--> cancelled        queued --failed--> failed (its file is gone)
+
+Every transition is one conditional UPDATE and one row in ``job_events``, in the caller's transaction: two
+processes that try the same transition never both succeed.
+"""
+
+import enum
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, update
+from sqlalchemy.orm import Session
+
+from shared.clock import now
+from shared.errors import IllegalTransition
+from shared.jobs.tables import Job, JobEvent, JobStatus
+from shared.jobs.turns import give_turns
+
+
+class Event(enum.StrEnum):
+    """What can happen to a job."""
+
+    SUBMITTED = "submitted"
+    CLAIMED = "claimed"
+    REQUEUED = "requeued"  # its lease ran out, or a retryable error struck
+    RELEASED = "released"  # its worker stops; the attempt does not count
+    RETRIED = "retried"  # its owner wants it tried again
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The states in which an event may happen, and the state after it."""
+
+    sources: frozenset[JobStatus]
+    target: JobStatus
+
+
+TRANSITIONS = {
+    Event.CLAIMED: Transition(frozenset({JobStatus.QUEUED}), JobStatus.RUNNING),
+    Event.REQUEUED: Transition(frozenset({JobStatus.RUNNING}), JobStatus.QUEUED),
+    Event.RELEASED: Transition(frozenset({JobStatus.RUNNING}), JobStatus.QUEUED),
+    Event.RETRIED: Transition(frozenset({JobStatus.FAILED, JobStatus.CANCELLED}), JobStatus.QUEUED),
+    Event.SUCCEEDED: Transition(frozenset({JobStatus.RUNNING}), JobStatus.SUCCEEDED),
+    Event.FAILED: Transition(frozenset({JobStatus.QUEUED, JobStatus.RUNNING}), JobStatus.FAILED),
+    Event.CANCELLED: Transition(frozenset({JobStatus.QUEUED, JobStatus.RUNNING}), JobStatus.CANCELLED),
+}
+
+
+def submit(session: Session, *jobs: Job) -> None:
+    """Insert new jobs, queued, each with its turn and its first event. All are given the same time."""
+    moment = now()
+    give_turns(session, jobs)
+    for job in jobs:
+        job.status = JobStatus.QUEUED
+        job.created_at = job.available_at = moment
+        job.progress = 0.0
+        job.chunks_done = 0
+        job.attempt = 0
+        job.cancel_requested = False
+    session.add_all(jobs)
+    session.flush()
+    session.execute(
+        insert(JobEvent),
+        [_event(job.id, Event.SUBMITTED, None, JobStatus.QUEUED, 0, moment, None) for job in jobs],
+    )
+
+
+def transition(
+    session: Session,
+    job: Job,
+    event: Event,
+    *,
+    owner: str | None = None,
+    lease_expired: bool = False,
+    code: str | None = None,
+    **changes: Any,
+) -> Job:
+    """Let ``event`` happen to ``job``, together with ``changes`` to its columns.
+
+    Args:
+        session: a writing session; the caller commits.
+        job: the job as last read. If its state has changed since, the transition is refused.
+        event: what happens.
+        owner: if given, the transition happens only while this worker holds the lease.
+        lease_expired: if true, only when the lease has run out (the worker may renew it at any moment).
+        code: error code for the audit trail.
+        changes: further columns to set.
+
+    Returns:
+        The job as it is now.
+
+    Raises:
+        IllegalTransition: the job is in another state, another worker holds its lease, or it is gone.
+    """
+    rule = TRANSITIONS[event]
+    moment = now()
+    if job.status not in rule.sources:
+        raise IllegalTransition(f"The job can't be {event.value} now: it is {job.status}.")
+    values: dict[str, Any] = {
+        "status": rule.target,
+        "lease_owner": None,
+        "lease_expires_at": None,
+        "error_code": None,
+        "error_message": None,
+        "finished_at": moment if rule.target.is_final else None,
+    }
+    values |= changes
+    conditions = [Job.id == job.id, Job.status == job.status]
+    if owner is not None:
+        conditions.append(Job.lease_owner == owner)
+    if lease_expired:
+        conditions.append(Job.lease_expires_at <= moment)
+    source = job.status  # `job` may be the very object that the statement refreshes
+    after = session.scalars(
+        update(Job)
+        .where(*conditions)
+        .values(values)
+        .returning(Job)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    ).one_or_none()
+    if after is None:
+        raise IllegalTransition("The job changed its state in this moment.")
+    row = _event(after.id, event, source, rule.target, after.attempt, moment, code)
+    session.execute(insert(JobEvent).values(row))
+    return after
+
+
+def retry(session: Session, job: Job, attempts: int) -> Job:
+    """Queue a failed or cancelled job again, for ``attempts`` more attempts. What it had done is kept.
+
+    Raises:
+        IllegalTransition: as for :func:`transition`.
+    """
+    give_turns(session, [job])
+    return transition(
+        session,
+        job,
+        Event.RETRIED,
+        turn=job.turn,
+        progress=job.progress if job.chunks_done else 0.0,
+        available_at=now(),
+        max_attempts=job.attempt + attempts,
+        cancel_requested=False,
+    )
+
+
+def _event(
+    job_id: uuid.UUID,
+    event: Event,
+    source: JobStatus | None,
+    target: JobStatus,
+    attempt: int,
+    moment: datetime,
+    code: str | None,
+) -> dict[str, Any]:
+    """A row of the audit trail."""
+    return {
+        "job_id": job_id,
+        "at": moment,
+        "event": event.value,
+        "from_status": source.value if source else None,
+        "to_status": target.value,
+        "attempt": attempt,
+        "code": code,
+    }

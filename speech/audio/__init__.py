@@ -1,0 +1,1 @@
+"""Recordings as blocks of samples."""

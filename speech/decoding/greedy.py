@@ -1,0 +1,205 @@
+"""From CTC log-probabilities to words with times and confidences, as array operations over the frames.
+
+Source: A. Graves et al., "Connectionist Temporal Classification" (ICML 2006), best path decoding.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from speech.decoding.confidence import FEATURES, Calibration, Floats, plain_confidences
+from speech.errors import ModelInvalid
+from speech.model_folder import WORD_MARK, ModelFolder
+from speech.text import transcript_text
+from transcript.words import Word
+
+Integers = npt.NDArray[np.intp]
+LogProbs = npt.NDArray[np.float32]
+
+_SPECIAL = re.compile(r"<[^<>]+>")
+
+
+class Decoder(Protocol):
+    """What the engine needs of a decoder."""
+
+    def words(self, log_probs: LogProbs, start: float = 0.0, end: float = np.inf) -> tuple[Word, ...]:
+        """Words of one utterance: `log_probs` of shape (frames, vocabulary), natural logarithms, heard from
+        `start` to `end`, seconds in the recording."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WordTimes:
+    """Seconds from where the path has a word to where it is heard: a CTC model says a token in the midst of
+    its sound, and the last one of a word early. Measured by `modelkit times --fit`."""
+
+    start: float = 0.0
+    end: float = 0.0
+
+    @classmethod
+    def of_model(cls, decoding: Mapping[str, Any]) -> "WordTimes":
+        """Those of model.json's `decoding.times`, else zeros.
+
+        Raises:
+            ModelInvalid: they are no numbers within a second.
+        """
+        try:
+            found = cls(**{name: float(value) for name, value in decoding.get("times", {}).items()})
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ModelInvalid(f"'decoding.times' in model.json: {error}.") from error
+        if not all(math.isfinite(value) and abs(value) <= 1.0 for value in (found.start, found.end)):
+            raise ModelInvalid("'decoding.times' in model.json: start and end must be within a second.")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The words of a path.
+
+    Attributes:
+        texts: of shape (words,).
+        firsts, lasts: the frame of each word's first token, and the one after its last token; (words,).
+        features: of `speech.decoding.confidence.FEATURES`, shape (words, features); those that a
+            path does not tell are 0.
+    """
+
+    texts: tuple[str, ...]
+    firsts: Integers
+    lasts: Integers
+    features: Floats
+
+
+NOTHING = Heard((), np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros((0, len(FEATURES))))
+
+
+class PathReader:
+    """The words that a path, one token a frame, spells in one vocabulary.
+
+    Args:
+        tokens: text of each id. One that begins with "▁" begins a word; "▁" alone is the space between
+            words. Names in angle brackets ("<unk>") stand for no text and are dropped.
+        blank_id: the blank of CTC.
+        frame_stride: seconds between two frames.
+        times: from the path's times to the words'.
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[str],
+        blank_id: int,
+        frame_stride: float,
+        times: WordTimes | None = None,
+    ) -> None:
+        self._blank_id = blank_id
+        self._frame_stride = frame_stride
+        self._times = times or WordTimes()
+        shown = ["" if _SPECIAL.fullmatch(token) else token for token in tokens]
+        self._pieces = [token.replace(WORD_MARK, "") for token in shown]
+        self._starts_word = np.array([token.startswith(WORD_MARK) for token in shown], dtype=bool)
+        self._has_text = np.array([bool(piece) for piece in self._pieces], dtype=bool)
+
+    def hear(self, path: Integers, log_probs: LogProbs) -> Heard:
+        """The words of a path.
+
+        A token lasts for its run of frames and its probability is its highest one in the run.
+
+        Args:
+            path: token ids of shape (frames,), with blanks and repetitions.
+            log_probs: natural logarithms of shape (frames, vocabulary).
+        """
+        if not len(path):
+            return NOTHING
+        best = log_probs[np.arange(len(path)), path]
+        run_starts = np.flatnonzero(np.concatenate(([True], path[1:] != path[:-1])))
+        run_ends = np.append(run_starts[1:], len(path))
+        ids = path[run_starts]
+        scores = np.maximum.reduceat(best, run_starts)
+
+        emitted = ids != self._blank_id
+        word_index = np.cumsum(self._starts_word[ids] & emitted)
+        shown = np.flatnonzero(emitted & self._has_text[ids])
+        if not len(shown):
+            return NOTHING
+        ids, scores, word_index = ids[shown], scores[shown], word_index[shown]
+        begins = np.flatnonzero(np.concatenate(([True], word_index[1:] != word_index[:-1])))
+        counts = np.diff(np.append(begins, len(ids)))
+        firsts = run_starts[shown[begins]]
+        lasts = run_ends[shown[begins + counts - 1]]
+        behind = np.concatenate(([0.0], np.cumsum(best - log_probs.max(axis=1), dtype=np.float64)))
+        around = behind[np.append(firsts[1:], len(path))] - behind[np.append(0, lasts[:-1])]
+        features = np.zeros((len(begins), len(FEATURES)))
+        features[:, 0] = np.add.reduceat(scores, begins) / counts
+        features[:, 1] = around / counts
+        features[:, 2] = np.log(counts)
+        pieces = [self._pieces[index] for index in ids]
+        texts = tuple(
+            transcript_text("".join(pieces[begin : begin + count]))
+            for begin, count in zip(begins, counts, strict=True)
+        )
+        return Heard(texts, firsts, lasts, features)
+
+    def words(
+        self, heard: Heard, calibration: Calibration | None, start: float = 0.0, end: float = np.inf
+    ) -> tuple[Word, ...]:
+        """Words with times and confidences: in order, not overlapping, within `start` and `end`.
+
+        Args:
+            calibration: None for the geometric mean of the tokens' probabilities.
+            start: seconds at which the utterance begins in the recording.
+            end: seconds at which it ends.
+        """
+        known = heard.features
+        confidences = plain_confidences(known) if calibration is None else calibration.confidences(known)
+        stride, times = self._frame_stride, self._times
+        starts = np.clip(start + heard.firsts * stride + times.start, start, end)
+        ends = np.minimum(start + heard.lasts * stride + times.end, np.append(starts[1:], end))
+        ends = np.maximum(ends, starts)
+        return tuple(
+            Word(text, float(word_start), float(word_end), float(confidence))
+            for text, word_start, word_end, confidence in zip(
+                heard.texts, starts, ends, confidences, strict=True
+            )
+        )
+
+
+class GreedyDecoder:
+    """Best path decoding: the likeliest token of each frame.
+
+    Args:
+        tokens, blank_id, frame_stride, times: as `PathReader` takes them.
+        calibration: as `PathReader.words` takes it.
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[str],
+        blank_id: int,
+        frame_stride: float,
+        times: WordTimes | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
+        self._reader = PathReader(tokens, blank_id, frame_stride, times)
+        self._calibration = calibration
+
+    @classmethod
+    def of_model(cls, model: ModelFolder) -> "GreedyDecoder":
+        """The decoder of a model folder. Raises ModelInvalid where model.json's `decoding` is wrong."""
+        return cls(
+            model.tokens,
+            model.blank_id,
+            model.frame_stride,
+            WordTimes.of_model(model.decoding),
+            Calibration.of_model(model.decoding, "greedy"),
+        )
+
+    def hear(self, log_probs: LogProbs) -> Heard:
+        """What is known of each word."""
+        return self._reader.hear(log_probs.argmax(axis=1), log_probs)
+
+    def words(self, log_probs: LogProbs, start: float = 0.0, end: float = np.inf) -> tuple[Word, ...]:
+        return self._reader.words(self.hear(log_probs), self._calibration, start, end)

@@ -1,0 +1,1 @@
+"""Acoustic models, a module per family."""

@@ -1,0 +1,145 @@
+"""From waveforms to log-probabilities: a model's graph in an ONNX Runtime session."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from speech.errors import ModelInvalid
+from speech.model_folder import FLOAT32, ModelFolder
+
+Samples = npt.NDArray[np.float32]
+LogProbs = npt.NDArray[np.float32]
+
+
+FRAME_BYTES, PAIR_BYTES = 35_000, 280
+"""Intermediate results for an output frame, and for each pair of frames (attention): measured with
+hi-ctc-base, see docs/segments.md."""
+
+
+class Recogniser(Protocol):
+    """What the engine needs of an acoustic model."""
+
+    def log_probs(self, waveforms: Sequence[Samples]) -> list[LogProbs]:
+        """Natural logarithms of token probabilities, shape (frames, vocabulary), for each waveform of shape
+        (n,)."""
+        ...
+
+    def working_bytes(self, rows: int, samples: int) -> int:
+        """About the memory that a run over `rows` waveforms of at most `samples` takes; never depends on the
+        machine."""
+        ...
+
+    def warm(self) -> None:
+        """Pays now what the first recordings would pay: lazily made kernels and the memory arena."""
+        ...
+
+
+class OnnxCtcRecogniser:
+    """A CTC model whose graph takes `waveform` (batch, samples) and `lengths`, and gives `log_probs` and
+    `frame_lengths`.
+
+    A session has threads, which do not survive a fork: make the recogniser in the process that uses it.
+    """
+
+    WARM_SECONDS = (1.0, 4.0, 8.0)
+
+    def __init__(self, folder: ModelFolder, threads: int = 1, precision: str | None = None) -> None:
+        """Loads the graph.
+
+        Args:
+            threads: within an operator; operators run one after another.
+            precision: which graph of the folder, see `ModelFolder.graph`. One of less than float32 takes the
+                range of its activations from the whole input, so waveforms are run one by one: a text never
+                depends on what was beside it.
+
+        Raises:
+            ModelInvalid: the graph is absent, broken, or has other inputs and outputs.
+        """
+        self._folder = folder
+        self._one_by_one = (precision or folder.precision) != FLOAT32
+        path = folder.graph(precision)
+        try:
+            self._session = ort.InferenceSession(
+                str(path), sess_options=session_options(threads), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime keeps its exception types private
+            raise ModelInvalid(
+                f"{path.name} of the model {folder.name} could not be loaded: {error}"
+            ) from error
+        self._check_interface()
+
+    def _check_interface(self) -> None:
+        found = {node.name: node.type for node in (*self._session.get_inputs(), *self._session.get_outputs())}
+        wanted = {
+            "waveform": "tensor(float)",
+            "lengths": "tensor(int64)",
+            "log_probs": "tensor(float)",
+            "frame_lengths": "tensor(int64)",
+        }
+        if found != wanted:
+            raise ModelInvalid(
+                f"The graph of the model {self._folder.name} must have the inputs and outputs {wanted}, "
+                f"not {found}."
+            )
+        vocabulary = self._session.get_outputs()[0].shape[-1]
+        if isinstance(vocabulary, int) and vocabulary != len(self._folder.tokens):
+            raise ModelInvalid(
+                f"The graph of the model {self._folder.name} has {vocabulary} outputs "
+                f"for {len(self._folder.tokens)} tokens."
+            )
+
+    def log_probs(self, waveforms: Sequence[Samples]) -> list[LogProbs]:
+        """One run of the graph, shorter waveforms padded with zeros to the longest; or a run for each, see
+        `__init__`.
+
+        What ONNX Runtime raises passes through: on a graph that loaded it is mostly a want of memory, which
+        is the machine's fault and not the model's.
+
+        Raises:
+            ModelInvalid: the graph gives NaN or another vocabulary.
+        """
+        if self._one_by_one:
+            return [self._run([waveform])[0] for waveform in waveforms]
+        return self._run(waveforms) if waveforms else []
+
+    def _run(self, waveforms: Sequence[Samples]) -> list[LogProbs]:
+        lengths = np.array([max(len(waveform), self._folder.min_samples) for waveform in waveforms], np.int64)
+        batch = np.zeros((len(waveforms), lengths.max()), np.float32)
+        for row, waveform in zip(batch, waveforms, strict=True):
+            row[: len(waveform)] = waveform
+        log_probs, frames = self._session.run(
+            ["log_probs", "frame_lengths"], {"waveform": batch, "lengths": lengths}
+        )
+        if log_probs.shape[2] != len(self._folder.tokens) or np.isnan(log_probs).any():
+            raise ModelInvalid(f"The graph of the model {self._folder.name} gave no valid log-probabilities.")
+        return [rows[:count] for rows, count in zip(log_probs, frames.tolist(), strict=True)]
+
+    def working_bytes(self, rows: int, samples: int) -> int:
+        rows = 1 if self._one_by_one else rows
+        frames = samples / (self._folder.frame_stride * self._folder.sample_rate)
+        return round(rows * frames * (FRAME_BYTES + frames * PAIR_BYTES))
+
+    def warm(self) -> None:
+        noise = np.random.default_rng(0).normal(
+            0.0, 0.01, int(max(self.WARM_SECONDS) * self._folder.sample_rate)
+        )
+        for seconds in self.WARM_SECONDS:
+            self.log_probs([noise[: int(seconds * self._folder.sample_rate)].astype(np.float32)])
+
+
+def session_options(threads: int) -> ort.SessionOptions:
+    """For a session among others on one machine; `threads` within an operator."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    # Spinning would win microseconds for one session and take whole cores from its neighbours.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A pattern is planned and kept per input shape, and nearly every recording has another one: over 42
+    # clips it won no time and took 48 MB. The arena stays on: without it they took 8 % longer.
+    options.enable_mem_pattern = False
+    return options

@@ -1,0 +1,1 @@
+"""The waveform of a recording: peaks and a picture."""
