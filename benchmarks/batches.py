@@ -1,7 +1,7 @@
 """``python -m benchmarks.batches``: what grouping stretches of speech by length wins.
 
 The stretches that the engine finds in a joined recording go through the graph one by one, in runs as they
-come, and in the runs of `speech.segments.batches`, with more and less look-ahead. All are passed in turn
+come, and in the runs of `speech.segments.plan`, with more and less look-ahead. All are passed in turn
 several times; CPU is told against that of one by one, so that the machine's speed does not matter.
 """
 
@@ -19,9 +19,9 @@ from rich.table import Table
 from benchmarks.long import make
 from benchmarks.recordings import decoded
 from benchmarks.sounds import RATE, Samples
-from speech.engine import Engine
-from speech.recognisers.listening import Listener
-from speech.segments.batches import LOOK_AHEAD, WORKING_BYTES, plan
+from speech import Engine
+from speech.chunk_recogniser import ChunkRecogniser
+from speech.segments import LOOK_AHEAD, WORKING_BYTES, plan
 
 Runs = list[list[int]]
 
@@ -30,7 +30,7 @@ def stretches(engine: Engine, path: Path) -> list[Samples]:
     """What goes through the graph for one recording, in order."""
     segmenter = engine.segmenter()
     chunks = segmenter.push(decoded(path, RATE)) + segmenter.flush()
-    voiced = Listener(engine.folder, engine.recogniser, engine.detector).voiced(chunks)
+    voiced = ChunkRecogniser(engine.folder, engine.recogniser, engine.detector).voiced(chunks)
     return [
         chunk.samples[begin:end] for chunk, spans in zip(chunks, voiced, strict=True) for begin, end in spans
     ]
@@ -48,7 +48,7 @@ def as_they_come(engine: Engine, lengths: Sequence[int], limit: int) -> Runs:
 
 
 def by_length(engine: Engine, lengths: Sequence[int], limit: int, look_ahead: int) -> Runs:
-    """Lots of `look_ahead` runs, each grouped by `speech.segments.batches.plan`."""
+    """Lots of `look_ahead` runs, each grouped by `speech.segments.plan`."""
     runs: Runs = []
     first = size = 0
     for index, length in enumerate(lengths):

@@ -23,11 +23,10 @@ from rich.table import Table
 
 from benchmarks.recordings import decoded, pages, voices
 from benchmarks.sounds import RATE, SOUNDS, Samples, band, levelled, mixed, room, street, white
-from speech.decoding.greedy import GreedyDecoder
-from speech.engine import Engine
-from speech.recognisers.listening import Listener
-from speech.segments.energy import Chunk
-from speech.segments.voice import CONTEXT, FRAME, SileroDetector, silero_model
+from speech import Engine
+from speech.chunk_recogniser import ChunkRecogniser
+from speech.decoding import GreedyDecoder
+from speech.segments import CONTEXT, FRAME, Chunk, SileroDetector, silero_model
 
 Span = tuple[float, float]
 Detect = Callable[[Samples], list[Span]]
@@ -109,7 +108,7 @@ def chosen(engine: Engine) -> Detector:
     """What the engine does: energy proposes, silero-vad strikes out."""
 
     def detect(samples: Samples) -> list[Span]:
-        listener = Listener(engine.folder, engine.recogniser, engine.detector)
+        listener = ChunkRecogniser(engine.folder, engine.recogniser, engine.detector)
         chunks = cut(engine, samples)
         spans = []
         for first in range(0, len(chunks), 12):  # about as many as the engine has in a lot

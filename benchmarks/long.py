@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 import soundfile
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from benchmarks.recordings import ROOT, decoded, voices
 from benchmarks.sounds import RATE, SOUNDS, Samples, levelled
 from modelkit.scoring import ErrorCounts, edit_counts
-from speech.engine import Engine, Transcription
-from speech.text import normalise_for_scoring
+from speech import Engine, Progress, normalise_for_scoring
+from transcript.words import Segment
 
 MARGIN_SECONDS = 0.4
 """Surroundings that a clip has in a file of its own; pauses are at least twice as long."""
@@ -152,24 +152,26 @@ def child(path: Path, model: Path) -> None:
     began, cpu = time.perf_counter(), time.process_time()
     progress: list[tuple[float, float]] = []
 
-    def on_progress(now: Transcription) -> None:
-        progress.append((time.perf_counter() - began, now.progress))
-        if int(1000 * progress[-1][1]) > (int(1000 * progress[-2][1]) if progress[1:] else 0):
-            print(json.dumps({"progress": progress[-1][1]}), flush=True)
-
-    with engine.transcribe(path, on_progress=on_progress) as transcription:
-        text = " ".join(segment.text for segment in transcription)
-        peaks = transcription.peaks
-    progress.append((time.perf_counter() - began, transcription.progress))
+    texts: list[str] = []
+    with engine.transcribe(path) as transcription:
+        for event in transcription:
+            if isinstance(event, Segment):
+                texts.append(event.text)
+            elif isinstance(event, Progress):
+                progress.append((time.perf_counter() - began, event.part))
+                if int(1000 * progress[-1][1]) > (int(1000 * progress[-2][1]) if progress[1:] else 0):
+                    print(json.dumps({"progress": progress[-1][1]}), flush=True)
+    progress.append((time.perf_counter() - began, transcription.progress.part))
+    summary = transcription.summary
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     heard = Heard(
-        text,
-        transcription.seconds,
-        transcription.speech_seconds,
+        " ".join(texts),
+        summary.seconds,
+        summary.speech_seconds,
         time.perf_counter() - began,
         time.process_time() - cpu,
         peak,
-        len(peaks.highs),
+        len(summary.peaks.highs),
         progress,
     )
     print(json.dumps({name: getattr(heard, name) for name in Heard.__slots__}), flush=True)
@@ -183,7 +185,7 @@ class Alone:
 
     def errors(self, samples: Samples, text: str) -> ErrorCounts:
         soundfile.write(self._path, samples, RATE, subtype="PCM_16")
-        found = " ".join(segment.text for segment in self._engine.transcribe(self._path))
+        found = " ".join(segment.text for segment in self._engine.transcribe(self._path).segments())
         return edit_counts(_words(text), _words(found))
 
 
@@ -271,7 +273,7 @@ def main() -> None:
     seconds = 60 * (arguments.minutes or (30 if arguments.quick else 180))
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as temporary,
-        Progress(console=Console(stderr=True)) as bar,
+        ProgressBar(console=Console(stderr=True)) as bar,
     ):
         folder = Path(temporary)
         step = bar.add_task("joining", total=None)

@@ -30,8 +30,7 @@ from shrutlekh.client import ShrutlekhClient
 from benchmarks.recordings import Workload, decoded, long, short
 from ops.demo import embedded_service
 from shared.settings import Settings
-from speech.engine import BEAM, Engine
-from speech.model_folder import ModelFolder
+from speech import BEAM, Engine, ModelFolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from speech.audio.opening import open_audio
+from speech.audio import open_audio
 
 ROOT = Path(__file__).resolve().parent.parent
 PAUSE_SECONDS = 0.8

@@ -21,9 +21,8 @@ from rich.table import Table
 from benchmarks.recordings import Clip, decoded, pages, voices
 from benchmarks.sounds import RATE, Samples, mixed, room, white
 from modelkit.scoring import ErrorCounts, edit_counts
-from speech.engine import DECODERS, Engine
+from speech import DECODERS, Engine, normalise_for_scoring
 from speech.options import Options
-from speech.text import normalise_for_scoring
 
 ROUNDS = 4
 """Times that the clips are joined, each in another order."""
@@ -63,7 +62,7 @@ class Listener:
 
     def words(self, samples: Samples) -> list[str]:
         soundfile.write(self._path, samples, RATE, subtype="FLOAT")
-        segments = self._engine.transcribe(self._path, options=self._options)
+        segments = self._engine.transcribe(self._path, options=self._options).segments()
         return normalise_for_scoring(" ".join(segment.text for segment in segments)).split()
 
 

@@ -28,7 +28,7 @@ from benchmarks.recordings import decoded, speech_dir
 from modelkit.evaluation import Rate, Scored, rate, scored
 from modelkit.manifest import Entry, read_manifest
 from shared.settings import Settings
-from speech.engine import DECODERS, Engine
+from speech import DECODERS, Engine
 
 Samples = npt.NDArray[np.float32]
 
@@ -147,8 +147,8 @@ def measure(model: Path, entries: Sequence[Entry], decoders: Sequence[str]) -> l
                 ):
                     path = send(entry.path, Path(temporary) / "recording")
                     with engine.transcribe(path) as transcription:
-                        text = " ".join(segment.text for segment in transcription)
-                        found.append(scored(entry, text, transcription.seconds))
+                        text = " ".join(segment.text for segment in transcription.segments())
+                        found.append(scored(entry, text, transcription.summary.seconds))
                 original = original or found
                 results.append(
                     Result(

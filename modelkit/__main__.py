@@ -29,9 +29,8 @@ from modelkit.spelling_variants import FOLDING
 from modelkit.tuning import Search, install_language_model, posteriors, record_decoding, token_priors
 from modelkit.verification import record_check
 from modelkit.verification import verify as run_checks
-from speech.decoding.beam import BeamSettings
-from speech.engine import Engine
-from speech.errors import SpeechError
+from speech import Engine, SpeechError
+from speech.decoding import BeamSettings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 console = Console()

@@ -14,9 +14,8 @@ import soxr
 from modelkit.evaluation import Scored, score_model
 from modelkit.manifest import Entry
 from modelkit.scoring import corpus_errors
-from speech.audio.opening import open_audio
-from speech.engine import Engine
-from speech.text import normalise_for_scoring
+from speech import Engine, normalise_for_scoring
+from speech.audio import open_audio
 
 RATE = 16000
 TELEPHONE_RATE, TELEPHONE_BAND = 8000, (300.0, 3400.0)

@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from modelkit.description import read_description, write_description
-from modelkit.listening import LogProbs, Utterance
 from modelkit.manifest import Entry
 from modelkit.matching import matches
-from speech.decoding.confidence import FEATURES, Calibration
-from speech.decoding.greedy import Heard
-from speech.text import normalise_for_scoring
+from speech import Utterance, normalise_for_scoring
+from speech.decoding import FEATURES, Calibration, Heard
+from speech.recognisers import LogProbs
 
 Floats = npt.NDArray[np.float64]
 Truths = npt.NDArray[np.bool_]
@@ -50,7 +49,7 @@ class Words:
 
 
 def gather(decoder: Hearing, entries: Sequence[Entry], heard: Sequence[Sequence[Utterance]]) -> Words:
-    """Decodes what `modelkit.listening.listen` kept of the entries."""
+    """Decodes what `modelkit.utterances.utterances_of` returned for the entries."""
     features, right, speakers = [np.zeros((0, len(FEATURES)))], [np.zeros(0, bool)], [""][:0]
     for entry, utterances in zip(entries, heard, strict=True):
         found = [decoder.hear(utterance.log_probs) for utterance in utterances]

@@ -12,15 +12,22 @@ from rich.table import Table
 
 from modelkit import calibration, timing
 from modelkit.evaluation import rate
-from modelkit.listening import Utterance, listen
 from modelkit.manifest import Entry, read_manifest
 from modelkit.noises import FITTED, UNMET, Kinds, noises
 from modelkit.preference import effect, hotword_lists
 from modelkit.scoring import character_errors, word_errors
-from speech.decoding.beam import BeamDecoder, has_language_model
-from speech.decoding.confidence import FEATURES, Floats, plain_confidences
-from speech.decoding.greedy import GreedyDecoder, WordTimes
-from speech.engine import BEAM, GREEDY, Engine
+from modelkit.utterances import utterances_of
+from speech import BEAM, GREEDY, Engine, Utterance
+from speech.decoding import (
+    FEATURES,
+    BeamDecoder,
+    Floats,
+    GreedyDecoder,
+    WordTimes,
+    has_language_model,
+    plain_confidences,
+)
+from speech.options import Options
 
 console = Console()
 
@@ -53,7 +60,7 @@ def chosen_entries(
 def _listened(folder: Path, entries: list[Entry]) -> tuple[Engine, list[list[Utterance]]]:
     engine = Engine.load(folder, decoder=GREEDY)
     with typer.progressbar(length=len(entries), label="recordings", file=sys.stderr) as bar:
-        return engine, listen(engine, entries, lambda: bar.update(1))
+        return engine, utterances_of(engine, entries, lambda: bar.update(1))
 
 
 def _decoders(engine: Engine) -> dict[str, GreedyDecoder | BeamDecoder]:
@@ -235,17 +242,18 @@ def decoders(
     entries = chosen_entries(manifest, speaker, without)
     engine = Engine.load(folder, decoder=GREEDY)
     engine.warm()
-    made = _decoders(engine)
-    seconds: dict[str, list[float]] = {name: [] for name in made}
+    names = (GREEDY, BEAM) if has_language_model(engine.folder) else (GREEDY,)
+    for name in names:
+        engine.decoder_named(name)  # made before the clock runs
+    seconds: dict[str, list[float]] = {name: [] for name in names}
     texts: dict[str, list[str]] = {}
     for _ in range(rounds):
-        for name, decoder in made.items():
-            engine.decoder = decoder
+        for name in names:
             began = time.process_time()
-            texts[name] = [_text(engine, entry) for entry in entries]
+            texts[name] = [_text(engine, entry, Options(decoder=name)) for entry in entries]
             seconds[name].append(time.process_time() - began)
     table = Table("decoder", "WER", "CER", "CPU s", "of greedy's")
-    for name in made:
+    for name in names:
         pairs = list(zip(entries, texts[name], strict=True))
         wer = rate([word_errors(entry.text, text) for entry, text in pairs])
         cer = rate([character_errors(entry.text, text) for entry, text in pairs])
@@ -255,9 +263,9 @@ def decoders(
     console.print(table)
 
 
-def _text(engine: Engine, entry: Entry) -> str:
-    with engine.transcribe(entry.path) as transcription:
-        return " ".join(segment.text for segment in transcription)
+def _text(engine: Engine, entry: Entry, options: Options) -> str:
+    with engine.transcribe(entry.path, options=options) as transcription:
+        return " ".join(segment.text for segment in transcription.segments())
 
 
 COMMANDS = (times, calibrate, hotwords, decoders)

@@ -10,9 +10,7 @@ import numpy as np
 from modelkit.manifest import Entry
 from modelkit.scoring import ErrorCounts, character_errors, corpus_errors, word_errors
 from modelkit.spelling_variants import FOLDING, fold
-from speech.engine import Engine
-from speech.errors import SpeechError
-from speech.text import NORMALISER
+from speech import NORMALISER, Engine, SpeechError
 
 RESAMPLES = 1000
 
@@ -43,8 +41,8 @@ class Rate:
 def transcribe(engine: Engine, path: Path) -> tuple[str, float]:
     """The engine's text of one recording, and the recording's seconds. Raises SpeechError."""
     with engine.transcribe(path) as transcription:
-        text = " ".join(segment.text for segment in transcription)
-        return text, transcription.seconds
+        text = " ".join(segment.text for segment in transcription.segments())
+        return text, transcription.summary.seconds
 
 
 def scored(entry: Entry, hypothesis: str, seconds: float) -> Scored:

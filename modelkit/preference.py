@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from modelkit.listening import Utterance
 from modelkit.manifest import Entry
 from modelkit.scoring import ErrorCounts, edit_counts
-from speech.decoding.beam import BeamDecoder
-from speech.text import normalise_for_scoring
+from speech import Utterance, normalise_for_scoring
+from speech.decoding import BeamDecoder
 
 RARE = -4.5
 """Base-10 logarithm of a word's probability above which nobody would give it as a hot word."""
@@ -38,7 +37,11 @@ class Effect:
 def written(decoder: BeamDecoder, heard: Heard) -> list[list[str]]:
     """Normalised words of each recording."""
     return [
-        normalise_for_scoring(" ".join(w.text for one in utterances for w in decoder.words(*one))).split()
+        normalise_for_scoring(
+            " ".join(
+                word.text for one in utterances for word in decoder.words(one.log_probs, one.start, one.end)
+            )
+        ).split()
         for utterances in heard
     ]
 

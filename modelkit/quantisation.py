@@ -16,7 +16,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from modelkit.description import read_description, write_description
-from speech.model_folder import GRAPHS, INT8
+from speech import GRAPHS, INT8
 
 QUANTISED = GRAPHS[INT8]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from speech.text import normalise_for_scoring
+from speech import normalise_for_scoring
 
 Normaliser = Callable[[str], str]
 """What makes of a text the form in which it is compared."""

@@ -9,7 +9,7 @@ import re
 from importlib import resources
 from typing import Final
 
-from speech.text import normalise_for_scoring
+from speech import normalise_for_scoring
 
 FOLDING: Final = "modelkit.spelling_variants.fold 1"
 """Name and version of `fold`, written beside every error rate that uses it. The number changes when results

@@ -10,13 +10,11 @@ import numpy.typing as npt
 
 from modelkit.alignment import align
 from modelkit.description import read_description, write_description
-from modelkit.listening import Utterance
 from modelkit.matching import matches
-from speech.audio.opening import open_audio
-from speech.decoding.greedy import Decoder, Heard, PathReader, WordTimes
-from speech.model_folder import WORD_MARK, ModelFolder
-from speech.recognisers.onnx_ctc import Recogniser
-from speech.text import normalise_for_scoring
+from speech import WORD_MARK, ModelFolder, Utterance, normalise_for_scoring
+from speech.audio import open_audio
+from speech.decoding import Decoder, Heard, PathReader, WordTimes
+from speech.recognisers import Recogniser
 
 Floats = npt.NDArray[np.float64]
 
@@ -123,7 +121,7 @@ def decoded_times(
     decoder: Decoder, utterances: Sequence[Utterance], words: Sequence[str]
 ) -> tuple[list[int], Floats]:
     """Which of `words` a decoder got right, and when it says they were, shape (right ones, 2)."""
-    found = [word for utterance in utterances for word in decoder.words(*utterance)]
+    found = [word for one in utterances for word in decoder.words(one.log_probs, one.start, one.end)]
     pairs = matches(words, [normalise_for_scoring(word.text) for word in found])
     times = [(found[position].start, found[position].end) for _, position in pairs]
     return [position for position, _ in pairs], np.array(times).reshape(-1, 2)

@@ -10,14 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from modelkit.description import read_description, write_description
-from modelkit.listening import LogProbs, listen
 from modelkit.manifest import Entry
 from modelkit.scoring import character_errors, word_errors
-from speech.decoding.beam import BeamDecoder, BeamSettings
-from speech.decoding.greedy import Decoder, GreedyDecoder
-from speech.decoding.language_model import FILE_NAME, LanguageModel
-from speech.engine import BEAM, Engine
-from speech.model_folder import ModelFolder
+from modelkit.utterances import utterances_of
+from speech import BEAM, Engine, ModelFolder
+from speech.decoding import (
+    LANGUAGE_MODEL_FILE,
+    BeamDecoder,
+    BeamSettings,
+    Decoder,
+    GreedyDecoder,
+    LanguageModel,
+)
+from speech.recognisers import LogProbs
 
 Counts = npt.NDArray[np.int64]
 
@@ -25,13 +30,15 @@ RANGES = {"alpha": (0.2, 3.0), "beta": (-2.0, 3.0), "prior": (0.0, 1.0)}
 
 
 def posteriors(engine: Engine, entries: Iterable[Entry], advance: Callable[[], None]) -> list[list[LogProbs]]:
-    """Log-probabilities of shape (frames, tokens) of each stretch of speech of each recording.
+    """Log-probabilities, shape (frames, tokens), of each utterance of each recording.
 
     Raises:
         SpeechError: a recording cannot be read.
     """
-    heard = listen(engine, entries, advance)
-    return [[utterance.log_probs for utterance in utterances] for utterances in heard]
+    return [
+        [utterance.log_probs for utterance in utterances]
+        for utterances in utterances_of(engine, entries, advance)
+    ]
 
 
 def token_priors(spoken: Iterable[Sequence[LogProbs]]) -> tuple[float, ...]:
@@ -48,8 +55,8 @@ def install_language_model(source: Path, folder: Path) -> None:
     Raises:
         FileNotFoundError: `source` has no language model.
     """
-    if not (source / FILE_NAME).is_file():
-        raise FileNotFoundError(f"{source} has no {FILE_NAME}.")
+    if not (source / LANGUAGE_MODEL_FILE).is_file():
+        raise FileNotFoundError(f"{source} has no {LANGUAGE_MODEL_FILE}.")
     target = folder / "lm"
     if target.exists() and target.samefile(source):
         return
@@ -86,7 +93,7 @@ class Search:
             seed: of the search; the same one tries the same settings.
         """
         self._folder, self._entries, self._heard = folder, entries, heard
-        self._language_model = LanguageModel(folder.path / "lm" / FILE_NAME, folder.tokens)
+        self._language_model = LanguageModel(folder.path / "lm" / LANGUAGE_MODEL_FILE, folder.tokens)
         self._rng = np.random.default_rng(seed)
         self._base = BeamSettings(priors=priors, beam=beam, threshold=threshold)
         self._tried: list[BeamSettings] = []

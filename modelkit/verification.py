@@ -9,10 +9,8 @@ import numpy as np
 
 from modelkit.description import read_description, sha256, write_description
 from modelkit.evaluation import transcribe
-from speech.engine import Engine
-from speech.errors import SpeechError
-from speech.model_folder import GRAPHS, ModelFolder
-from speech.recognisers.onnx_ctc import OnnxCtcRecogniser, Recogniser
+from speech import GRAPHS, Engine, ModelFolder, SpeechError
+from speech.recognisers import Recogniser, load_recogniser
 
 TOLERANCE = 1e-3
 """Largest difference of log-probabilities between an utterance alone and padded in a batch."""
@@ -45,7 +43,7 @@ def verify(folder: Path, samples: Path) -> Iterator[Check]:
         return
     try:
         model.verify_hashes()
-        recognisers = {precision: OnnxCtcRecogniser(model, 1, precision) for precision in precisions(model)}
+        recognisers = {precision: load_recogniser(model, 1, precision) for precision in precisions(model)}
     except SpeechError as error:
         yield Check("files", False, error.message)
         return

@@ -13,7 +13,7 @@ from shrutlekh.commands.recognition import Listening
 from shrutlekh.errors import ClientError
 
 if TYPE_CHECKING:
-    from speech.engine import Engine
+    from speech import Engine
     from speech.options import Options
     from transcript.transcript import Transcript
     from transcript.words import Segment
@@ -65,7 +65,7 @@ def transcribe_file(engine: "Engine", file: Path, request: Request) -> None:
     Raises:
         Failed: it cannot be read, or a file not be written.
     """
-    from speech.errors import SpeechError
+    from speech import SpeechError
 
     try:
         transcript = _listen(engine, file, request)
@@ -83,31 +83,35 @@ def transcribe_file(engine: "Engine", file: Path, request: Request) -> None:
 
 def _listen(engine: "Engine", file: Path, request: Request) -> "Transcript":
     from ops.progress_line import Meter
+    from speech import Progress
     from transcript.transcript import Numerals, Transcript, with_numerals
+    from transcript.words import Segment
 
     numerals = Numerals(request.numerals or Numerals.SPOKEN)
     segments: list[Segment] = []
     with (
         Meter(file.name) as meter,
-        engine.transcribe(
-            file, on_progress=lambda now: meter.show(now.progress), options=request.options
-        ) as transcription,
+        engine.transcribe(file, options=request.options) as transcription,
     ):
-        for heard in transcription:
-            segment = with_numerals(heard, numerals)
-            segments.append(segment)
-            if not request.as_json and not request.formats:
-                meter.say(_labelled(segment))
+        for event in transcription:
+            if isinstance(event, Progress):
+                meter.show(event.part)
+            elif isinstance(event, Segment):
+                segment = with_numerals(event, numerals)
+                segments.append(segment)
+                if not request.as_json and not request.formats:
+                    meter.say(_labelled(segment))
+        summary = transcription.summary
         if request.picture is not None:
-            from speech.waveform.picture import paint
+            from speech.waveform import paint
 
-            request.picture.write_bytes(paint(transcription.peaks, transcription.seconds))
+            request.picture.write_bytes(paint(summary.peaks, summary.seconds))
         return Transcript.of(
             segments,
             language=engine.folder.language,
-            seconds=transcription.seconds,
+            seconds=summary.seconds,
             model=engine.folder.name,
-            speech_seconds=transcription.speech_seconds,
+            speech_seconds=summary.speech_seconds,
         )
 
 

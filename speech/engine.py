@@ -2,24 +2,21 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
-from speech.audio.opening import open_audio
-from speech.decoding.beam import BeamDecoder, has_language_model
-from speech.decoding.greedy import Decoder, GreedyDecoder
+from speech.audio import open_audio
+from speech.decoding import BeamDecoder, Decoder, GreedyDecoder, has_language_model
 from speech.errors import HotwordsUnsupported, ModelInvalid
 from speech.model_folder import SILERO, ModelFolder
 from speech.options import NO_OPTIONS, Options
-from speech.recognisers.onnx_ctc import OnnxCtcRecogniser, Recogniser
-from speech.segments.energy import EnergySegmenter, Segmenter
-from speech.segments.voice import RATE, SileroDetector, VoiceDetector, silero_model
+from speech.recognisers import Recogniser, load_recogniser
+from speech.segments import RATE, EnergySegmenter, Segmenter, SileroDetector, VoiceDetector, silero_model
 from speech.transcription import Transcription
-
-__all__ = ["BEAM", "DECODERS", "GREEDY", "Engine", "Transcription"]
+from speech.utterances import Utterance, UtteranceReader
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +29,7 @@ class Engine:
     Its session does not survive a fork: load it in the process that uses it.
 
     Attributes:
-        decoder: what turns log-probabilities into words where a call of `transcribe` names no other.
+        decoder: turns log-probabilities into words unless the options of a recording name another.
         decoder_name: "greedy" or "beam".
         detector: tells where nobody speaks; None leaves that to the model.
     """
@@ -73,7 +70,7 @@ class Engine:
             ImportError, ValueError: as `decoder_named`, when `decoder` is given.
         """
         model = ModelFolder.load(folder)
-        return cls(model, OnnxCtcRecogniser(model, threads, precision), decoder)
+        return cls(model, load_recogniser(model, threads, precision), decoder)
 
     def decoder_named(self, name: str) -> Decoder:
         """The decoder "greedy" or "beam", made when it is first asked for.
@@ -111,29 +108,46 @@ class Engine:
         self,
         path: str | os.PathLike[str],
         max_seconds: float | None = None,
-        on_progress: Callable[["Transcription"], None] | None = None,
         skip_chunks: int = 0,
         options: Options = NO_OPTIONS,
-    ) -> "Transcription":
-        """Opens a recording; the work is done while the result is iterated.
+    ) -> Transcription:
+        """Open a recording. Iterating over the result does the work and yields events.
 
         Args:
-            on_progress: called after each block of audio, also where nothing is said, and after each run of
-                the graph. What it raises ends the transcription.
-            skip_chunks: stretches of speech that an earlier attempt has done (`Transcription.chunks_done`):
-                they are cut again, which is cheap, and not recognised again. All others get the same words.
-            options: what is chosen for this recording alone.
+            max_seconds: longest recording to accept.
+            skip_chunks: `Progress.chunks_done` of an earlier attempt. These chunks are cut again, which is
+                cheap, and not recognised again; all others give the same words.
+            options: choices for this recording alone.
 
         Raises:
             AudioUnreadable, AudioUnsupported, AudioTooLong: here, or while iterating.
             ModelInvalid, ImportError, ValueError, HotwordsUnsupported: as `decoder_for`.
         """
         decoder = self.decoder_for(options)
+        return Transcription(self._read(path, max_seconds, skip_chunks, options), decoder)
+
+    def posteriors(
+        self,
+        path: str | os.PathLike[str],
+        max_seconds: float | None = None,
+        options: Options = NO_OPTIONS,
+    ) -> Iterator[Utterance]:
+        """Yield what `transcribe` would give its decoder.
+
+        Raises:
+            AudioUnreadable, AudioUnsupported, AudioTooLong: while iterating.
+        """
+        with self._read(path, max_seconds, 0, options) as utterances:
+            for event in utterances:
+                if isinstance(event, Utterance):
+                    yield event
+
+    def _read(
+        self, path: str | os.PathLike[str], max_seconds: float | None, skip_chunks: int, options: Options
+    ) -> UtteranceReader:
         audio = open_audio(path, self.folder.sample_rate, max_seconds, options.channels)
         segmenters = [self.segmenter() for _ in range(audio.tracks)]
-        return Transcription(
-            self.folder, self.recogniser, self.detector, decoder, audio, segmenters, on_progress, skip_chunks
-        )
+        return UtteranceReader(self.folder, self.recogniser, self.detector, audio, segmenters, skip_chunks)
 
     def decoder_for(self, options: Options) -> Decoder:
         """The decoder that `options` ask for; with hot-words it is beam search where they name none.

@@ -3,7 +3,6 @@ graph."""
 
 import hashlib
 import json
-import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from speech.errors import ModelInvalid, ModelNotFound
-
-log = logging.getLogger(__name__)
+from speech.recognisers import FAMILIES
 
 FORMAT: Final = 1
 WORD_MARK: Final = "▁"
@@ -120,8 +118,9 @@ class ModelFolder:
                 f"{path}/model.json names the precision {model.precision!r}; "
                 f"there are {', '.join(PRECISIONS)}."
             )
-        if model.family != "ctc":
-            raise ModelInvalid(f"{path} is of the family {model.family!r}; this version runs 'ctc'.")
+        if model.family not in FAMILIES:
+            known = ", ".join(map(repr, FAMILIES))
+            raise ModelInvalid(f"{path} is of the family {model.family!r}; this version runs {known}.")
         return model
 
     def graph(self, precision: str | None = None) -> Path:
@@ -156,17 +155,6 @@ class ModelFolder:
                 raise ModelInvalid(
                     f"{name} of the model {self.name} is not the file that model.json describes."
                 )
-
-
-def list_models(models_dir: Path) -> list[ModelFolder]:
-    """The valid model folders in a directory, by name; a broken one is logged and left out."""
-    models = []
-    for file in sorted(Path(models_dir).glob("*/model.json")):
-        try:
-            models.append(ModelFolder.load(file.parent))
-        except (ModelInvalid, ModelNotFound) as error:
-            log.warning("model left out: %s", error.message)
-    return models
 
 
 def read_tokens(path: Path) -> tuple[str, ...]:

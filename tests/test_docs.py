@@ -14,7 +14,7 @@ from migrations.schema import upgrade
 from shared import errors
 from shared.database import Database
 from shared.settings import Settings
-from speech.errors import SpeechError
+from speech import SpeechError
 
 ROOT = Path(__file__).resolve().parent.parent
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from modelkit.description import read_description
-from speech.model_folder import read_tokens
+from speech import read_tokens
 from training.batches import Symbols
 from training.network import ENCODER, Network, NetworkConfig
 

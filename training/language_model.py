@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from modelkit.manifest import read_manifest
-from speech.decoding.language_model import FILE_NAME
+from speech.decoding import LANGUAGE_MODEL_FILE
 from training.kneser_ney import (
     MARKS,
     UNKNOWN,
@@ -154,7 +154,7 @@ def build(
 
     final = prune(mix([estimate(words, found, length) for found in known.values()], weights), threshold)
     out.mkdir(parents=True, exist_ok=True)
-    write_arpa(final, out / FILE_NAME)
+    write_arpa(final, out / LANGUAGE_MODEL_FILE)
     facts = {
         "command": f"python -m training language-model --length {length} --threshold {threshold:g}",
         "texts": {style: list(files) for style, files in STYLES.items()},
@@ -164,7 +164,7 @@ def build(
         "held_out_sentences": len(measured),
         "perplexity": {name: round(value, 1) for name, value in perplexities.items()},
         "pruning_threshold": threshold,
-        "bytes": (out / FILE_NAME).stat().st_size,
+        "bytes": (out / LANGUAGE_MODEL_FILE).stat().st_size,
     }
     text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
     (out / "language-model.json").write_text(text, encoding="utf-8")

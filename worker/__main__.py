@@ -6,8 +6,7 @@ from shared.errors import ServiceError
 from shared.installed_models import find_model
 from shared.logs import configure_logging
 from shared.settings import Settings
-from speech.errors import SpeechError
-from speech.model_folder import ModelFolder
+from speech import ModelFolder, SpeechError
 from worker import exposition
 from worker.ceiling import within_container
 from worker.cpus import share_out, usable_cpus

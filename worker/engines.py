@@ -4,7 +4,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from shared.installed_models import find_model
-from speech.engine import Engine
+from speech import Engine
 
 
 class Engines:

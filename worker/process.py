@@ -11,7 +11,7 @@ from shared.database import Database
 from shared.files import FileStore
 from shared.queue import JobQueue, make_celery
 from shared.settings import Settings
-from speech.waveform.picture import Painter, PeakMeter
+from speech.waveform import Painter, PeakMeter
 from worker.drain import Drain
 from worker.engines import Engines
 

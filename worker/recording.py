@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from speech.audio.opening import open_audio
-from speech.engine import Engine, Transcription
+from speech import Engine, Transcription
+from speech.audio import open_audio
 from speech.options import Options
-from speech.waveform.picture import Painter, PeakMeter, Peaks
+from speech.waveform import Painter, PeakMeter, Peaks
 from transcript.words import Segment
 
 PICTURE_SAMPLE_RATE = 16_000

@@ -25,7 +25,7 @@ from shared.jobs.leases import claim_next
 from shared.jobs.queries import count_segments
 from shared.jobs.tables import RUNNING, Job
 from shared.traces import context_of, tracer
-from speech.errors import SpeechError
+from speech import SpeechError
 from speech.options import Channels, Options
 from worker import metrics
 from worker.ceiling import is_want_of_memory, lift_limit

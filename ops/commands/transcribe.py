@@ -18,7 +18,7 @@ from shrutlekh.errors import ClientError
 
 if TYPE_CHECKING:
     from ops.local_transcription import Request
-    from speech.engine import Engine
+    from speech import Engine
 
 EPILOG = """Examples:
 
@@ -83,7 +83,7 @@ def transcribe(
     from shrutlekh.commands.recognition import Listening, hotwords_from
 
     from ops.local_transcription import Failed, Request, transcribe_file
-    from speech.errors import SpeechError
+    from speech import SpeechError
 
     listening = Listening(decoder, channels, hotwords_from(hotword or (), hotwords_file), hotword_weight)
     there = [file for file in files if out is not None and file.is_file()]
@@ -116,7 +116,7 @@ def _engine(model: str | None, request: "Request") -> "Engine":
         SpeechError: there is no such model, or it is broken, or has no such decoder.
         ClientError: a setting is wrong, or the library that beam search needs is missing.
     """
-    from speech.engine import Engine
+    from speech import Engine
 
     engine = Engine.load(_model_folder(model), _cpus())
     try:

@@ -6,7 +6,7 @@ from ops.doctor.findings import Area, Check, Finding, counted, ok, problem, skip
 
 if TYPE_CHECKING:
     from ops.installation import Installation
-    from speech.model_folder import ModelFolder
+    from speech import ModelFolder
 
 HASH_SECONDS = 60.0
 ADVICE = (
@@ -17,7 +17,7 @@ ADVICE = (
 def installed(installation: "Installation") -> Finding:
     """There, and can its description be read?"""
     from shared.errors import ModelNotInstalled
-    from speech.errors import SpeechError
+    from speech import SpeechError
 
     settings = installation.settings
     try:
@@ -30,7 +30,7 @@ def installed(installation: "Installation") -> Finding:
 
 def whole(installation: "Installation") -> Finding:
     """Are its files the ones that were described?"""
-    from speech.errors import SpeechError
+    from speech import SpeechError
 
     model = _default(installation)
     if not model.files:
@@ -52,7 +52,7 @@ def whole(installation: "Installation") -> Finding:
 
 def decoder(installation: "Installation") -> Finding:
     """Can words be found in the way that the model names?"""
-    from speech.decoding.beam import has_language_model
+    from speech.decoding import has_language_model
 
     model = _default(installation)
     name = model.decoding.get("decoder", "greedy")
@@ -77,8 +77,7 @@ def decoder(installation: "Installation") -> Finding:
 
 def others(installation: "Installation") -> Finding:
     """Is any other folder of models broken?"""
-    from speech.errors import SpeechError
-    from speech.model_folder import ModelFolder
+    from speech import ModelFolder, SpeechError
 
     broken, fine = [], 0
     for card in sorted(installation.settings.models_dir.glob("*/model.json")):
@@ -96,7 +95,7 @@ def others(installation: "Installation") -> Finding:
 
 def _default(installation: "Installation") -> "ModelFolder":
     from shared.installed_models import find_model
-    from speech.model_folder import ModelFolder
+    from speech import ModelFolder
 
     settings = installation.settings
     return ModelFolder.load(find_model(settings.models_dir, settings.default_model))

@@ -1,1 +1,6 @@
 """Recordings as blocks of samples."""
+
+from speech.audio.reader import MAX_TRACKS, AudioReader, open_audio
+from speech.audio.sound_files import MAX_CHANNELS
+
+__all__ = ["MAX_CHANNELS", "MAX_TRACKS", "AudioReader", "open_audio"]

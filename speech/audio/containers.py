@@ -61,7 +61,7 @@ class NotRecognised(Exception):
 
 
 class ContainerReader:
-    """One open file in FFmpeg's hands. For its attributes see `speech.audio.opening.Reader`."""
+    """One open file in FFmpeg's hands. For its attributes see `speech.audio.reader.Reader`."""
 
     def __init__(self, fd: int, size: int) -> None:
         """Opens the `size` bytes of the descriptor `fd`, which stays the caller's.

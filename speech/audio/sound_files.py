@@ -52,7 +52,7 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no typ
 
 
 class SoundFileReader:
-    """One open file in libsndfile's hands. For its attributes see `speech.audio.opening.Reader`."""
+    """One open file in libsndfile's hands. For its attributes see `speech.audio.reader.Reader`."""
 
     def __init__(self, fd: int, size: int) -> None:
         """Opens the `size` bytes of the descriptor `fd`, which stays the caller's.

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from speech.decoding.confidence import LEAST_AGREEMENT, Calibration
 from speech.decoding.greedy import NOTHING, Heard, PathReader, WordTimes
-from speech.decoding.hotwords import HotTrie
-from speech.decoding.language_model import FILE_NAME, LanguageModel
+from speech.decoding.hot_trie import HotTrie
+from speech.decoding.ngram_model import LANGUAGE_MODEL_FILE, LanguageModel
 from speech.errors import ModelInvalid
 from speech.model_folder import ModelFolder
 from transcript.words import Word
@@ -102,7 +102,7 @@ class BeamSettings:
 
 def has_language_model(model: ModelFolder) -> bool:
     """Whether there is a language model in the folder, which beam search needs."""
-    return (model.path / "lm" / FILE_NAME).is_file()
+    return (model.path / "lm" / LANGUAGE_MODEL_FILE).is_file()
 
 
 class BeamDecoder:
@@ -146,9 +146,11 @@ class BeamDecoder:
             ImportError: as `LanguageModel`.
         """
         if not has_language_model(model):
-            raise ModelInvalid(f"The model {model.name} has no lm/{FILE_NAME}, which beam search needs.")
+            raise ModelInvalid(
+                f"The model {model.name} has no lm/{LANGUAGE_MODEL_FILE}, which beam search needs."
+            )
         settings = BeamSettings.of_model(model.decoding, len(model.tokens))
-        language_model = LanguageModel(model.path / "lm" / FILE_NAME, model.tokens)
+        language_model = LanguageModel(model.path / "lm" / LANGUAGE_MODEL_FILE, model.tokens)
         return cls(
             model.tokens,
             model.blank_id,

@@ -1,40 +1,18 @@
-"""From waveforms to log-probabilities: a model's graph in an ONNX Runtime session."""
+"""CTC models as ONNX graphs, from waveforms to log-probabilities."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 
 from speech.errors import ModelInvalid
 from speech.model_folder import FLOAT32, ModelFolder
-
-Samples = npt.NDArray[np.float32]
-LogProbs = npt.NDArray[np.float32]
-
+from speech.onnx_sessions import session_options
+from speech.recognisers.protocol import LogProbs, Samples
 
 FRAME_BYTES, PAIR_BYTES = 35_000, 280
 """Intermediate results for an output frame, and for each pair of frames (attention): measured with
 hi-ctc-base, see docs/segments.md."""
-
-
-class Recogniser(Protocol):
-    """What the engine needs of an acoustic model."""
-
-    def log_probs(self, waveforms: Sequence[Samples]) -> list[LogProbs]:
-        """Natural logarithms of token probabilities, shape (frames, vocabulary), for each waveform of shape
-        (n,)."""
-        ...
-
-    def working_bytes(self, rows: int, samples: int) -> int:
-        """About the memory that a run over `rows` waveforms of at most `samples` takes; never depends on the
-        machine."""
-        ...
-
-    def warm(self) -> None:
-        """Pays now what the first recordings would pay: lazily made kernels and the memory arena."""
-        ...
 
 
 class OnnxCtcRecogniser:
@@ -128,18 +106,3 @@ class OnnxCtcRecogniser:
         )
         for seconds in self.WARM_SECONDS:
             self.log_probs([noise[: int(seconds * self._folder.sample_rate)].astype(np.float32)])
-
-
-def session_options(threads: int) -> ort.SessionOptions:
-    """For a session among others on one machine; `threads` within an operator."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 3
-    # Spinning would win microseconds for one session and take whole cores from its neighbours.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # A pattern is planned and kept per input shape, and nearly every recording has another one: over 42
-    # clips it won no time and took 48 MB. The arena stays on: without it they took 8 % longer.
-    options.enable_mem_pattern = False
-    return options

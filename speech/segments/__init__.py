@@ -1,1 +1,35 @@
-"""From blocks of samples to segments and batches."""
+"""Where speech is: cuts recordings into chunks, plans batches of them, joins what was recognised of them."""
+
+from speech.segments.batch_plan import LOOK_AHEAD, RUN_SECONDS, WORKING_BYTES, LookAhead, plan
+from speech.segments.energy import Chunk, EnergySegmenter, Segmenter
+from speech.segments.joining import Joiner, Piece, SeamFinder
+from speech.segments.voice import (
+    CONTEXT,
+    FRAME,
+    RATE,
+    SileroDetector,
+    Span,
+    VoiceDetector,
+    silero_model,
+)
+
+__all__ = [
+    "CONTEXT",
+    "FRAME",
+    "LOOK_AHEAD",
+    "RATE",
+    "RUN_SECONDS",
+    "WORKING_BYTES",
+    "Chunk",
+    "EnergySegmenter",
+    "Joiner",
+    "LookAhead",
+    "Piece",
+    "SeamFinder",
+    "Segmenter",
+    "SileroDetector",
+    "Span",
+    "VoiceDetector",
+    "plan",
+    "silero_model",
+]

@@ -122,11 +122,6 @@ class Joiner:
         self._held_end = 0.0
         self._windows = 0
 
-    @property
-    def holds(self) -> bool:
-        """Whether a window waits for the next one."""
-        return self._held is not None
-
     def push(
         self, log_probs: LogProbs, start: float, end: float, follows: bool, goes_on: bool
     ) -> list[Piece]:

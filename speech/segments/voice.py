@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from speech.recognisers.onnx_ctc import session_options
+from speech.onnx_sessions import session_options
 
 log = logging.getLogger(__name__)
 

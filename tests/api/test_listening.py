@@ -13,9 +13,8 @@ from api.services import Services
 from shared.database import Database
 from shared.installed_models import decoders_of
 from shared.jobs.tables import Job
-from speech.decoding import hotwords
-from speech.decoding.beam import has_language_model
-from speech.model_folder import ModelFolder
+from speech import ModelFolder
+from speech.decoding import has_language_model, hotwords
 from speech.options import DEFAULT_HOTWORD_WEIGHT
 from tests.api.front_end import AUDIO, give_language_model, stored_files, submit
 from tests.api.pretend_worker import PretendWorker

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.telephone import LINE_RATE, LINES, ORIGINAL, band_limited, loss
 from modelkit.evaluation import scored
 from modelkit.manifest import Entry
-from speech.audio.opening import open_audio
+from speech.audio import open_audio
 from tests.speech.sounds import RATE, write_wav
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from speech.engine import Engine
+from speech import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORTEST, LONGEST = 2.0, 60.0
@@ -72,5 +72,5 @@ def expected(engine: Engine, path: Path) -> list[dict[str, Any]]:
                     for word in segment.words
                 ],
             }
-            for segment in transcription
+            for segment in transcription.segments()
         ]

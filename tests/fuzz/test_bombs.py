@@ -13,9 +13,9 @@ from tests.fuzz.bombs import BOMBS, SLOW, compressed_index
 CHILD = """
 import json, sys
 from pathlib import Path
-from speech.audio.opening import open_audio
+from speech.audio import open_audio
 from speech.audio.containers import ContainerReader
-from speech.errors import SpeechError
+from speech import SpeechError
 from worker.ceiling import limit_memory
 
 def kilobytes(name):

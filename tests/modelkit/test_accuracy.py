@@ -11,8 +11,7 @@ import pytest
 
 from modelkit.evaluation import rate, score_model
 from modelkit.manifest import read_manifest
-from speech.engine import Engine
-from speech.model_folder import FLOAT32, INT8
+from speech import FLOAT32, INT8, Engine
 from tests.conftest import MODEL, ROOT
 
 WORST = json.loads((Path(__file__).parent / "accuracy.json").read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ from modelkit.breakdown import (
     write_telephoned,
 )
 from modelkit.manifest import Entry, read_manifest
-from speech.engine import Engine
+from speech import Engine
 from tests.speech.sounds import silence, speak, write_model, write_wav
 
 CARD = "# Model\n\n<!-- breakdown: made -->\nold\n<!-- end of breakdown -->\n\nMore.\n"

@@ -16,13 +16,11 @@ from modelkit.calibration import (
     with_noise,
 )
 from modelkit.description import read_description
-from modelkit.listening import listen
 from modelkit.manifest import Entry
 from modelkit.noises import FITTED, UNMET, noises
-from speech.decoding.confidence import FEATURES, Calibration
-from speech.decoding.greedy import GreedyDecoder
-from speech.engine import Engine
-from speech.model_folder import ModelFolder
+from modelkit.utterances import utterances_of
+from speech import Engine, ModelFolder
+from speech.decoding import FEATURES, Calibration, GreedyDecoder
 from tests.speech.sounds import silence, speak, write_model, write_wav
 
 NO_NOISE = np.zeros((0, len(FEATURES)))
@@ -111,7 +109,9 @@ def test_which_words_were_right(tmp_path: Path) -> None:
         Entry(write_wav(tmp_path / "b.wav", silence(1.0)), "नम", "s2"),
         Entry(write_wav(tmp_path / "c.wav", speak("मत सम")), "सम।", "s2"),
     ]
-    words = gather(GreedyDecoder.of_model(engine.folder), entries, listen(engine, entries, lambda: None))
+    words = gather(
+        GreedyDecoder.of_model(engine.folder), entries, utterances_of(engine, entries, lambda: None)
+    )
     assert words.right.tolist() == [True, False, True, False, True]
     assert words.speakers.tolist() == ["s1", "s1", "s1", "s2", "s2"]
     assert words.features.shape == (5, len(FEATURES))

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from modelkit.__main__ import app, main
 from modelkit.installation import copy_folder
-from speech.model_folder import ModelFolder
+from speech import ModelFolder
 from tests.speech.sounds import speak, write_model, write_wav
 
 runner = CliRunner()

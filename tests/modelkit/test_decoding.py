@@ -11,15 +11,12 @@ from typer.testing import CliRunner
 from modelkit import decoding
 from modelkit.__main__ import app
 from modelkit.description import read_description
-from modelkit.listening import listen
 from modelkit.manifest import read_manifest
 from modelkit.noises import UNMET, noises
 from modelkit.preference import effect, hotword_lists
-from speech.decoding.beam import BeamDecoder
-from speech.decoding.confidence import Calibration
-from speech.decoding.greedy import WordTimes
-from speech.engine import Engine
-from speech.model_folder import ModelFolder
+from modelkit.utterances import utterances_of
+from speech import Engine, ModelFolder
+from speech.decoding import BeamDecoder, Calibration, WordTimes
 from speech.options import DEFAULT_HOTWORD_WEIGHT
 from tests.conftest import MODEL, ROOT
 from tests.speech.language_models import write_language_model
@@ -115,7 +112,7 @@ def test_hot_words_find_what_was_missed(model: Path, manifest: Path) -> None:
 def test_a_list_has_what_a_speaker_missed_and_what_only_others_did(model: Path, manifest: Path) -> None:
     engine = Engine.load(model, decoder="greedy")
     entries = read_manifest(manifest)
-    heard = listen(engine, entries, lambda: None)
+    heard = utterances_of(engine, entries, lambda: None)
     decoder = BeamDecoder.of_model(engine.folder)
     assert hotword_lists(decoder, entries, heard, 20) == {"s0": ("तन",), "s1": ("तन",)}
     found = effect(decoder, entries, heard, {"s0": (), "s1": ("तन",)}, 4.0)
@@ -163,7 +160,7 @@ def test_times_of_the_default_model_on_books_it_has_not_met(installed: Path, spe
 def test_hot_words_of_the_default_model(installed: Path, speech_dir: Path) -> None:
     engine = Engine.load(installed, decoder="greedy")
     entries = read_manifest(speech_dir / "cv-hi" / "manifest.tsv")
-    heard = listen(engine, entries, lambda: None)
+    heard = utterances_of(engine, entries, lambda: None)
     decoder = BeamDecoder.of_model(engine.folder)
     lists = hotword_lists(decoder, entries, heard, 20)
     without, with_them = (
@@ -185,5 +182,5 @@ def test_the_default_model_is_less_sure_of_noise_than_of_speech(installed: Path,
 
     noise = [engine.recogniser.log_probs([waveform])[0] for _, waveform in noises(UNMET, RATE, each=4)]
     clips = read_manifest(speech_dir / "cv-hi" / "manifest.tsv")[::4]
-    speech = [utterance.log_probs for one in listen(engine, clips, lambda: None) for utterance in one]
+    speech = [utterance.log_probs for one in utterances_of(engine, clips, lambda: None) for utterance in one]
     assert sureness(noise) < 0.75 * sureness(speech)

@@ -5,7 +5,7 @@ import pytest
 from modelkit.evaluation import by_speaker, rate, score_hypotheses, score_model, scored, summary
 from modelkit.manifest import Entry, read_manifest
 from modelkit.scoring import ErrorCounts
-from speech.engine import Engine
+from speech import Engine
 from tests.speech.sounds import silence, speak, write_model, write_wav
 
 HEADER = "path\ttext\tseconds\tspeaker\tlanguage\n"

@@ -8,8 +8,7 @@ from typer.testing import CliRunner
 from modelkit.__main__ import app
 from modelkit.installation import copy_folder
 from modelkit.quantisation import QUANTISED, feature_nodes, quantise
-from speech.engine import Engine
-from speech.model_folder import ModelFolder
+from speech import Engine, ModelFolder
 from tests.conftest import MODEL, ROOT
 
 
@@ -57,6 +56,6 @@ def test_the_default_model_says_the_same_with_eight_bits(tmp_path: Path) -> None
     texts = []
     for precision in ("float32", "int8"):
         engine = Engine.load(folder, precision=precision, decoder="greedy")
-        with engine.transcribe(ROOT / "samples" / "namaste.wav") as segments:
-            texts.append(" ".join(segment.text for segment in segments))
+        with engine.transcribe(ROOT / "samples" / "namaste.wav") as transcription:
+            texts.append(" ".join(segment.text for segment in transcription.segments()))
     assert texts[0] == texts[1] != ""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modelkit.scoring import word_errors
 from modelkit.spelling_variants import FOLDING, fold
-from speech.text import normalise_for_scoring
+from speech import normalise_for_scoring
 from tests.conftest import ROOT
 
 TABLE = resources.files("modelkit").joinpath("spelling_variants.tsv").read_text(encoding="utf-8")

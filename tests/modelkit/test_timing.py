@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from modelkit.description import read_description
-from modelkit.listening import Utterance
 from modelkit.timing import (
     align_words,
     aligned_times,
@@ -17,10 +16,8 @@ from modelkit.timing import (
     without_silence,
 )
 from modelkit.tuning import record_decoding
-from speech.decoding.beam import BeamSettings
-from speech.decoding.greedy import GreedyDecoder, Heard, WordTimes
-from speech.engine import Engine
-from speech.model_folder import ModelFolder
+from speech import Engine, ModelFolder, Utterance
+from speech.decoding import BeamSettings, GreedyDecoder, Heard, WordTimes
 from tests.speech.sounds import RATE, TOKENS, silence, speak, write_model, write_wav
 
 

@@ -10,9 +10,8 @@ from modelkit.description import read_description
 from modelkit.manifest import Entry, read_manifest
 from modelkit.tuning import RANGES, Search, install_language_model, posteriors, record_decoding, token_priors
 from modelkit.verification import record_check, verify
-from speech.decoding.beam import BeamSettings
-from speech.engine import Engine
-from speech.model_folder import ModelFolder
+from speech import Engine, ModelFolder
+from speech.decoding import BeamSettings
 from tests.speech.language_models import write_language_model
 from tests.speech.sounds import TOKENS, silence, speak, write_model, write_wav
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from modelkit.description import read_description, record_evaluation, write_description
 from modelkit.verification import check_padding, check_shapes, record_check, verify
-from speech.model_folder import ModelFolder
+from speech import ModelFolder
 from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
 from tests.speech.sounds import speak, write_model, write_wav
 

@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Mapping
 from pathlib import Path
 
-from speech.decoding.language_model import FILE_NAME
+from speech.decoding import LANGUAGE_MODEL_FILE
 
 UNIGRAMS = {"नम": -0.6, "मन": -0.9, "मत": -0.9, "सम": -1.2, "नमस्ते": -1.2}
 """Words with base-10 logarithms."""
@@ -23,6 +23,6 @@ def arpa(unigrams: Mapping[str, float] = UNIGRAMS, bigrams: Mapping[tuple[str, s
 def write_language_model(folder: Path, text: str | None = None) -> Path:
     """`folder`/words.arpa.gz; the folder is made when it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE_NAME
+    path = folder / LANGUAGE_MODEL_FILE
     path.write_bytes(gzip.compress((text or arpa()).encode(), mtime=0))
     return path

@@ -14,8 +14,8 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from speech.audio.opening import MAX_CHANNELS, open_audio
-from speech.errors import AudioTooLong, AudioUnreadable, AudioUnsupported, SpeechError
+from speech import AudioTooLong, AudioUnreadable, AudioUnsupported, SpeechError
+from speech.audio import MAX_CHANNELS, open_audio
 from tests.speech.sounds import RATE, Samples, silence, wav_bytes, write_wav
 
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from speech.audio.opening import open_audio
-from speech.errors import AudioTooLong, AudioUnreadable, AudioUnsupported
+from speech import AudioTooLong, AudioUnreadable, AudioUnsupported
+from speech.audio import open_audio
 from speech.options import Channels
 from tests.speech.media import amr_wb, encode, id3
 from tests.speech.sounds import RATE, Samples

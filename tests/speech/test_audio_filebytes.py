@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from speech import AudioUnreadable, AudioUnsupported
 from speech.audio.file_bytes import FileBytes
-from speech.errors import AudioUnreadable, AudioUnsupported
 from tests.speech.media import id3
 
 PACKED = b"cmov\0\0\0\x0cdcom"

@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.decoding.beam import BeamDecoder, BeamSettings
-from speech.decoding.greedy import GreedyDecoder
-from speech.decoding.language_model import LanguageModel
-from speech.errors import ModelInvalid
+from speech import ModelInvalid
+from speech.decoding import BeamDecoder, BeamSettings, GreedyDecoder, LanguageModel
 from tests.speech.language_models import BIGRAMS, UNIGRAMS, write_language_model
 from tests.speech.sounds import TOKENS
 

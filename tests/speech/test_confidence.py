@@ -3,11 +3,18 @@ import math
 import numpy as np
 import pytest
 
-from speech.decoding.beam import BeamDecoder, BeamSettings
-from speech.decoding.confidence import FEATURES, LEAST_AGREEMENT, Calibration, plain_confidences
-from speech.decoding.greedy import GreedyDecoder, PathReader
-from speech.decoding.language_model import LanguageModel
-from speech.errors import ModelInvalid
+from speech import ModelInvalid
+from speech.decoding import (
+    FEATURES,
+    BeamDecoder,
+    BeamSettings,
+    Calibration,
+    GreedyDecoder,
+    LanguageModel,
+    PathReader,
+    plain_confidences,
+)
+from speech.decoding.confidence import LEAST_AGREEMENT
 from tests.speech.language_models import write_language_model
 from tests.speech.sounds import TOKENS
 from tests.speech.test_beam import BLANK, GAP, STRIDE, noise, spell

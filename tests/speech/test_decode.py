@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.decoding.greedy import GreedyDecoder, WordTimes
-from speech.errors import ModelInvalid
+from speech import ModelInvalid
+from speech.decoding import GreedyDecoder, WordTimes
 from transcript.words import Word
 
 STRIDE = 0.04

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speech.decoding.beam import BeamDecoder
-from speech.decoding.greedy import GreedyDecoder
-from speech.engine import Engine, Transcription
-from speech.errors import ModelInvalid
+from speech import Engine, ModelInvalid, Progress
+from speech.decoding import BeamDecoder, GreedyDecoder
 from speech.options import Options
+from speech.utterances import UtteranceReader
 from tests.speech.language_models import write_language_model
 from tests.speech.sounds import RATE, silence, speak, write_model, write_wav
 from transcript.words import Segment
@@ -33,9 +32,9 @@ def test_the_model_names_its_decoder(model: Path, tmp_path: Path) -> None:
     engine = Engine.load(model)
     assert engine.decoder_name == "beam"
     assert isinstance(engine.decoder, BeamDecoder)
-    assert [segment.text for segment in engine.transcribe(path)] == ["नमस्ते मन"]
+    assert [segment.text for segment in engine.transcribe(path).segments()] == ["नमस्ते मन"]
     greedy = engine.transcribe(path, options=Options(decoder="greedy"))
-    assert [segment.text for segment in greedy] == ["नमस्मे मन"]
+    assert [segment.text for segment in greedy.segments()] == ["नमस्मे मन"]
 
 
 def test_the_caller_may_name_another(model: Path, tmp_path: Path) -> None:
@@ -43,7 +42,7 @@ def test_the_caller_may_name_another(model: Path, tmp_path: Path) -> None:
     engine = Engine.load(model, decoder="greedy")
     assert isinstance(engine.decoder, GreedyDecoder)
     beam = engine.transcribe(path, options=Options(decoder="beam"))
-    assert [segment.text for segment in beam] == ["नमस्ते"]
+    assert [segment.text for segment in beam.segments()] == ["नमस्ते"]
     assert engine.decoder_named("beam") is engine.decoder_named("beam")
     with pytest.raises(ValueError, match="no decoder 'best'"):
         engine.transcribe(path, options=Options(decoder="best"))
@@ -80,7 +79,7 @@ def test_without_the_library_the_default_falls_back_and_says_so(
 def test_a_long_recording_and_its_rest_after_a_stop(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Transcription, "WORKING_BYTES", 4 * 2**20)
+    monkeypatch.setattr(UtteranceReader, "WORKING_BYTES", 4 * 2**20)
     dice = np.random.default_rng(3)
     texts = ["नम", "नमस्ते मन", "सम मत नम मन " * 3]
     parts = [
@@ -93,16 +92,17 @@ def test_a_long_recording_and_its_rest_after_a_stop(
     engine = Engine.load(model)
     reported: dict[int, int] = {}
     whole: list[Segment] = []
-    for segment in engine.transcribe(
-        path, on_progress=lambda now: reported.setdefault(now.chunks_done, len(whole))
-    ):
-        whole.append(segment)  # noqa: PERF402 - looked at meanwhile
+    for event in engine.transcribe(path):
+        if isinstance(event, Segment):
+            whole.append(event)
+        elif isinstance(event, Progress):
+            reported.setdefault(event.chunks_done, len(whole))
     assert len(reported) > 5
     words = [word for segment in whole for word in segment.words]
     assert all(0.0 <= word.start <= word.end <= len(signal) / RATE for word in words)
     assert all(one.end <= other.start + 1e-6 for one, other in pairwise(words))
     for chunks, segments in reported.items():
-        assert list(engine.transcribe(path, skip_chunks=chunks)) == whole[segments:]
+        assert list(engine.transcribe(path, skip_chunks=chunks).segments()) == whole[segments:]
 
 
 def test_alone_and_in_a_batch(model: Path) -> None:

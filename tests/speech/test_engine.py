@@ -1,22 +1,24 @@
+import gc
 import math
 import tracemalloc
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.audio.opening import open_audio
-from speech.engine import Engine, Transcription
-from speech.errors import AudioTooLong, AudioUnreadable, ModelNotFound
+from speech import AudioTooLong, AudioUnreadable, Engine, ModelNotFound, Progress, Summary
+from speech.audio import open_audio
 from speech.options import Channels, Options
-from speech.recognisers.listening import LogProbs
+from speech.recognisers import LogProbs
 from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
-from speech.segments.voice import Span
+from speech.segments import Span
+from speech.utterances import UtteranceReader
 from tests.speech.sounds import FRAME, RATE, Samples, silence, speak, wav_bytes, write_wav
 from transcript.words import Segment
 
@@ -43,26 +45,27 @@ def test_hears_what_is_said_and_when(engine: Engine, tmp_path: Path) -> None:
     first, second = speak("नमस्ते"), speak("मन")
     signal = np.concatenate([silence(1.3), first, silence(0.5), speak(" "), second, silence(1)])
     transcription = engine.transcribe(write_wav(tmp_path / "a.wav", signal))
-    (segment,) = transcription
+    (segment,) = transcription.segments()
     assert segment.text == "नमस्ते मन"
     assert segment.confidence == pytest.approx(1.0, abs=1e-3)
     starts = [1.3, 1.3 + len(first) / RATE + 0.5 + 0.16]
     assert [word.start for word in segment.words] == pytest.approx(starts, abs=FRAME / RATE)
     assert segment.words[1].end == pytest.approx(starts[1] + 0.24, abs=FRAME / RATE)
-    assert transcription.seconds == len(signal) / RATE
-    assert transcription.progress == 1.0
-    assert transcription.peaks.samples == len(signal)
-    assert transcription.peaks.highs.max() == pytest.approx(0.7, abs=1e-3)
-    assert set(transcription.timings) == {"decode", "infer", "text"}
-    assert all(seconds > 0 for seconds in transcription.timings.values())
+    summary = transcription.summary
+    assert summary.seconds == len(signal) / RATE
+    assert transcription.progress.part == 1.0
+    assert summary.peaks.samples == len(signal)
+    assert summary.peaks.highs.max() == pytest.approx(0.7, abs=1e-3)
+    assert set(summary.stage_seconds) == {"decode", "infer", "text"}
+    assert all(seconds > 0 for seconds in summary.stage_seconds.values())
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1 / RATE, 0.02, 3.0, 60.0])
 def test_nothing_said(engine: Engine, tmp_path: Path, seconds: float) -> None:
     transcription = engine.transcribe(write_wav(tmp_path / "a.wav", silence(seconds)))
-    assert list(transcription) == []
-    assert transcription.progress == 1.0
-    assert transcription.seconds == pytest.approx(seconds)
+    assert list(transcription.segments()) == []
+    assert transcription.progress.part == 1.0
+    assert transcription.summary.seconds == pytest.approx(seconds)
 
 
 def long_signal(sentences: int) -> Samples:
@@ -72,13 +75,13 @@ def long_signal(sentences: int) -> Samples:
 def test_a_long_recording_in_order_with_progress(engine: Engine, tmp_path: Path) -> None:
     signal = long_signal(60)
     transcription = engine.transcribe(write_wav(tmp_path / "a.wav", signal))
-    assert transcription.progress == 0.0
+    assert transcription.progress.part == 0.0
     segments, progress = [], []
-    for segment in transcription:
+    for segment in transcription.segments():
         segments.append(segment)
-        progress.append(transcription.progress)
+        progress.append(transcription.progress.part)
         heard = segment.end / (len(signal) / RATE)
-        assert transcription.progress == pytest.approx(heard, abs=0.05)
+        assert transcription.progress.part == pytest.approx(heard, abs=0.05)
     check_order(segments, len(signal) / RATE)
     assert " ".join(segment.text for segment in segments) == " ".join(["नमस्ते मन"] * 60)
     assert progress == sorted(progress)
@@ -99,16 +102,16 @@ def test_no_word_is_cut_or_doubled_where_nothing_is_silent(
     signal = np.concatenate([silence(lead / RATE), speak(" ".join(words)), speak(" ")])
     path = write_wav(tmp_path_factory.mktemp("heard") / "a.wav", signal)
     transcription = engine.transcribe(path)
-    segments = list(transcription)
+    segments = list(transcription.segments())
     check_order(segments, len(signal) / RATE)
     assert len(segments) > 1
     decoded = engine.recogniser.log_probs([signal[lead // FRAME * FRAME :]])
     assert [word.text for segment in segments for word in segment.words] == [
         word.text for word in engine.decoder.words(decoded[0])
     ]
-    assert transcription.speech_seconds <= len(signal) / RATE
-    for chunks in range(1, transcription.chunks_done, 2):
-        rest = [w for s in engine.transcribe(path, skip_chunks=chunks) for w in s.words]
+    assert transcription.summary.speech_seconds <= len(signal) / RATE
+    for chunks in range(1, transcription.progress.chunks_done, 2):
+        rest = [w for s in engine.transcribe(path, skip_chunks=chunks).segments() for w in s.words]
         whole = [word for segment in segments for word in segment.words]
         assert rest == whole[len(whole) - len(rest) :]
         assert rest
@@ -118,8 +121,8 @@ def test_any_rate_and_channel_count_gives_the_same_words(engine: Engine, tmp_pat
     signal = long_signal(2)
     path = tmp_path / "a.wav"
     soundfile.write(path, np.stack([signal, signal], axis=1), RATE, subtype="PCM_24")
-    assert [s.text for s in engine.transcribe(path)] == [
-        s.text for s in engine.transcribe(write_wav(tmp_path / "b.wav", signal))
+    assert [s.text for s in engine.transcribe(path).segments()] == [
+        s.text for s in engine.transcribe(write_wav(tmp_path / "b.wav", signal)).segments()
     ]
 
 
@@ -133,15 +136,54 @@ def test_errors_before_and_during(engine: Engine, tmp_path: Path) -> None:
     path.write_bytes(wav_bytes(broken.astype("<f4").tobytes(), bits=32, encoding=3))
     with engine.transcribe(path) as transcription, pytest.raises(AudioUnreadable, match="not numbers"):
         list(transcription)
-    assert transcription.progress < 1.0
+    assert transcription.progress.part < 1.0
 
 
 def test_closed_early(engine: Engine, tmp_path: Path) -> None:
     with engine.transcribe(write_wav(tmp_path / "a.wav", long_signal(90))) as transcription:
-        next(iter(transcription))
+        next(transcription.segments())
     transcription.close()
-    assert 0.0 < transcription.seconds < 250.0
+    assert list(transcription) == []
+    assert 0.0 < transcription.summary.seconds < 250.0
     assert list(engine.transcribe(tmp_path / "a.wav"))
+
+
+def open_files(path: Path) -> int:
+    return sum(file.path == str(path) for file in psutil.Process().open_files())
+
+
+def test_the_file_is_freed_wherever_the_consumer_stops(engine: Engine, tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "a.wav", long_signal(90))
+    events = list(engine.transcribe(path))
+    assert isinstance(events[-1], Summary)
+    assert open_files(path) == 0
+    gc.disable()
+    try:
+        for stop in (1, 2, len(events) // 2, len(events) - 1):
+            with engine.transcribe(path) as transcription:
+                for _ in islice(transcription, stop):
+                    pass
+                assert open_files(path) == 1
+            assert open_files(path) == 0
+            assert list(transcription) == []
+        for _ in engine.transcribe(path):
+            break
+        assert open_files(path) == 0
+        next(engine.posteriors(path))
+        assert open_files(path) == 0
+        with pytest.raises(ZeroDivisionError), engine.transcribe(path) as transcription:
+            for _ in transcription.segments():
+                1 / 0  # noqa: B018
+        assert open_files(path) == 0
+    finally:
+        gc.enable()
+
+
+def test_posteriors_are_what_the_decoder_is_given(engine: Engine, tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "a.wav", long_signal(5))
+    decoded = [engine.decoder.words(one.log_probs, one.start, one.end) for one in engine.posteriors(path)]
+    segments = list(engine.transcribe(path).segments())
+    assert [words for words in decoded if words] == [segment.words for segment in segments] != []
 
 
 def test_no_model(tmp_path: Path) -> None:
@@ -153,7 +195,7 @@ def test_memory_does_not_grow_with_the_length(engine: Engine, tmp_path: Path) ->
     def peak(sentences: int) -> int:
         path = write_wav(tmp_path / "a.wav", long_signal(sentences))
         tracemalloc.start()
-        assert sum(len(segment.words) for segment in engine.transcribe(path)) == 2 * sentences
+        assert sum(len(segment.words) for segment in engine.transcribe(path).segments()) == 2 * sentences
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most
@@ -166,8 +208,8 @@ def test_installed_model_on_real_clips(installed_model: Path, clips: list[Path])
     waveforms, alone = [], []
     for clip in clips[:4]:
         transcription = engine.transcribe(clip)
-        segments = list(transcription)
-        check_order(segments, transcription.seconds)
+        segments = list(transcription.segments())
+        check_order(segments, transcription.summary.seconds)
         words = [word for segment in segments for word in segment.words]
         assert words
         assert all("\u0900" <= character <= "\u097f" for word in words for character in word.text)
@@ -185,7 +227,7 @@ def test_skipped_chunks_are_not_recognised_and_the_rest_is_the_same(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From every number of chunks that was ever reported, with pauses and words of many lengths."""
-    monkeypatch.setattr(Transcription, "WORKING_BYTES", 4 * 2**20)
+    monkeypatch.setattr(UtteranceReader, "WORKING_BYTES", 4 * 2**20)
     dice = np.random.default_rng(5)
     texts = ["न", "नमस्ते", "मन तन नमस्ते मन", "नम मन तन " * 6]
     parts = [
@@ -196,25 +238,25 @@ def test_skipped_chunks_are_not_recognised_and_the_rest_is_the_same(
     path = write_wav(tmp_path / "a.wav", np.concatenate(parts))
     reported: dict[int, int] = {}  # segments handed out by chunks done
     whole: list[Segment] = []
-    transcription = engine.transcribe(
-        path, on_progress=lambda now: reported.setdefault(now.chunks_done, len(whole))
-    )
-    for segment in transcription:
-        whole.append(segment)  # noqa: PERF402 - looked at meanwhile
+    transcription = engine.transcribe(path)
+    for event in transcription:
+        if isinstance(event, Segment):
+            whole.append(event)
+        elif isinstance(event, Progress):
+            reported.setdefault(event.chunks_done, len(whole))
     assert len(reported) > 10
     for chunks, segments in reported.items():
-        progress: list[float] = []
-        with engine.transcribe(path, None, lambda now: progress.append(now.progress), chunks) as rest:  # noqa: B023
-            assert list(rest) == whole[segments:]
-        assert rest.chunks_done == transcription.chunks_done
-        assert rest.progress == 1.0
+        with engine.transcribe(path, skip_chunks=chunks) as rest:
+            assert list(rest.segments()) == whole[segments:]
+        assert rest.progress.chunks_done == transcription.progress.chunks_done
+        assert rest.progress.part == 1.0
 
 
 def test_both_sides_of_a_call_go_on_where_an_attempt_broke_off(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of one side the windows overlap, the other one answers in short sentences."""
-    monkeypatch.setattr(Transcription, "WORKING_BYTES", 6 * 2**20)
+    monkeypatch.setattr(UtteranceReader, "WORKING_BYTES", 6 * 2**20)
     dice = np.random.default_rng(2)
     long = speak(" ".join(["नमस्ते मन", "सन तन"][dice.integers(2)] for _ in range(50)))
     answers = [part for _ in range(60) for part in (speak("नम तन"), silence(dice.uniform(0.7, 2.0)))]
@@ -228,27 +270,26 @@ def test_both_sides_of_a_call_go_on_where_an_attempt_broke_off(
     reported: dict[int, int] = {}
     progress: list[float] = []
     whole: list[Segment] = []
-
-    def on_progress(now: Transcription) -> None:
-        reported.setdefault(now.chunks_done, len(whole))
-        progress.append(now.progress)
-
-    transcription = engine.transcribe(path, on_progress=on_progress, options=each)
-    for segment in transcription:
-        whole.append(segment)  # noqa: PERF402 - looked at meanwhile
+    transcription = engine.transcribe(path, options=each)
+    for event in transcription:
+        if isinstance(event, Segment):
+            whole.append(event)
+        elif isinstance(event, Progress):
+            reported.setdefault(event.chunks_done, len(whole))
+            progress.append(event.part)
     assert progress == sorted(progress)
     assert len(reported) > 3
     for channel in (1, 2):
-        check_order([s for s in whole if s.channel == channel], transcription.seconds)
+        check_order([s for s in whole if s.channel == channel], transcription.summary.seconds)
     told = " ".join(segment.text for segment in whole if segment.channel == 1)
     assert told == " ".join(
         word.text for word in engine.decoder.words(engine.recogniser.log_probs([long])[0])
     )
-    for chunks in sorted({*reported, *range(0, transcription.chunks_done, 7)}):
+    for chunks in sorted({*reported, *range(0, transcription.progress.chunks_done, 7)}):
         with engine.transcribe(path, skip_chunks=chunks, options=each) as rest:
-            found = list(rest)
+            found = list(rest.segments())
         assert found == whole[len(whole) - len(found) :]
-        assert rest.chunks_done == transcription.chunks_done
+        assert rest.progress.chunks_done == transcription.progress.chunks_done
         if chunks in reported:
             assert found == whole[reported[chunks] :]
 
@@ -272,7 +313,7 @@ def test_where_nobody_speaks_there_are_no_words_and_no_run(
     hum = np.concatenate([speak("▁" * 4), silence(0.1)] * 20)
     talk = [np.concatenate([hum, speak("नमस्ते"), hum]), silence(4), hum, silence(4), speak("मन"), silence(2)]
     path = write_wav(tmp_path / "a.wav", np.concatenate(talk))
-    before = [segment.text for segment in engine.transcribe(path)]
+    before = [segment.text for segment in engine.transcribe(path).segments()]
     listened: list[int] = []
     log_probs = OnnxCtcRecogniser.log_probs
 
@@ -283,19 +324,20 @@ def test_where_nobody_speaks_there_are_no_words_and_no_run(
     monkeypatch.setattr(OnnxCtcRecogniser, "log_probs", counted)
     monkeypatch.setattr(engine, "detector", NobodyBelow())
     transcription = engine.transcribe(path)
-    segments = list(transcription)
+    segments = list(transcription.segments())
     assert [segment.text for segment in segments] == ["नमस्ते", "मन"] == before
     assert segments[0].start == pytest.approx(len(hum) / RATE, abs=2 * FRAME / RATE)
     assert sum(listened) / RATE < 4.0 < 2 * len(hum) / RATE
-    assert transcription.speech_seconds == pytest.approx(sum(listened) / RATE, abs=0.3)
-    for chunks in range(1, transcription.chunks_done + 1):
-        rest = list(engine.transcribe(path, skip_chunks=chunks))
+    assert transcription.summary.speech_seconds == pytest.approx(sum(listened) / RATE, abs=0.3)
+    for chunks in range(1, transcription.progress.chunks_done + 1):
+        rest = list(engine.transcribe(path, skip_chunks=chunks).segments())
         assert rest == segments[len(segments) - len(rest) :]
 
 
 def test_progress_moves_where_nothing_is_said(engine: Engine, tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", np.concatenate([speak("नम"), silence(900), speak("मन")]))
-    progress: list[float] = []
-    assert len(list(engine.transcribe(path, on_progress=lambda now: progress.append(now.progress)))) == 2
+    events = list(engine.transcribe(path))
+    progress = [event.part for event in events if isinstance(event, Progress)]
+    assert sum(isinstance(event, Segment) for event in events) == 2
     assert progress == sorted(progress)
     assert max(np.diff(progress)) < 0.2

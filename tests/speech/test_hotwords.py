@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.decoding.beam import KEPT, BeamDecoder, BeamSettings
-from speech.decoding.confidence import FEATURES, Calibration
-from speech.decoding.hotwords import HotTrie
-from speech.decoding.language_model import LanguageModel
-from speech.engine import Engine
-from speech.errors import HotwordsUnsupported
+from speech import Engine, HotwordsUnsupported
+from speech.decoding import FEATURES, BeamDecoder, BeamSettings, Calibration, LanguageModel
+from speech.decoding.beam import KEPT
+from speech.decoding.hot_trie import HotTrie
 from speech.options import Options
 from tests.speech.language_models import BIGRAMS, UNIGRAMS, write_language_model
 from tests.speech.sounds import TOKENS, speak, write_model, write_wav
@@ -233,7 +231,7 @@ class TestEngine:
         return write_wav(tmp_path / "a.wav", speak(f"नम {NAME} मन"))
 
     def heard(self, engine: Engine, path: Path, options: Options) -> str:
-        return " ".join(segment.text for segment in engine.transcribe(path, options=options))
+        return " ".join(segment.text for segment in engine.transcribe(path, options=options).segments())
 
     def test_hot_words_of_one_recording(
         self, model: Path, recording: Path, caplog: pytest.LogCaptureFixture

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.audio.opening import open_audio
-from speech.decoding.greedy import GreedyDecoder
-from speech.engine import Engine
-from speech.segments.joining import Joiner, LogProbs, Piece, SeamFinder
+from speech import Engine
+from speech.audio import open_audio
+from speech.decoding import GreedyDecoder
+from speech.segments import Joiner, Piece, SeamFinder
+from speech.segments.joining import LogProbs
 from tests.speech.sounds import TOKENS
 
 STRIDE = 0.04
@@ -54,7 +55,7 @@ def joined(rows: LogProbs, cuts: list[tuple[int, int]], tokens: tuple[str, ...] 
             window[edge] = heard([2] * len(window[edge]), len(tokens))
         last = number == len(cuts) - 1
         pieces += joiner.push(window, begin * STRIDE, end * STRIDE, number > 0, not last)
-    assert not joiner.holds
+    assert not joiner.flush()
     assert sum(piece.windows for piece in pieces) == len(cuts)
     return pieces
 

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from speech.decoding.language_model import LanguageModel, read_vocabulary
-from speech.errors import ModelInvalid
+from speech import ModelInvalid
+from speech.decoding import LanguageModel
+from speech.decoding.ngram_model import read_vocabulary
 from tests.speech.language_models import UNIGRAMS, arpa, write_language_model
 from tests.speech.sounds import TOKENS
 

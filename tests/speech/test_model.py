@@ -1,12 +1,10 @@
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from speech.errors import ModelInvalid, ModelNotFound
-from speech.model_folder import ModelFolder, list_models, read_tokens
-from tests.speech.sounds import TOKENS, write_model
+from speech import ModelFolder, ModelInvalid, ModelNotFound, read_tokens
+from tests.speech.sounds import TOKENS
 
 
 def test_a_folder_is_read(model_path: Path) -> None:
@@ -106,14 +104,3 @@ def test_tokens_that_are_none(tmp_path: Path, lines: str) -> None:
     (tmp_path / "tokens.txt").write_text(lines)
     with pytest.raises(ModelInvalid):
         read_tokens(tmp_path / "tokens.txt")
-
-
-def test_a_broken_folder_does_not_hide_the_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write_model(tmp_path / "b", name="b")
-    write_model(tmp_path / "a", name="a")
-    write_model(tmp_path / "c", format=9)
-    (tmp_path / "empty").mkdir()
-    with caplog.at_level(logging.WARNING):
-        assert [model.name for model in list_models(tmp_path)] == ["a", "b"]
-    assert "has format 9" in caplog.text
-    assert list_models(tmp_path / "absent") == []

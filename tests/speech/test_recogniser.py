@@ -5,9 +5,9 @@ import numpy as np
 import onnx
 import pytest
 
-from speech.errors import ModelInvalid
-from speech.model_folder import ModelFolder
-from speech.recognisers.onnx_ctc import LogProbs, OnnxCtcRecogniser, Samples
+from speech import ModelFolder, ModelInvalid
+from speech.recognisers import LogProbs, Samples
+from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
 from tests.speech.sounds import FRAME, TOKENS, build_graph, speak
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.segments.energy import Chunk, EnergySegmenter
+from speech.segments import Chunk, EnergySegmenter
 from tests.speech.sounds import FRAME, RATE, Samples, silence
 
 MAX_SECONDS = 4.0
@@ -144,7 +144,7 @@ def test_adapts_to_noise_that_grows() -> None:
 
 
 def test_common_voice_clips_are_whole(clips: list[object]) -> None:
-    from speech.audio.opening import open_audio
+    from speech.audio import open_audio
 
     for clip in clips:
         with open_audio(str(clip), RATE) as audio:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.text import NORMALISER, normalise_for_scoring, transcript_text
+from speech import NORMALISER, normalise_for_scoring
+from speech.text import transcript_text
 
 FATES = """
 0900-0903 stays  ऀ ँ ं ः : inverted chandrabindu, chandrabindu, anusvara, visarga

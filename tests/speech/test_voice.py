@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from benchmarks.sounds import SOUNDS, levelled, mixed, white
-from speech.audio.opening import open_audio
-from speech.engine import Engine
-from speech.errors import ModelInvalid
-from speech.segments.voice import RATE, SileroDetector, silero_model
+from speech import Engine, ModelInvalid
+from speech.audio import open_audio
+from speech.segments import RATE, SileroDetector, silero_model
 from tests.speech.sounds import Samples, silence, write_model
 
 

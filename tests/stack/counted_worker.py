@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from speech.recognisers.onnx_ctc import LogProbs, OnnxCtcRecogniser, Samples
+from speech.recognisers import LogProbs, Samples
+from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
 from worker.__main__ import main
 
 RUNS_FILE = "COUNTED_WORKER_FILE"

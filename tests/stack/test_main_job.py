@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from redis import Redis
 
-from speech.engine import Engine
+from speech import Engine
 from tests.stack.conftest import ROOT, Service
 
 pytestmark = pytest.mark.stack
@@ -86,7 +86,7 @@ def test_a_folder_from_the_command_line(service: Service, speech_dir: Path, tmp_
     engine = Engine.load(ROOT / "models" / model)
     for clip in clips:
         with engine.transcribe(clip) as transcription:
-            expected = "\n".join(segment.text for segment in transcription)
+            expected = "\n".join(segment.text for segment in transcription.segments())
         assert (tmp_path / f"{clip.stem}.txt").read_text(encoding="utf-8").strip() == expected
         assert json.loads((tmp_path / f"{clip.stem}.json").read_text(encoding="utf-8"))["segments"]
         assert (tmp_path / f"{clip.stem}.png").read_bytes().startswith(b"\x89PNG")

@@ -19,7 +19,7 @@ from shared.database import Database
 from shared.jobs.queries import segments_of
 from shared.jobs.tables import RUNNING, Job, JobEvent, JobStatus
 from shared.settings import Settings
-from speech.engine import Engine
+from speech import Engine
 from tests.speech.sounds import silence, speak, write_model
 from tests.stack.conftest import ROOT
 from tests.stack.counted_worker import RUNS_FILE, START_SECONDS
@@ -80,7 +80,7 @@ def quiet(model: Path, content: bytes, tmp_path: Path) -> tuple[int, list[str]]:
 
     engine.recogniser.log_probs = counted  # type: ignore[assignment, method-assign]
     with engine.transcribe(tmp_path / "quiet.wav") as transcription:
-        texts = [segment.text for segment in transcription]
+        texts = [segment.text for segment in transcription.segments()]
     return count, texts
 
 

@@ -15,7 +15,7 @@ require("torch")
 
 import torch  # noqa: E402
 
-from speech.model_folder import ModelFolder  # noqa: E402
+from speech import ModelFolder  # noqa: E402
 from training.__main__ import app  # noqa: E402
 from training.batches import Symbols  # noqa: E402
 from training.checkpoint import read_weights  # noqa: E402

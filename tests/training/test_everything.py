@@ -17,8 +17,7 @@ require("flashlight")
 import torch  # noqa: E402
 
 from modelkit.description import read_description  # noqa: E402
-from speech.engine import Engine  # noqa: E402
-from speech.model_folder import ModelFolder  # noqa: E402
+from speech import Engine, ModelFolder  # noqa: E402
 from tests.training.toy_kokoro import write_toy  # noqa: E402
 from tests.training.whisper_layouts import hugging_face  # noqa: E402
 from training.__main__ import app  # noqa: E402

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from speech.engine import Engine
+from speech import Engine
 from worker.__main__ import main
 
 PREFIX = b"POISON "
@@ -47,12 +47,12 @@ POISONS = {
 if __name__ == "__main__":
     transcribe = Engine.transcribe
 
-    def harmful(engine: Engine, path: Path, *arguments: Any) -> Any:
+    def harmful(engine: Engine, path: Path, **choices: Any) -> Any:
         with path.open("rb") as file:
             poison = POISONS.get(file.readline(100))
         if poison is not None:
             poison()
-        return transcribe(engine, path, *arguments)
+        return transcribe(engine, path, **choices)
 
     Engine.transcribe = harmful  # type: ignore[method-assign]
     main()

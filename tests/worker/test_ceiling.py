@@ -40,7 +40,7 @@ ONNX = """
 import sys
 from pathlib import Path
 import numpy
-from speech.engine import Engine
+from speech import Engine
 from worker.ceiling import is_want_of_memory, limit_memory
 engine = Engine.load(Path(sys.argv[1]))
 engine.warm()

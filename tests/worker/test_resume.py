@@ -7,8 +7,9 @@ import pytest
 
 import worker.transcribe
 from shared.jobs.tables import Job, JobStatus
-from speech.engine import Transcription
-from speech.recognisers.onnx_ctc import LogProbs, OnnxCtcRecogniser, Samples
+from speech import Transcription
+from speech.recognisers import LogProbs, Samples
+from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
 from tests.worker.jobs import after, history, long_recording, make_due, transcript
 from worker.lease import Lease
 from worker.process import WorkerProcess

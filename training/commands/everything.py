@@ -40,7 +40,7 @@ def tuned(out: Path, speech_dir: Path, lm: Path, trials: int) -> None:
     from modelkit.__main__ import tune
     from modelkit.description import read_description, write_description
     from modelkit.quantisation import quantise
-    from speech.model_folder import FLOAT32, INT8
+    from speech import FLOAT32, INT8
 
     quantise(out)
     write_description(out, {**read_description(out), "precision": INT8})

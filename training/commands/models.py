@@ -59,7 +59,7 @@ def evaluate(
     from modelkit.evaluation import score_model, summary
     from modelkit.manifest import read_manifest
     from modelkit.verification import record_check
-    from speech.engine import DECODERS, GREEDY, Engine
+    from speech import DECODERS, GREEDY, Engine
 
     require_corpora(speech_dir)
     for decoder in DECODERS if (model / "lm").is_dir() else (GREEDY,):

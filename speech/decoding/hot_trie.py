@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from speech.decoding.language_model import LanguageModel
+from speech.decoding.ngram_model import LanguageModel
 from speech.text import normalise_for_scoring
 
 MAX_WEIGHT: Final = 20.0

@@ -3,7 +3,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.segments.batches import RUN_SECONDS, plan
+from speech.segments import RUN_SECONDS, plan
 
 RATE = 100
 

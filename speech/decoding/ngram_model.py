@@ -22,7 +22,7 @@ import numpy.typing as npt
 from speech.errors import ModelInvalid
 from speech.model_folder import WORD_MARK
 
-FILE_NAME: Final = "words.arpa.gz"
+LANGUAGE_MODEL_FILE: Final = "words.arpa.gz"
 _UNKNOWN: Final = "<unk>"
 
 

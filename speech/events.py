@@ -1,0 +1,52 @@
+"""What `Engine.transcribe` yields: segments, progress, and a summary at the end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from transcript.words import Segment
+
+if TYPE_CHECKING:  # numpy: whoever only needs the errors of this package should not load it
+    from speech.waveform.peaks import Peaks
+
+
+class Progress(NamedTuple):
+    """How far a recording is.
+
+    Attributes:
+        part: of the recording whose words are known, 0 to 1. Never falls.
+        chunks_done: stretches of speech whose segments were yielded. Another attempt can skip them, see
+            `Engine.transcribe`.
+        audio_seconds: decoded so far.
+    """
+
+    part: float
+    chunks_done: int
+    audio_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is known of a recording as a whole.
+
+    Attributes:
+        seconds: its length.
+        sample_rate: of the file, in hertz.
+        channels: of the file.
+        speech_seconds: seconds taken for speech, summed over all tracks, with the pauses kept around it.
+        stage_seconds: seconds of wall clock by stage: "decode" (file to stretches of speech and peaks),
+            "infer" (graph) and "text" (log-probabilities to words).
+        fills: for each batch, the part of it that was audio and not padding.
+        peaks: its waveform.
+    """
+
+    seconds: float
+    sample_rate: int
+    channels: int
+    speech_seconds: float
+    stage_seconds: Mapping[str, float]
+    fills: tuple[float, ...]
+    peaks: "Peaks"
+
+
+Event = Segment | Progress | Summary
