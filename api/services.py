@@ -19,7 +19,7 @@ from api.intake.insertion import Placed, insert
 from api.threads import Threads
 from shared.database import Database
 from shared.files import FileStore
-from shared.jobs.tables import Job
+from shared.jobs import Job
 from shared.queue import JobQueue, make_celery
 from shared.settings import Settings
 from shared.traces import configure_traces, stop_traces

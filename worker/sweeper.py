@@ -13,18 +13,13 @@ from collections.abc import Callable, Sequence
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import select
 
 from shared.announcements import announce
-from shared.clock import now
 from shared.database import Database
 from shared.draining import is_draining
 from shared.errors import LEASE_EXPIRED, IllegalTransition, ServiceError
 from shared.files import FileStore
-from shared.jobs.leases import hand_back
-from shared.jobs.queries import get_job
-from shared.jobs.tables import QUEUED, RUNNING, Job, JobStatus
-from shared.jobs.turns import ORDER
+from shared.jobs import JobStatus, due_jobs, expired_jobs, get_job, hand_back
 from shared.logs import configure_logging
 from shared.queue import QUEUE, JobQueue, make_celery
 from shared.settings import Settings
@@ -54,9 +49,7 @@ class Sweeper:
     def take_back_expired(self) -> int:
         """End the attempts whose lease ran out; the number of them."""
         with self._database.read() as session:
-            expired = session.scalars(
-                select(Job.id).where(RUNNING, Job.lease_expires_at <= now()).limit(AT_ONCE)
-            ).all()
+            expired = expired_jobs(session, AT_ONCE)
         return sum(self._take_back(job_id) for job_id in expired)
 
     def ring_again(self) -> int:
@@ -76,9 +69,7 @@ class Sweeper:
 
     def _due(self) -> Sequence[uuid.UUID]:
         with self._database.read() as session:
-            return session.scalars(
-                select(Job.id).where(QUEUED, Job.available_at <= now()).order_by(*ORDER).limit(AT_ONCE)
-            ).all()
+            return due_jobs(session, AT_ONCE)
 
     def _take_back(self, job_id: uuid.UUID) -> bool:
         try:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api.http import examples
-from shared.jobs.tables import Job, JobStatus, Priority
+from shared.jobs import Job, JobStatus, Priority
 
 PriorityName = Literal["high", "normal", "low"]
 DecoderName = Literal["greedy", "beam"]

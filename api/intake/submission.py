@@ -22,8 +22,7 @@ from api.services import Services
 from shared.errors import DecoderUnavailable, IdempotencyConflict
 from shared.files import StoredFile
 from shared.installed_models import decoders_of, find_model
-from shared.jobs.idempotency import is_same_request
-from shared.jobs.tables import Job, Priority
+from shared.jobs import Job, Priority, is_same_request
 from shared.traces import traceparent, tracer
 from transcript.transcript import Numerals
 

@@ -12,8 +12,7 @@ from api.intake.submission import JobOptions, submit_form
 from api.routes.jobs import UPLOAD_ERRORS
 from api.services import Services
 from shared.errors import JobFailed, JobHasNoResult, ServiceError, StillRunning
-from shared.jobs.queries import get_job
-from shared.jobs.tables import Job
+from shared.jobs import Job, get_job
 from transcript.formats import dump
 
 HOW_TO_LISTEN = ("model", "decoder", "hotwords", "hotword_weight", "channels")

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shared.jobs.tables import Job, JobEvent
+    from shared.jobs import Job, JobEvent
 
 
 def job_document(job: "Job") -> dict[str, Any]:

@@ -56,12 +56,10 @@ def drain(
 
 
 def _running(installation: "Installation") -> int:
-    from sqlalchemy import func, select
-
-    from shared.jobs.tables import RUNNING, Job
+    from shared.jobs import count_running
 
     with installation.database.read() as session:
-        return session.scalar(select(func.count()).select_from(Job).where(RUNNING)) or 0
+        return count_running(session)
 
 
 def _wait(installation: "Installation") -> None:

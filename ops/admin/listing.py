@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from shrutlekh.commands.options import DataFolder
 
-from ops.admin.selection import AsJson, Client, Codes, OlderThan, Selection, StatusName
+from ops.admin.selection import AsJson, Client, Codes, OlderThan, StatusName, selected
 
 if TYPE_CHECKING:
-    from shared.jobs.tables import Job
+    from shared.jobs import Job
 
 EPILOG = """Examples:
 
@@ -35,19 +35,16 @@ def list_jobs(
     data: DataFolder = None,
 ) -> None:
     """List jobs, newest first."""
-    from sqlalchemy import func, select
-
     from ops.admin.documents import job_document
     from ops.admin.opening import opened
     from shared.clock import now
-    from shared.jobs.tables import Job
+    from shared.jobs import count_jobs, page_of_jobs
 
     moment = now()
-    chosen = Selection(status or (), code or (), older_than, client).conditions(moment)
+    chosen = selected(status or (), code, older_than, client, moment)
     with opened(data) as installation, installation.database.read() as session:
-        count = session.scalar(select(func.count()).select_from(Job).where(*chosen)) or 0
-        newest = select(Job).where(*chosen).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
-        jobs = session.scalars(newest).all()
+        count = count_jobs(session, chosen)
+        jobs = page_of_jobs(session, chosen, limit=limit).jobs
     if as_json:
         document = {"count": count, "jobs": [job_document(job) for job in jobs]}
         typer.echo(json.dumps(document, ensure_ascii=False))

@@ -7,14 +7,11 @@ import typer
 from shrutlekh.commands.options import DataFolder
 
 from ops.admin.documents import size
-from ops.admin.selection import Client, Codes, FinalName, Selection, age
+from ops.admin.selection import Client, Codes, FinalName, age, selected
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
-    from sqlalchemy.engine import Row
-
     from ops.installation import Installation
-    from shared.jobs.tables import JobStatus
+    from shared.jobs import Selection
 
 AT_ONCE = 200
 EPILOG = """Examples:
@@ -48,11 +45,12 @@ def purge(
     """Erase finished jobs for good, with their recordings, words and pictures."""
     from ops.admin.opening import opened
     from shared.clock import now
+    from shared.jobs import sizes_by_status
 
-    statuses = status or list(FinalName)
-    chosen = Selection(statuses, code or (), older_than, client).conditions(now())
+    chosen = selected(status or list(FinalName), code, older_than, client, now())
     with opened(data) as installation:
-        rows = _counts(installation, chosen)
+        with installation.database.read() as session:
+            rows = sizes_by_status(session, chosen)
         total = sum(row.jobs for row in rows)
         for row in rows:
             typer.echo(f"{row.status.value}: {_jobs(row.jobs)}, recordings of {size(row.bytes)}")
@@ -64,26 +62,12 @@ def purge(
             typer.echo(f"{_jobs(total)} would be erased. Do it with --yes.")
 
 
-def _counts(
-    installation: "Installation", chosen: "list[ColumnElement[bool]]"
-) -> "list[Row[tuple[JobStatus, int, int]]]":
-    from sqlalchemy import func, select
-
-    from shared.jobs.tables import Job
-
-    counts = select(
-        Job.status, func.count().label("jobs"), func.coalesce(func.sum(Job.file_bytes), 0).label("bytes")
-    )
-    with installation.database.read() as session:
-        return list(session.execute(counts.where(*chosen).group_by(Job.status).order_by(Job.status)))
-
-
-def _erase(installation: "Installation", chosen: "list[ColumnElement[bool]]", total: int) -> int:
+def _erase(installation: "Installation", chosen: "Selection", total: int) -> int:
     """A batch at a time, as retention does it; what ends meanwhile is too young."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from shared.jobs.erasure import erase_finished
+    from shared.jobs import erase_finished
 
     errors = Console(stderr=True)
     erased = 0

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from shrutlekh.commands.options import DataFolder
 
-from ops.admin.selection import Client, Codes, OlderThan, Selection, Yes, parsed
+from ops.admin.selection import Client, Codes, OlderThan, Yes, parsed, selected
 
 if TYPE_CHECKING:
     from ops.installation import Installation
+    from shared.jobs import Selection
 
 EPILOG = """Examples:
 
@@ -48,6 +49,7 @@ def retry(
 ) -> None:
     """Try jobs again that failed or were cancelled: those named, or all that meet the filters."""
     from ops.admin.opening import opened
+    from shared.clock import now
 
     is_filtered = status is not None or bool(code) or older_than is not None or client is not None
     if bool(job_ids) == is_filtered:
@@ -55,9 +57,8 @@ def retry(
     wanted = [parsed(job_id) for job_id in job_ids or ()]
     with opened(data) as installation:
         if is_filtered:
-            wanted = _chosen(
-                installation, Selection((status or RetriedName.FAILED,), code or (), older_than, client)
-            )
+            statuses = (status or RetriedName.FAILED,)
+            wanted = _chosen(installation, selected(statuses, code, older_than, client, now()))
             if not wanted:
                 typer.echo("No such job.")
                 return
@@ -69,16 +70,12 @@ def retry(
         raise typer.Exit(1)
 
 
-def _chosen(installation: "Installation", selection: Selection) -> list[uuid.UUID]:
+def _chosen(installation: "Installation", selection: "Selection") -> list[uuid.UUID]:
     """In the order in which they were submitted."""
-    from sqlalchemy import select
-
-    from shared.clock import now
-    from shared.jobs.tables import Job
+    from shared.jobs import ids_of
 
     with installation.database.read() as session:
-        query = select(Job.id).where(*selection.conditions(now())).order_by(Job.created_at, Job.id)
-        return list(session.scalars(query))
+        return list(ids_of(session, selection))
 
 
 def _retry_all(installation: "Installation", wanted: Sequence[uuid.UUID]) -> "Counter[str]":
@@ -86,9 +83,9 @@ def _retry_all(installation: "Installation", wanted: Sequence[uuid.UUID]) -> "Co
     from rich.console import Console
     from rich.progress import track
 
+    from shared import jobs
     from shared.announcements import announce
     from shared.errors import IllegalTransition, JobNotFound, RecordingGone
-    from shared.jobs.retry import queue_again
 
     errors = Console(stderr=True)
     attempts = installation.settings.max_attempts
@@ -97,7 +94,7 @@ def _retry_all(installation: "Installation", wanted: Sequence[uuid.UUID]) -> "Co
     for job_id in track(wanted, "Queueing", console=errors, transient=True, disable=not errors.is_terminal):
         try:
             with installation.database.write() as session:
-                queue_again(session, installation.files, job_id, attempts)
+                jobs.retry(session, installation.files, job_id, attempts)
         except (IllegalTransition, JobNotFound, RecordingGone) as error:
             refused[error.code] += 1
             errors.print(f"{job_id}: {error.message} ({error.code})", markup=False, highlight=False)

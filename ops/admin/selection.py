@@ -1,17 +1,16 @@
-"""Which jobs a command is about."""
+"""The options that select jobs, for all commands."""
 
 import enum
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from shared.jobs import Selection
 
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 AGE = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|min|h|d|w)")
@@ -69,31 +68,22 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Jobs in one of the states, with one of the codes, of one client, whose last word is old enough."""
+def selected(
+    statuses: Sequence[str],
+    codes: Sequence[str] | None,
+    older_than: timedelta | None,
+    client: str | None,
+    moment: datetime,
+) -> "Selection":
+    """The jobs that meet all options given, with ages as of ``moment``."""
+    from shared.jobs import JobStatus, Selection
 
-    statuses: Sequence[str] = ()
-    codes: Sequence[str] = ()
-    older_than: timedelta | None = None
-    client: str | None = None
-
-    def conditions(self, moment: datetime) -> "list[ColumnElement[bool]]":
-        """For a query, with ages as of ``moment``."""
-        from sqlalchemy import func
-
-        from shared.jobs.tables import Job, JobStatus
-
-        found: list[ColumnElement[bool]] = []
-        if self.statuses:
-            found.append(Job.status.in_([JobStatus(status) for status in self.statuses]))
-        if self.codes:
-            found.append(Job.error_code.in_(self.codes))
-        if self.client is not None:
-            found.append(Job.client == self.client)
-        if self.older_than is not None:
-            found.append(func.coalesce(Job.finished_at, Job.created_at) <= _before(moment, self.older_than))
-        return found
+    return Selection(
+        statuses=[JobStatus(status) for status in statuses],
+        codes=codes or (),
+        client=client,
+        before=None if older_than is None else _before(moment, older_than),
+    )
 
 
 def parsed(job_id: str) -> uuid.UUID:

@@ -15,12 +15,9 @@ def show(
     data: DataFolder = None,
 ) -> None:
     """Show all that is known of a job: its state, lease and file, and the trail of what happened to it."""
-    from sqlalchemy import select
-
     from ops.admin.documents import event_document, job_document
     from ops.admin.opening import opened
-    from shared.jobs.queries import count_segments, get_job, queue_position
-    from shared.jobs.tables import JobEvent
+    from shared.jobs import count_segments, events_of, get_job, queue_position
 
     wanted = parsed(job_id)
     with opened(data) as installation, installation.database.read() as session:
@@ -31,8 +28,7 @@ def show(
         path = installation.files.path(job.file_key)
         document["file"]["path"] = str(path)
         document["file"]["kept"] = path.is_file()
-        trail = session.scalars(select(JobEvent).where(JobEvent.job_id == wanted).order_by(JobEvent.id))
-        document["events"] = [event_document(event) for event in trail]
+        document["events"] = [event_document(event) for event in events_of(session, wanted)]
     if as_json:
         typer.echo(json.dumps(document, ensure_ascii=False))
     else:

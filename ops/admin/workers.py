@@ -30,16 +30,14 @@ def workers(as_json: AsJson = False, data: DataFolder = None) -> None:
 
 
 def _rows(installation: "Installation") -> list[dict[str, Any]]:
-    from sqlalchemy import select
-
     from ops.admin.documents import written
     from ops.doctor.workers import beats
-    from shared.jobs.tables import RUNNING, Job
+    from shared.jobs import running_jobs
 
     expiry = installation.settings.heartbeat_expiry
     ages = {name: age for name, age in beats(installation).items() if age <= expiry}
     with installation.database.read() as session:
-        held = {job.lease_owner or "": job for job in session.scalars(select(Job).where(RUNNING))}
+        held = {job.lease_owner or "": job for job in running_jobs(session)}
     rows = []
     for name in sorted(ages.keys() | held.keys()):
         job, age = held.get(name), ages.get(name)

@@ -12,10 +12,10 @@ from sqlalchemy import MetaData, func, insert, select
 from migrations.schema import alembic_config, upgrade
 from shared.clock import now
 from shared.database import Database
-from shared.jobs.leases import claim_next
-from shared.jobs.lifecycle import submit
+from shared.jobs.attempts import claim
 from shared.jobs.queries import count_segments
 from shared.jobs.tables import Job, JobEvent, JobStatus
+from shared.jobs.verbs import submit
 from tests.shared.conftest import make_job
 
 
@@ -79,7 +79,7 @@ def test_jobs_of_the_first_schema_go_on(old_database: Database) -> None:
     claimed = []
     for _ in range(3):
         with old_database.write() as session:
-            job = claim_next(session, "w", timedelta(seconds=60))
+            job = claim(session, "w", timedelta(seconds=60))
             assert job is not None
             assert count_segments(session, job.id) == 0
             claimed.append(job.id)

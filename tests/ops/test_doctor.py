@@ -33,9 +33,11 @@ from ops.doctor.service import Service
 from ops.installation import Installation
 from ops.service.instance import socket_of
 from shared import draining
-from shared.jobs.leases import claim_next
-from shared.jobs.lifecycle import Event, submit, transition
+from shared.database import Database
+from shared.jobs import attempts, kept_files
+from shared.jobs.lifecycle import Event, transition
 from shared.jobs.tables import Job, JobEvent
+from shared.jobs.verbs import submit
 from shared.presence import WORKERS, beat
 from shared.settings import Settings
 from tests.conftest import MODEL, own_redis
@@ -104,7 +106,7 @@ def change(installation: Installation, job: Job, **columns: object) -> None:
 
 def claim(installation: Installation, lease: float = 60) -> Job:
     with installation.database.write() as session:
-        job = claim_next(session, "w", timedelta(seconds=lease))
+        job = attempts.claim(session, "w", timedelta(seconds=lease))
     assert job is not None
     return job
 
@@ -619,17 +621,16 @@ class TestRecordings:
         assert is_advised(recordings.missing(sound), OK, "among 5 jobs")
         fail(sound, add_job(sound, None), "attempts_exhausted")
         assert is_advised(recordings.missing(sound), WARNING, "1 finished job")
-        walk = recordings._kept
 
-        def erase_meanwhile(installation: Installation) -> Iterator[tuple[uuid.UUID, str]]:
+        def erase_meanwhile(database: Database, at_once: int) -> Iterator[tuple[uuid.UUID, str]]:
             """A job that is erased between the look at its row and the look at its file."""
-            erased = add_job(installation, None)
-            yield from list(walk(installation))
-            with installation.database.write() as session:
+            erased = add_job(sound, None)
+            yield from list(kept_files(database, at_once))
+            with database.write() as session:
                 session.execute(delete(Job).where(Job.id == erased.id))
 
         with monkeypatch.context() as patch:
-            patch.setattr(recordings, "_kept", erase_meanwhile)
+            patch.setattr("shared.jobs.kept_files", erase_meanwhile)
             assert is_advised(recordings.missing(sound), WARNING, "1 finished job")
         gone = add_job(sound, None)
         finding = recordings.missing(sound)

@@ -7,8 +7,10 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from shared.database import Database
-from shared.jobs.idempotency import SAME, holder_of, is_same_request, submit_once
+from shared.jobs.idempotency import SAME, is_same_request
+from shared.jobs.queries import holder_of
 from shared.jobs.tables import Job, JobEvent, Priority
+from shared.jobs.verbs import submit_once
 from tests.shared.conftest import make_job
 
 

@@ -2,14 +2,15 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from shared.clock import now
 from shared.database import Database
-from shared.errors import InvalidRequest, JobNotFound
-from shared.jobs.leases import claim_next
-from shared.jobs.queries import erase, get_job, page_of_jobs, queue_position
-from shared.jobs.tables import Job, JobEvent, JobStatus
+from shared.errors import InvalidRequest
+from shared.jobs.attempts import claim
+from shared.jobs.queries import get_job, page_of_jobs, queue_position
+from shared.jobs.selection import Selection
+from shared.jobs.tables import Job, JobStatus
 
 
 def test_pages_are_newest_first_and_miss_nothing(database: Database, new_job: Callable[..., Job]) -> None:
@@ -22,7 +23,7 @@ def test_pages_are_newest_first_and_miss_nothing(database: Database, new_job: Ca
     seen, cursor = [], None
     while True:
         with database.read() as session:
-            page = page_of_jobs(session, status=None, cursor=cursor, limit=2)
+            page = page_of_jobs(session, Selection(), cursor=cursor, limit=2)
         seen += [(job.created_at, job.id) for job in page.jobs]
         cursor = page.next_cursor
         if cursor is None:
@@ -34,31 +35,21 @@ def test_pages_are_newest_first_and_miss_nothing(database: Database, new_job: Ca
 def test_pages_of_one_status(database: Database, new_job: Callable[..., Job]) -> None:
     running, _queued = new_job(), new_job()
     with database.write() as session:
-        claim_next(session, "w", timedelta(seconds=9))
+        claim(session, "w", timedelta(seconds=9))
     with database.read() as session:
-        page = page_of_jobs(session, status=JobStatus.RUNNING, cursor=None, limit=5)
+        page = page_of_jobs(session, Selection(statuses=(JobStatus.RUNNING,)), limit=5)
     assert [job.id for job in page.jobs] == [running.id]
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "MjAyNg", "ल", "====", "MjAyNi0wMS0wMVQwMDowMDowMCB4"])
 def test_a_cursor_of_somebody_elses_making_is_refused(database: Database, cursor: str) -> None:
     with database.read() as session, pytest.raises(InvalidRequest):
-        page_of_jobs(session, status=None, cursor=cursor, limit=5)
+        page_of_jobs(session, Selection(), cursor=cursor, limit=5)
 
 
 def test_the_position_counts_who_comes_before(database: Database, new_job: Callable[..., Job]) -> None:
     jobs = [new_job() for _ in range(3)]
     with database.write() as session:
         assert [queue_position(session, job) for job in jobs] == [0, 1, 2]
-        claim_next(session, "w", timedelta(seconds=9))
+        claim(session, "w", timedelta(seconds=9))
         assert [queue_position(session, get_job(session, job.id)) for job in jobs] == [None, 0, 1]
-
-
-def test_erasing_takes_everything_along(database: Database, new_job: Callable[..., Job]) -> None:
-    job = new_job()
-    with database.write() as session:
-        erase(session, job)
-    with database.read() as session:
-        assert not session.scalars(select(JobEvent)).all()
-        with pytest.raises(JobNotFound):
-            get_job(session, job.id)

@@ -8,7 +8,7 @@ from sqlalchemy import insert, update
 from shared.clock import now
 from shared.database import Database
 from shared.errors import IllegalTransition
-from shared.jobs.leases import claim_next, hand_back, release, renew
+from shared.jobs.attempts import claim, hand_back, release, renew
 from shared.jobs.lifecycle import Event, transition
 from shared.jobs.queries import count_segments, get_job
 from shared.jobs.tables import Job, JobStatus, SegmentRow
@@ -20,7 +20,7 @@ WORKER = "worker-1"
 def claimed(database: Database, job: Job) -> Job:
     """The job, claimed by WORKER."""
     with database.write() as session:
-        running = claim_next(session, WORKER, LEASE)
+        running = claim(session, WORKER, LEASE)
     assert running is not None
     assert running.id == job.id
     return running
@@ -33,7 +33,7 @@ def test_a_job_goes_to_one_worker_only_and_the_oldest_first(
     claims = []
     for worker in ("a", "b", "c"):
         with database.write() as session:
-            claims.append(claim_next(session, worker, LEASE))
+            claims.append(claim(session, worker, LEASE))
     assert [job and (job.id, job.lease_owner, job.attempt) for job in claims] == [
         (first.id, "a", 1),
         (second.id, "b", 1),
@@ -50,7 +50,7 @@ def test_many_workers_at_once_claim_each_job_once(
         own, claims = Database(database_url), []
         while True:
             with own.write() as session:
-                job = claim_next(session, f"worker-{worker}", LEASE)
+                job = claim(session, f"worker-{worker}", LEASE)
             if job is None:
                 own.close()
                 return claims
@@ -91,10 +91,10 @@ def test_an_attempt_that_broke_off_is_tried_again_then_given_up(
         job = hand_back(session, job, code="worker_error", message="Bang.", owner=WORKER)
         assert job.status is JobStatus.QUEUED
         assert job.available_at > now()  # with a pause
-        assert claim_next(session, WORKER, LEASE) is None
+        assert claim(session, WORKER, LEASE) is None
         session.execute(update(Job).where(Job.id == job.id).values(available_at=now()))
     with database.write() as session:
-        again = claim_next(session, WORKER, LEASE)
+        again = claim(session, WORKER, LEASE)
         assert again is not None
         assert again.attempt == 2
         job = hand_back(session, again, code="worker_error", message="Bang.", owner=WORKER)
@@ -155,18 +155,6 @@ def test_a_released_job_that_shall_be_cancelled_is(database: Database, new_job: 
         session.execute(update(Job).where(Job.id == job.id).values(cancel_requested=True))
     with database.write() as session:
         assert release(session, get_job(session, job.id), owner=WORKER).status is JobStatus.CANCELLED
-
-
-def test_segments_without_a_count_are_from_an_older_version_and_go(
-    database: Database, new_job: Callable[..., Job]
-) -> None:
-    job = new_job()
-    with database.write() as session:
-        session.execute(insert(SegmentRow).values(segment(job, 0)))
-        session.execute(update(Job).where(Job.id == job.id).values(attempt=1))
-    claimed(database, job)
-    with database.read() as session:
-        assert count_segments(session, job.id) == 0
 
 
 def segment(job: Job, position: int) -> dict[str, object]:
