@@ -2,7 +2,6 @@
 
 import time
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -21,12 +20,12 @@ from shared.errors import (
     IllegalTransition,
     ServiceError,
 )
+from shared.jobs.job_options import options_of
 from shared.jobs.leases import claim_next
 from shared.jobs.queries import count_segments
 from shared.jobs.tables import RUNNING, Job
 from shared.traces import context_of, tracer
 from speech.errors import SpeechError
-from speech.options import Channels, Options
 from worker import metrics
 from worker.ceiling import is_want_of_memory, lift_limit
 from worker.lease import Cancelled, Lease, Released
@@ -194,15 +193,8 @@ def _run(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog) -> 
         lease.add,
         on_progress,
         job.chunks_done,
-        _options_of(job),
+        options_of(job),
     )
-
-
-def _options_of(job: Job) -> Options:
-    options = Options(decoder=job.decoder, channels=Channels(job.channels))
-    if job.hotwords is None or job.hotword_weight is None:
-        return options
-    return replace(options, hotwords=tuple(job.hotwords), hotword_weight=job.hotword_weight)
 
 
 def _fail(lease: Lease, code: str, message: str) -> None:

@@ -1,23 +1,12 @@
 """One job for one idempotency key, however often and by however many it is submitted."""
 
+from shrutlekh_contract.options import SubmissionOptions, declared
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from shared.jobs.job_options import options_of
 from shared.jobs.lifecycle import submit
 from shared.jobs.tables import Job
-
-# What a second request with the same key must share with the first.
-SAME = (
-    "file_sha256",
-    "model",
-    "transcript",
-    "waveform",
-    "decoder",
-    "channels",
-    "hotwords",
-    "hotword_weight",
-    "priority",
-)
 
 
 def submit_once(session: Session, *jobs: Job, look_first: bool = True) -> list[Job]:
@@ -63,5 +52,10 @@ def holder_of(session: Session, key: str) -> Job | None:
 
 
 def is_same_request(first: Job, second: Job) -> bool:
-    """True when two jobs of one key ask for the same thing."""
-    return all(getattr(first, name) == getattr(second, name) for name in SAME)
+    """True when two jobs of one key ask for the same thing: the same recording with the same options."""
+    ours, theirs = options_of(first), options_of(second)
+    return first.file_sha256 == second.file_sha256 and all(
+        getattr(ours, name) == getattr(theirs, name)
+        for name, option in declared(SubmissionOptions).items()
+        if option.identifies
+    )
