@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shrutlekh_contract.formats import TEXT_FORMATS
+
 from shrutlekh.answers import Job
 from shrutlekh.bulk.recordings import Recording
-from shrutlekh.commands.recognition import NO_OPTIONS, TEXT_FORMATS, Listening
+from shrutlekh.commands.recognition import NO_OPTIONS, Listening
 
 SPOKEN = "spoken"
 

@@ -3,13 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from shrutlekh_contract.formats import FORMATS
 from shrutlekh_contract.hotwords import split_hotwords
 from shrutlekh_contract.options import RecognitionOptions
 
 from shrutlekh.errors import ClientError
-
-TEXT_FORMATS = ("txt", "srt", "vtt", "tsv")
-FORMATS = ("json", *TEXT_FORMATS)
 
 
 class HotwordsUnreadable(ClientError):
