@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from shrutlekh_contract.options import Channels, RecognitionOptions
+from shrutlekh_contract.options import Channels
 from shrutlekh_contract.options import RecognitionOptions as Options
 
 __all__ = ["NO_OPTIONS", "Channels", "Options"]
 
-NO_OPTIONS: Final = RecognitionOptions()
+NO_OPTIONS: Final = Options()

@@ -85,7 +85,8 @@ class ShrutlekhClient:
             name: what the service calls the recording; by default the file's name without its folder.
             priority: "high", "normal" or "low"; by default the service's choice.
             client: who submits; clients take turns. By default the service goes by the address.
-            listening: the other options; those named here come first.
+            listening: options of the recording; an argument of this method overrides the option of its
+                name.
             idempotency_key: 1 to 255 visible ASCII characters; by default a random one. The service answers
                 the same key and recording with the same job.
             on_wait: told, before each pause, why the recording is not taken yet and how many seconds the

@@ -6,10 +6,11 @@ all derive from the declarations.
 """
 
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any, Final, Self
+from functools import cache
+from typing import Any, Final, Self, cast
 
 from shrutlekh_contract.declarations import Form, Option, OptionError, Switch, option
 from shrutlekh_contract.decoders import BEAM, DECODERS, GREEDY
@@ -130,7 +131,7 @@ class RecognitionOptions:
             for name, one in declared(type(self)).items()
             if name not in chosen and (one.only_with is None or one.only_with in chosen)
         }
-        return replace(self, **defaults)
+        return type(self)(**defaults, **chosen)
 
     def form(self, to: Form = Form.JOB) -> dict[str, str]:
         """The fields of a form that asks for what was chosen, as far as the form may set it."""
@@ -238,8 +239,13 @@ class SubmissionOptions(RecognitionOptions):
         super().check()
 
 
-def declared(options: type[RecognitionOptions]) -> dict[str, Option]:
+def declared(options: type[RecognitionOptions]) -> Mapping[str, Option]:
     """The options that a class declares, by name, its bases' first."""
+    return _declared(cast("Hashable", options))
+
+
+@cache
+def _declared(options: Any) -> dict[str, Option]:
     return {one.name: one.metadata["option"] for one in fields(options)}
 
 

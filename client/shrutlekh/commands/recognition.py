@@ -1,4 +1,4 @@
-"""How recordings shall be listened to and written down, where it is not as the service does by itself."""
+"""Hot-words and formats as a command line names them."""
 
 from collections.abc import Iterable
 from pathlib import Path
