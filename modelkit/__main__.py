@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from shrutlekh_contract.decoders import decoders_of
 
 from modelkit.breakdown import breakdown as break_down
 from modelkit.breakdown import markdown, write_card
@@ -145,8 +146,7 @@ def breakdown(
     entries = read_manifest(manifest, speaker or ())
     if not entries:
         raise typer.BadParameter(f"{manifest} has no such recordings.")
-    beam = (folder / "lm").is_dir()
-    names = decoder or (["greedy", "beam"] if beam else ["greedy"])
+    names = decoder or decoders_of(folder)
     engines = {chosen: Engine.load(folder, threads, decoder=chosen) for chosen in names}
     with _bar("recordings", 2 * len(names) * len(entries)) as advance:
         rows = break_down(engines, entries, advance)

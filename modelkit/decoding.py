@@ -9,6 +9,7 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+from shrutlekh_contract.decoders import decoders_of
 
 from modelkit import calibration, timing
 from modelkit.evaluation import rate
@@ -17,7 +18,7 @@ from modelkit.manifest import Entry, read_manifest
 from modelkit.noises import FITTED, UNMET, Kinds, noises
 from modelkit.preference import effect, hotword_lists
 from modelkit.scoring import character_errors, word_errors
-from speech.decoding.beam import BeamDecoder, has_language_model
+from speech.decoding.beam import BeamDecoder
 from speech.decoding.confidence import FEATURES, Floats, plain_confidences
 from speech.decoding.greedy import GreedyDecoder, WordTimes
 from speech.engine import BEAM, GREEDY, Engine
@@ -58,7 +59,7 @@ def _listened(folder: Path, entries: list[Entry]) -> tuple[Engine, list[list[Utt
 
 def _decoders(engine: Engine) -> dict[str, GreedyDecoder | BeamDecoder]:
     found: dict[str, GreedyDecoder | BeamDecoder] = {GREEDY: GreedyDecoder.of_model(engine.folder)}
-    if has_language_model(engine.folder):
+    if BEAM in decoders_of(engine.folder.path):
         found[BEAM] = BeamDecoder.of_model(engine.folder)
     return found
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shrutlekh_contract.decoders import decoders_of
+
 from shared.errors import ModelNotInstalled
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-LANGUAGE_MODEL = "lm"  # a folder in that of a model; without it there is no beam search
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class InstalledModel:
     licence: str
     description: str
     evaluation: list[dict[str, Any]]
-    decoders: list[str]
+    decoders: tuple[str, ...]
 
 
 def find_model(models_dir: Path, name: str) -> Path:
@@ -36,15 +37,6 @@ def find_model(models_dir: Path, name: str) -> Path:
         installed = ", ".join(model.name for model in installed_models(models_dir)) or "none"
         raise ModelNotInstalled(f"The model asked for is not installed. Installed: {installed}.")
     return folder
-
-
-def decoders_of(folder: Path) -> list[str]:
-    """The decoders that the model in a folder can be asked for.
-
-    The front end may have no more of a model than what describes it, so the language model itself is not
-    looked for.
-    """
-    return ["greedy", "beam"] if (folder / LANGUAGE_MODEL).is_dir() else ["greedy"]
 
 
 def installed_models(models_dir: Path) -> list[InstalledModel]:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+from shrutlekh_contract.decoders import BEAM, DECODERS, GREEDY, decoders_of
+from shrutlekh_contract.hotwords import DEFAULT_WEIGHT
 
 from speech.audio.opening import open_audio
-from speech.decoding.beam import BeamDecoder, has_language_model
+from speech.decoding.beam import BeamDecoder
 from speech.decoding.greedy import Decoder, GreedyDecoder
 from speech.errors import HotwordsUnsupported, ModelInvalid
 from speech.model_folder import SILERO, ModelFolder
@@ -22,8 +24,6 @@ from speech.transcription import Transcription
 __all__ = ["BEAM", "DECODERS", "GREEDY", "Engine", "Transcription"]
 
 log = logging.getLogger(__name__)
-
-GREEDY, BEAM = DECODERS = ("greedy", "beam")
 
 
 class Engine:
@@ -148,11 +148,13 @@ class Engine:
         return self.decoder if options.decoder is None else self.decoder_named(options.decoder)
 
     def _preferring(self, options: Options) -> Decoder:
-        if options.decoder not in (None, BEAM) or not has_language_model(self.folder):
+        if options.decoder not in (None, BEAM):
             raise HotwordsUnsupported(
                 f"Hot-words need beam search, which decoder={options.decoder} does not do."
-                if options.decoder not in (None, BEAM)
-                else f"Hot-words need beam search, and the model {self.folder.name} has no language model."
+            )
+        if BEAM not in decoders_of(self.folder.path):
+            raise HotwordsUnsupported(
+                f"Hot-words need beam search, and the model {self.folder.name} has no language model."
             )
         try:
             beam = cast("BeamDecoder", self.decoder_named(BEAM))
@@ -160,7 +162,8 @@ class Engine:
             raise HotwordsUnsupported(
                 "Hot-words need beam search, which is not installed where this model runs."
             ) from error
-        beam = beam.preferring(options.hotwords, options.hotword_weight)
+        weight = DEFAULT_WEIGHT if options.hotword_weight is None else options.hotword_weight
+        beam = beam.preferring(options.hotwords, weight)
         if beam.unheeded:
             log.warning("hot-words that the model's tokens cannot spell: %d", len(beam.unheeded))
         return beam

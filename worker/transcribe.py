@@ -2,7 +2,6 @@
 
 import time
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -19,10 +18,9 @@ from shared.errors import (
     IllegalTransition,
     ServiceError,
 )
-from shared.jobs import Job, claim, count_segments, job_held_by
+from shared.jobs import Job, claim, count_segments, job_held_by, options_of
 from shared.traces import context_of, tracer
 from speech.errors import SpeechError
-from speech.options import Channels, Options
 from worker import metrics
 from worker.ceiling import is_want_of_memory, lift_limit
 from worker.lease import Cancelled, Lease, Released
@@ -186,15 +184,8 @@ def _run(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog) -> 
         lease.add,
         on_progress,
         job.chunks_done,
-        _options_of(job),
+        options_of(job),
     )
-
-
-def _options_of(job: Job) -> Options:
-    options = Options(decoder=job.decoder, channels=Channels(job.channels))
-    if job.hotwords is None or job.hotword_weight is None:
-        return options
-    return replace(options, hotwords=tuple(job.hotwords), hotword_weight=job.hotword_weight)
 
 
 def _fail(lease: Lease, code: str, message: str) -> None:

@@ -3,11 +3,12 @@
 import uuid
 
 from fastapi import APIRouter, Request, Response
+from shrutlekh_contract.declarations import Form
 
 from api.http import examples
 from api.http.caching import is_known, weak_etag
 from api.http.dependencies import Cursor, IdempotencyKey, JobId, Limit, ServicesDep, StatusFilter, WaitSeconds
-from api.http.openapi import form, problems
+from api.http.openapi import form_of, problems
 from api.http.schemas import JobOut, PageOut, path_of
 from api.intake.submission import submit_form
 from api.services import Services
@@ -64,17 +65,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
         },
         **problems(*UPLOAD_ERRORS, IdempotencyConflict),
     },
-    openapi_extra=form(
-        "model",
-        "transcript",
-        "waveform",
-        "decoder",
-        "hotwords",
-        "hotword_weight",
-        "channels",
-        "priority",
-        "client",
-    ),
+    openapi_extra=form_of(Form.JOB),
 )
 async def submit_job(
     request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = None

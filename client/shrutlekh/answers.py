@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-FINAL = frozenset({"succeeded", "failed", "cancelled"})
-STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
+from shrutlekh_contract.statuses import FINAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self, cast
 
 import httpx
+from shrutlekh_contract.options import SubmissionOptions
 
 from shrutlekh.answers import Job, JobPage, Readiness
 from shrutlekh.commands.recognition import NO_OPTIONS, Listening
@@ -18,6 +19,8 @@ from shrutlekh.retries import NO_RETRIES, RETRYABLE_STATUS, Retries
 
 LONG_POLL_SECONDS = 25.0
 SHORTEST_POLL_SECONDS = 0.1
+
+ASKED_FOR_ALWAYS = SubmissionOptions(transcript=True, waveform=True)
 
 Source = str | os.PathLike[str] | BinaryIO
 OnWait = Callable[[str, float], None]
@@ -67,8 +70,8 @@ class ShrutlekhClient:
         *,
         name: str | None = None,
         model: str | None = None,
-        transcript: bool = True,
-        waveform: bool = True,
+        transcript: bool | None = None,
+        waveform: bool | None = None,
         priority: str | None = None,
         client: str | None = None,
         listening: Listening = NO_OPTIONS,
@@ -82,7 +85,8 @@ class ShrutlekhClient:
             name: what the service calls the recording; by default the file's name without its folder.
             priority: "high", "normal" or "low"; by default the service's choice.
             client: who submits; clients take turns. By default the service goes by the address.
-            listening: decoder, hot-words and channels.
+            listening: options of the recording; an argument of this method overrides the option of its
+                name.
             idempotency_key: 1 to 255 visible ASCII characters; by default a random one. The service answers
                 the same key and recording with the same job.
             on_wait: told, before each pause, why the recording is not taken yet and how many seconds the
@@ -91,12 +95,10 @@ class ShrutlekhClient:
         Raises:
             RecordingUnreadable: the file cannot be read, or became shorter while it was read.
         """
-        form = {"transcript": _flag(transcript), "waveform": _flag(waveform), **listening.form()}
-        form |= {
-            field: value
-            for field, value in {"model": model, "priority": priority, "client": client}.items()
-            if value is not None
-        }
+        named = SubmissionOptions(
+            model=model, transcript=transcript, waveform=waveform, priority=priority, client=client
+        )
+        form = ASKED_FOR_ALWAYS.form() | listening.form() | named.form()
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         with _opened(source) as file:
             upload_name = _sendable(name or Path(str(getattr(file, "name", "recording"))).name)
@@ -322,10 +324,6 @@ def _sendable(name: str) -> str:
 def _is_loopback(url: str) -> bool:
     host = httpx.URL(url).host
     return host in {"localhost", "::1"} or host.startswith("127.")
-
-
-def _flag(value: bool) -> str:
-    return "true" if value else "false"
 
 
 def _retry_after(response: httpx.Response) -> float | None:

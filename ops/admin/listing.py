@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from shrutlekh.commands.options import DataFolder
+from shrutlekh_contract.statuses import JobStatus
 
-from ops.admin.selection import AsJson, Client, Codes, OlderThan, StatusName, selected
+from ops.admin.selection import AsJson, Client, Codes, OlderThan, selected
 
 if TYPE_CHECKING:
     from shared.jobs import Job
@@ -24,7 +25,7 @@ shrutlekh admin list --status succeeded --older-than 30d --limit 1000 --json"""
 
 def list_jobs(
     status: Annotated[
-        list[StatusName] | None,
+        list[JobStatus] | None,
         typer.Option(help="Jobs in this state. Give it again for more.", show_default=False),
     ] = None,
     code: Codes = None,

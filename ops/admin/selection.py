@@ -16,16 +16,6 @@ UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 AGE = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|min|h|d|w)")
 
 
-class StatusName(enum.StrEnum):
-    """The states of a job."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
 class FinalName(enum.StrEnum):
     """The states in which nothing more happens by itself."""
 

@@ -52,13 +52,15 @@ def whole(installation: "Installation") -> Finding:
 
 def decoder(installation: "Installation") -> Finding:
     """Can words be found in the way that the model names?"""
-    from speech.decoding.beam import has_language_model
+    from shrutlekh_contract.decoders import BEAM, GREEDY, decoders_of
+
+    from speech.decoding.beam import language_model_file
 
     model = _default(installation)
-    name = model.decoding.get("decoder", "greedy")
-    if name != "beam":
+    name = model.decoding.get("decoder", GREEDY)
+    if name != BEAM:
         return ok(f"It decodes with {name}.")
-    if not has_language_model(model):
+    if BEAM not in decoders_of(model.path) or not language_model_file(model).is_file():
         return problem(
             f"{model.name} names beam search but has no language model.",
             "Install the model again, with its folder lm.",

@@ -6,6 +6,7 @@ The only package with SQL about jobs. Everybody else imports from here, not from
 from shared.jobs.attempts import claim, end_cancelled, fail, hand_back, release, renew, succeed
 from shared.jobs.file_keys import kept_files, named_keys, queued_files, statuses_of_kept
 from shared.jobs.idempotency import is_same_request
+from shared.jobs.job_options import columns_of, options_of
 from shared.jobs.lifecycle import TRANSITIONS, Event
 from shared.jobs.queries import (
     Page,
@@ -74,6 +75,7 @@ __all__ = [
     "cancel",
     "cancel_or_erase",
     "claim",
+    "columns_of",
     "count_due",
     "count_expired",
     "count_finished",
@@ -99,6 +101,7 @@ __all__ = [
     "job_held_by",
     "kept_files",
     "named_keys",
+    "options_of",
     "page_of_jobs",
     "queue_length",
     "queue_position",

@@ -1,21 +1,16 @@
 """Whether two requests with one idempotency key are the same request."""
 
-from shared.jobs.tables import Job
+from shrutlekh_contract.options import SubmissionOptions, declared
 
-# What a second request with the same key must share with the first.
-SAME = (
-    "file_sha256",
-    "model",
-    "transcript",
-    "waveform",
-    "decoder",
-    "channels",
-    "hotwords",
-    "hotword_weight",
-    "priority",
-)
+from shared.jobs.job_options import options_of
+from shared.jobs.tables import Job
 
 
 def is_same_request(first: Job, second: Job) -> bool:
-    """True when two jobs of one key ask for the same thing."""
-    return all(getattr(first, name) == getattr(second, name) for name in SAME)
+    """True when two jobs of one key ask for the same thing: the same recording with the same options."""
+    ours, theirs = options_of(first), options_of(second)
+    return first.file_sha256 == second.file_sha256 and all(
+        getattr(ours, name) == getattr(theirs, name)
+        for name, option in declared(SubmissionOptions).items()
+        if option.identifies
+    )

@@ -11,9 +11,10 @@ from shrutlekh.bulk.outputs import sha256
 from shrutlekh.bulk.pipeline import Options, Outcome, Submission, Uploaded, Waiting
 from shrutlekh.bulk.recordings import plan
 from shrutlekh.client import ShrutlekhClient
-from shrutlekh.commands.recognition import Listening
+from shrutlekh.commands.recognition import NO_OPTIONS, Listening
 from shrutlekh.errors import ApiError, Unreachable
 from shrutlekh.retries import PATIENT
+from shrutlekh_contract.options import SubmissionOptions, declared
 
 from tests.client.fake_service import PNG, FakeService
 
@@ -27,8 +28,14 @@ def recordings_in(folder: Path, count: int) -> Path:
 
 def submit(service: FakeService, folder: Path, out: Path | None = None, **options: Any) -> dict[str, Outcome]:
     with ShrutlekhClient(service.url) as client:
-        events = list(Submission(client, plan([folder], out), Options(**options)).run())
+        events = list(Submission(client, plan([folder], out), _options(**options)).run())
     return {Path(event.source).name: event for event in events if isinstance(event, Outcome)}
+
+
+def _options(listening: Listening = NO_OPTIONS, **settings: Any) -> Options:
+    """A run's settings; options of the recordings may be named among them."""
+    options = {name: settings.pop(name) for name in declared(SubmissionOptions) if name in settings}
+    return Options(chosen=SubmissionOptions(**listening.chosen(), **options), **settings)
 
 
 def test_writes_text_json_and_picture(service: FakeService, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shrutlekh_contract.hotwords import DEFAULT_WEIGHT
 from typer.testing import CliRunner
 
 from modelkit import decoding
@@ -20,7 +21,6 @@ from speech.decoding.confidence import Calibration
 from speech.decoding.greedy import WordTimes
 from speech.engine import Engine
 from speech.model_folder import ModelFolder
-from speech.options import DEFAULT_HOTWORD_WEIGHT
 from tests.conftest import MODEL, ROOT
 from tests.speech.language_models import write_language_model
 from tests.speech.sounds import RATE, silence, speak, write_model, write_wav
@@ -166,9 +166,7 @@ def test_hot_words_of_the_default_model(installed: Path, speech_dir: Path) -> No
     heard = listen(engine, entries, lambda: None)
     decoder = BeamDecoder.of_model(engine.folder)
     lists = hotword_lists(decoder, entries, heard, 20)
-    without, with_them = (
-        effect(decoder, entries, heard, lists, weight) for weight in (None, DEFAULT_HOTWORD_WEIGHT)
-    )
+    without, with_them = (effect(decoder, entries, heard, lists, weight) for weight in (None, DEFAULT_WEIGHT))
     assert with_them.found >= without.found + with_them.said // 4
     assert with_them.false <= with_them.found // 2
     assert with_them.errors.rate < without.errors.rate

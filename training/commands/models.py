@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from shrutlekh_contract.decoders import decoders_of
 
 from training.commands import MODEL, SPEECH, WORK, SpeechDir, Work, bar, console, require_corpora
 from training.recipe import EVALUATION_SETS
@@ -59,10 +60,10 @@ def evaluate(
     from modelkit.evaluation import score_model, summary
     from modelkit.manifest import read_manifest
     from modelkit.verification import record_check
-    from speech.engine import DECODERS, GREEDY, Engine
+    from speech.engine import Engine
 
     require_corpora(speech_dir)
-    for decoder in DECODERS if (model / "lm").is_dir() else (GREEDY,):
+    for decoder in decoders_of(model):
         engine = Engine.load(model, decoder=decoder)
         for chosen in EVALUATION_SETS:
             entries = read_manifest(speech_dir / chosen.manifest, chosen.speakers)

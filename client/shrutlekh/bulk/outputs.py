@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shrutlekh_contract.formats import TEXT_FORMATS
+
 from shrutlekh.answers import Job
 from shrutlekh.bulk.recordings import Recording
-from shrutlekh.commands.recognition import NO_OPTIONS, TEXT_FORMATS, Listening
+from shrutlekh.commands.recognition import NO_OPTIONS, Listening
 
 SPOKEN = "spoken"
 
@@ -64,7 +66,8 @@ def earlier_of(recording: Recording, wanted: Wanted) -> Earlier | None:
         document = json.loads(marker.read_bytes())
         if wanted.model not in {None, document["model"]}:
             return None
-        if not wanted.listening.is_that_of(document.get("options", {"channels": "mix"})):
+        made_with = Listening.of_json(document.get("options", {"channels": "mix"}))
+        if not all(getattr(made_with, name) == value for name, value in wanted.listening.chosen().items()):
             return None
         if document["file"]["sha256"] != sha256(recording.source):
             return None
@@ -123,7 +126,7 @@ def write_outputs(
         **transcript,
         "file": {"name": job.file.name, "bytes": job.file.bytes, "sha256": job.file.sha256},
         "job": job.id,
-        "options": listening.document(),
+        "options": listening.json(),
         "numerals": numerals,
         "formats": sorted(texts.keys() - {"txt"}),
     }

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from shrutlekh_contract.statuses import JobStatus
 
 from shrutlekh.commands.options import Url
 
@@ -74,12 +75,10 @@ def _show_jobs(client: "ShrutlekhClient", as_json: bool, watch: bool) -> None:
 
 def _counts(client: "ShrutlekhClient") -> dict[str, str]:
     """How many jobs are in each status; "200+" where a page is not enough to tell."""
-    from shrutlekh.answers import STATUSES
-
     counts = {}
-    for name in STATUSES:
+    for name in JobStatus:
         page = client.jobs(status=name, limit=COUNTED)
-        counts[name] = f"{len(page.jobs)}{'+' if page.next_cursor else ''}"
+        counts[name.value] = f"{len(page.jobs)}{'+' if page.next_cursor else ''}"
     return counts
 
 
