@@ -14,8 +14,9 @@ from rich.text import Text
 from shrutlekh.bulk.pipeline import Options, Outcome, Submission
 from shrutlekh.bulk.recordings import plan
 from shrutlekh.client import ShrutlekhClient
-from shrutlekh.errors import ClientError, StartFailed
+from shrutlekh.errors import ClientError
 
+from ops.errors import StartFailed
 from ops.service.child import die_with_parent
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"

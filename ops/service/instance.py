@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shrutlekh.errors import StartFailed
+from ops.errors import StartFailed
 
 SOCKET_PATH_BYTES = 100
 """Longest path of a Unix socket; systems allow 104 to 108 bytes with the final zero."""

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from shrutlekh.answers import Readiness
 from shrutlekh.client import ShrutlekhClient
-from shrutlekh.errors import ClientError, StartFailed
+from shrutlekh.errors import ClientError
 
+from ops.errors import StartFailed
 from ops.service.child import Child
 from ops.service.signals import Signals
 

@@ -2,7 +2,6 @@
 
 import json
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,7 +57,7 @@ def _show_jobs(client: "ShrutlekhClient", as_json: bool, watch: bool) -> None:
     if as_json:
         while True:
             counts, jobs = _counts(client), client.jobs(limit=NEWEST).jobs
-            document = {"counts": counts, "jobs": [asdict(job) for job in jobs]}
+            document = {"counts": counts, "jobs": [job.model_dump() for job in jobs]}
             typer.echo(json.dumps(document, ensure_ascii=False))
             if not watch:
                 return
@@ -123,7 +122,7 @@ def _show_job(client: "ShrutlekhClient", job_id: str, as_json: bool, watch: bool
     done = job.status == "succeeded"
     text = client.transcript(job_id)["text"] if done and job.transcript else None
     if as_json:
-        typer.echo(json.dumps({**asdict(job), "text": text}, ensure_ascii=False))
+        typer.echo(json.dumps({**job.model_dump(), "text": text}, ensure_ascii=False))
     else:
         _print_details(client.url, job, text)
     if job.status == "failed":
