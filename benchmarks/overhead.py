@@ -23,9 +23,8 @@ import onnxruntime
 import psutil
 from rich.console import Console
 from rich.table import Table
-from shrutlekh.bulk.pipeline import Options, Outcome, Submission
-from shrutlekh.bulk.recordings import plan
-from shrutlekh.client import ShrutlekhClient
+from shrutlekh import ShrutlekhClient
+from shrutlekh.bulk import Options, Outcome, Submission, plan
 
 from benchmarks.recordings import Workload, decoded, long, short
 from ops.demo import embedded_service

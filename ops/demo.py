@@ -11,9 +11,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from shrutlekh.bulk.pipeline import Options, Outcome, Submission
-from shrutlekh.bulk.recordings import plan
-from shrutlekh.client import ShrutlekhClient
+from shrutlekh import ShrutlekhClient
+from shrutlekh.bulk import Options, Outcome, Submission, plan
 from shrutlekh.errors import ClientError
 
 from ops.errors import StartFailed

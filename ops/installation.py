@@ -4,37 +4,22 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from shrutlekh.errors import ClientError
+from pydantic import ValidationError
+from redis import Redis
+from sqlalchemy import make_url
 
+from ops.errors import NoDatabase, SettingsWrong
 from ops.service.instance import socket_of
-
-if TYPE_CHECKING:
-    from redis import Redis
-
-    from shared.database import Database
-    from shared.files import FileStore
-    from shared.queue import JobQueue
-    from shared.settings import Settings
-
-REDIS_SECONDS = 2.0
+from shared.database import Database
+from shared.files import FileStore
+from shared.queue import JobQueue, make_celery
+from shared.redis import open_redis_without_retries
+from shared.settings import Settings
 
 
-class SettingsWrong(ClientError):
-    """A setting in the environment is not valid."""
-
-    code = "settings_wrong"
-
-
-class NoDatabase(ClientError):
-    """There is no database at the place where the settings say."""
-
-    code = "no_database"
-
-
-def settings_in_force(data: Path | None) -> "Settings":
+def settings_in_force(data: Path | None) -> Settings:
     """The settings of the environment, with the Redis of a ``shrutlekh serve`` that has the data folder.
 
     Args:
@@ -43,10 +28,6 @@ def settings_in_force(data: Path | None) -> "Settings":
     Raises:
         SettingsWrong: one is not valid.
     """
-    from pydantic import ValidationError
-
-    from shared.settings import Settings
-
     try:
         settings = Settings() if data is None else Settings(data_dir=data)
     except ValidationError as error:
@@ -75,56 +56,37 @@ class Installation:
     @property
     def sqlite_file(self) -> Path:
         """Where SQLite's file lies."""
-        from sqlalchemy import make_url
-
         return Path(make_url(self.settings.database).database or "")
 
     @cached_property
-    def database(self) -> "Database":
+    def database(self) -> Database:
         """The database, which is not made if it is not there.
 
         Raises:
             NoDatabase: a SQLite file that does not exist.
         """
-        from shared.database import Database
-
         if self.is_sqlite and not self.sqlite_file.is_file():
             raise NoDatabase(f"There is no database at {self.sqlite_file}.")
         return Database(self.settings.database, pool_size=2)
 
     @cached_property
-    def redis(self) -> "Redis":
+    def redis(self) -> Redis:
         """Redis; what is asked of it fails at once where there is none."""
-        from redis import Redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
-        return Redis.from_url(
-            self.settings.redis_url,
-            socket_timeout=REDIS_SECONDS,
-            socket_connect_timeout=REDIS_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+        return open_redis_without_retries(self.settings.redis_url)
 
     @cached_property
-    def queue(self) -> "JobQueue":
+    def queue(self) -> JobQueue:
         """The sending side of the queue."""
-        from shared.queue import JobQueue, make_celery
-
         return JobQueue(make_celery(self.settings))
 
     @cached_property
-    def files(self) -> "FileStore":
+    def files(self) -> FileStore:
         """The stored recordings."""
-        from shared.files import FileStore
-
         return FileStore(self.settings.files_dir)
 
     @property
     def database_name(self) -> str:
         """The database for people, without its password."""
-        from sqlalchemy import make_url
-
         return make_url(self.settings.database).set(query={}).render_as_string(hide_password=True)
 
     @property

@@ -22,6 +22,7 @@ from shared.files import FileStore
 from shared.jobs import JobStatus, due_jobs, expired_jobs, get_job, hand_back
 from shared.logs import configure_logging
 from shared.queue import QUEUE, JobQueue, make_celery
+from shared.redis import open_redis
 from shared.settings import Settings
 from worker import exposition, metrics
 from worker.mending import Mender
@@ -99,7 +100,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     database = Database(settings.database, pool_size=1)
-    redis = Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=2)
+    redis = open_redis(settings.redis_url)
     files = FileStore(settings.files_dir)
     sweeper = Sweeper(database, redis, JobQueue(make_celery(settings)))
     retention = Retention(database, files, settings.retention_days)

@@ -26,7 +26,8 @@ def drain(
     data: DataFolder = None,
 ) -> None:
     """Tell all workers to finish what they do and take no more jobs."""
-    from ops.admin.opening import AdminFailed, opened
+    from ops.admin.opening import opened
+    from ops.errors import AdminFailed
     from shared import draining
 
     if off and wait:

@@ -1,17 +1,14 @@
 """All checks of an installation, in the order in which they build on each other."""
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from ops.doctor import data, database, exposure, jobs, machine, messages, model, recordings, workers
 from ops.doctor.findings import Area, Check
 from ops.doctor.service import Service
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.installation import Installation
 
 
-def checks_of(installation: "Installation | None", url: str | None, only: Collection[Area]) -> list[Check]:
+def checks_of(installation: Installation | None, url: str | None, only: Collection[Area]) -> list[Check]:
     """The checks to make.
 
     Args:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from ops.doctor.findings import Finding, ok, problem, warning
+from shared.clock import now
 
 TOLERATED_SECONDS = 1.0
 ADVICE = "Let all machines of the service take the time from a server: systemd-timesyncd, chrony or ntpd."
@@ -16,8 +17,6 @@ def compare(whose: str, ask: Callable[[], datetime], grave: float) -> Finding:
         ask: reads the other clock; taken for its time in the middle of the call.
         grave: seconds of difference that break something.
     """
-    from shared.clock import now
-
     before = now()
     theirs = ask()
     after = now()

@@ -5,12 +5,9 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ops.doctor.findings import Area, Check, Finding, ok, problem, size, skipped, warning
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.installation import Installation
 
 MOUNTS = Path("/proc/self/mounts")
 NETWORK = frozenset(
@@ -25,7 +22,7 @@ PASSING = {
 FEW_FILES = 10_000
 
 
-def folder(installation: "Installation") -> Finding:
+def folder(installation: Installation) -> Finding:
     """There, and may this user write?"""
     data = installation.settings.data_dir.resolve()
     if not data.exists():
@@ -48,7 +45,7 @@ def folder(installation: "Installation") -> Finding:
     return ok(f"{data} can be written.")
 
 
-def room(installation: "Installation") -> Finding:
+def room(installation: Installation) -> Finding:
     """Room for uploads beyond the reserve?"""
     settings = installation.settings
     free = shutil.disk_usage(settings.data_dir).free
@@ -73,7 +70,7 @@ def room(installation: "Installation") -> Finding:
     return ok(f"{size(free)} are free, {size(reserve)} of them in reserve.")
 
 
-def file_system(installation: "Installation") -> Finding:
+def file_system(installation: Installation) -> Finding:
     """One that keeps what is written, and that SQLite can lock?"""
     data = installation.settings.data_dir.resolve()
     kind = file_system_of(data, MOUNTS)

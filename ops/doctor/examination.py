@@ -3,18 +3,15 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from ops.doctor.findings import Check, Finding, Result, Verdict, problem, skipped
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.installation import Installation
 
 OnCheck = Callable[[Check], None]
 
 
 def examine(
-    checks: Iterable[Check], installation: "Installation", on_check: OnCheck = lambda _: None
+    checks: Iterable[Check], installation: Installation, on_check: OnCheck = lambda _: None
 ) -> list[Result]:
     """Make the checks one after another; ``on_check`` is told of each before it."""
     results: list[Result] = []
@@ -36,7 +33,7 @@ def worst(results: Sequence[Result]) -> Verdict:
     return next((each for each in (Verdict.PROBLEM, Verdict.WARNING) if each in verdicts), Verdict.OK)
 
 
-def _look(check: Check, installation: "Installation") -> Finding:
+def _look(check: Check, installation: Installation) -> Finding:
     found: list[Finding] = []
 
     def look() -> None:
@@ -54,7 +51,7 @@ def _look(check: Check, installation: "Installation") -> Finding:
     )
 
 
-def _guarded(check: Check, installation: "Installation") -> Finding:
+def _guarded(check: Check, installation: Installation) -> Finding:
     try:
         return check.examine(installation)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding

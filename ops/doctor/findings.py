@@ -3,10 +3,8 @@
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.installation import Installation
 
 CHECK_SECONDS = 10.0
 GIB, MIB = 2**30, 2**20

@@ -2,21 +2,18 @@
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
 
 from ops.doctor.clocks import compare
 from ops.doctor.findings import Area, Check, Finding, ok, problem, size, warning
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.installation import Installation
 
 NEARLY = 0.9
 
 
-def answers(installation: "Installation") -> Finding:
+def answers(installation: Installation) -> Finding:
     """Reachable?"""
-    from redis.exceptions import RedisError
-
     began = time.perf_counter()
     try:
         installation.redis.ping()
@@ -35,7 +32,7 @@ def answers(installation: "Installation") -> Finding:
     return ok(f"{installation.redis_name} answers in {milliseconds:.0f} ms.")
 
 
-def policy(installation: "Installation") -> Finding:
+def policy(installation: Installation) -> Finding:
     """What does it do when its memory is full?"""
     info = installation.redis.info("memory")  # CONFIG is often forbidden
     name, most, used = info["maxmemory_policy"], int(info["maxmemory"]), int(info["used_memory"])
@@ -53,7 +50,7 @@ def policy(installation: "Installation") -> Finding:
     return ok(f"Redis forgets nothing (noeviction); it uses {size(used)}.")
 
 
-def clock(installation: "Installation") -> Finding:
+def clock(installation: Installation) -> Finding:
     """Redis' clock against ours."""
 
     def ask() -> datetime:

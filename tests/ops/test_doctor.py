@@ -19,6 +19,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine, delete, event, make_url, text, update
 
+import ops.doctor.clocks
 import ops.doctor.data
 import ops.doctor.exposure
 import ops.doctor.machine
@@ -410,7 +411,7 @@ def test_clocks(
 ) -> None:
     installation = make(database_url=postgres_url)
     real = shared.clock.now
-    monkeypatch.setattr(shared.clock, "now", lambda: real() - timedelta(seconds=seconds))
+    monkeypatch.setattr(ops.doctor.clocks, "now", lambda: real() - timedelta(seconds=seconds))
     finding = (messages if whose == "Redis" else database).clock(installation)
     assert is_advised(finding, verdict, whose)
     if seconds:

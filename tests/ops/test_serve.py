@@ -12,9 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from shrutlekh.answers import Job
-from shrutlekh.client import ShrutlekhClient
-from shrutlekh.errors import ClientError
+from shrutlekh import ClientError, Job, ShrutlekhClient
 
 from shared.settings import Settings
 from tests.conftest import missing

@@ -1,25 +1,22 @@
-"""One thing done to each of several jobs, as ``shrutlekh delete`` and ``shrutlekh retry`` do."""
+"""One action on several jobs, as in ``shrutlekh delete`` and ``shrutlekh retry``."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from shrutlekh.client import ShrutlekhClient
+from shrutlekh.client import ShrutlekhClient
+from shrutlekh.errors import ApiError
 
 JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Jobs.", show_default=False)]
 
 
-def for_each(url: str, job_ids: Sequence[str], act: "Callable[[ShrutlekhClient, str], str]") -> None:
-    """Print what ``act`` says of each job. One that the service refuses does not hold up the others.
+def for_each(url: str, job_ids: Sequence[str], act: Callable[[ShrutlekhClient, str], str]) -> None:
+    """Call ``act`` for each job and print its answer. A refused job does not stop the others.
 
     Raises:
         typer.Exit: at the end, with status 1, if any was refused.
     """
-    from shrutlekh.client import ShrutlekhClient
-    from shrutlekh.errors import ApiError
-
     failed = False
     with ShrutlekhClient(url) as client:
         for job_id in job_ids:
