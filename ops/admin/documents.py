@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from shrutlekh.quantities import span
+
 if TYPE_CHECKING:
     from shared.jobs import Job, JobEvent
 
@@ -54,19 +56,3 @@ def ago(moment: datetime | None, present: datetime) -> str:
     if moment is None:
         return ""
     return span((present - moment).total_seconds())
-
-
-def span(seconds: float) -> str:
-    """A time span in the largest unit that fits."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
-
-
-def size(count: float) -> str:
-    """Bytes for people."""
-    for unit, length in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if count >= length:
-            return f"{count / length:.1f} {unit}"
-    return f"{count:.0f} bytes"

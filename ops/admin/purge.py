@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from shrutlekh.commands.options import DataFolder
+from shrutlekh.quantities import counted, size
 
-from ops.admin.documents import size
 from ops.admin.selection import Client, Codes, FinalName, age, selected
 
 if TYPE_CHECKING:
@@ -53,13 +53,13 @@ def purge(
             rows = sizes_by_status(session, chosen)
         total = sum(row.jobs for row in rows)
         for row in rows:
-            typer.echo(f"{row.status.value}: {_jobs(row.jobs)}, recordings of {size(row.bytes)}")
+            typer.echo(f"{row.status.value}: {counted(row.jobs, 'job')}, recordings of {size(row.bytes)}")
         if total == 0:
             typer.echo("Nothing to erase.")
         elif yes:
-            typer.echo(f"{_jobs(_erase(installation, chosen, total))} erased.")
+            typer.echo(f"{counted(_erase(installation, chosen, total), 'job')} erased.")
         else:
-            typer.echo(f"{_jobs(total)} would be erased. Do it with --yes.")
+            typer.echo(f"{counted(total, 'job')} would be erased. Do it with --yes.")
 
 
 def _erase(installation: "Installation", chosen: "Selection", total: int) -> int:
@@ -77,7 +77,3 @@ def _erase(installation: "Installation", chosen: "Selection", total: int) -> int
             erased += count
             progress.advance(task, count)
     return erased
-
-
-def _jobs(count: int) -> str:
-    return f"{count:,} job{'' if count == 1 else 's'}"

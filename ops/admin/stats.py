@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from shrutlekh.commands.options import DataFolder
+from shrutlekh.quantities import size, span
 
 from ops.admin.selection import AsJson
 
@@ -57,8 +58,6 @@ def _document(installation: "Installation") -> dict[str, Any]:
 def _print(document: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
-
-    from ops.admin.documents import size, span
 
     queue, lately = document["queue"], document["last_day"]
     table = Table.grid(padding=(0, 2))

@@ -6,7 +6,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ops.doctor.findings import Area, Check, Finding, ok, problem, size, skipped, warning
+from shrutlekh.quantities import size
+
+from ops.doctor.findings import Area, Check, Finding, ok, problem, skipped, warning
 from ops.installation import Installation
 
 MOUNTS = Path("/proc/self/mounts")

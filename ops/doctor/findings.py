@@ -4,10 +4,11 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shrutlekh.quantities import counted
+
 from ops.installation import Installation
 
 CHECK_SECONDS = 10.0
-GIB, MIB = 2**30, 2**20
 
 
 class Verdict(enum.StrEnum):
@@ -89,24 +90,6 @@ def skipped(sentence: str) -> Finding:
     return Finding(Verdict.SKIPPED, sentence)
 
 
-def size(count: float) -> str:
-    """Bytes for people."""
-    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / MIB:.0f} MiB"
-
-
-def length(seconds: float) -> str:
-    """A time span for people, in the largest unit of which there are two."""
-    for unit, of_seconds in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * of_seconds:
-            return f"{seconds / of_seconds:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
-
-
-def counted(count: int, thing: str, several: str | None = None) -> str:
-    """The number with its noun: "1 job", "2,000 jobs"."""
-    return f"{count:,} {thing if count == 1 else several or thing + 's'}"
-
-
 def processes(count: int) -> str:
-    """So many worker processes."""
+    """A number of worker processes."""
     return counted(count, "worker process", "worker processes")

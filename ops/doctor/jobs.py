@@ -3,7 +3,9 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ops.doctor.findings import Area, Check, Finding, counted, length, ok, problem, processes, warning
+from shrutlekh.quantities import counted, span_in_words
+
+from ops.doctor.findings import Area, Check, Finding, ok, problem, processes, warning
 
 if TYPE_CHECKING:
     from ops.installation import Installation
@@ -35,7 +37,8 @@ def waiting(installation: "Installation") -> Finding:
     age = (moment - oldest).total_seconds()
     workers = len(present(installation.redis, settings.heartbeat_expiry))
     said = (
-        f"{counted(due, 'job')} due, the oldest for {length(age)}; {running} under way; {processes(workers)}"
+        f"{counted(due, 'job')} due, the oldest for {span_in_words(age)}; {running} under way; "
+        f"{processes(workers)}"
     )
     if is_draining(settings.data_dir):
         return ok(f"{said}. Workers were told to take none.")

@@ -7,19 +7,9 @@ import resource
 import sys
 from pathlib import Path
 
-from ops.doctor.findings import (
-    MIB,
-    Area,
-    Check,
-    Finding,
-    counted,
-    ok,
-    problem,
-    processes,
-    size,
-    skipped,
-    warning,
-)
+from shrutlekh.quantities import counted, size
+
+from ops.doctor.findings import Area, Check, Finding, ok, problem, processes, skipped, warning
 from ops.installation import Installation
 from shared.settings import Settings
 from shared.version import VERSION
@@ -28,6 +18,7 @@ from worker.cpus import CGROUP, share_out, usable_cpus
 
 NEEDED_PYTHON = (3, 11)
 ENOUGH_FILES = 1024
+MIB = 2**20
 # What begins with SHRUTLEKH_ and is no setting of the service.
 OTHER_VARIABLES = frozenset(
     {"SHRUTLEKH_URL", "SHRUTLEKH_ENV_FILE", "SHRUTLEKH_SPEECH_DIR", "SHRUTLEKH_DOCKER_KIT"}

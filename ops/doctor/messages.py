@@ -4,9 +4,10 @@ import time
 from datetime import UTC, datetime
 
 from redis.exceptions import RedisError
+from shrutlekh.quantities import size
 
 from ops.doctor.clocks import compare
-from ops.doctor.findings import Area, Check, Finding, ok, problem, size, warning
+from ops.doctor.findings import Area, Check, Finding, ok, problem, warning
 from ops.installation import Installation
 
 NEARLY = 0.9

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from ops.doctor.findings import Area, Check, Finding, counted, ok, problem, skipped, warning
+from shrutlekh.quantities import counted
+
+from ops.doctor.findings import Area, Check, Finding, ok, problem, skipped, warning
 
 if TYPE_CHECKING:
     from ops.installation import Installation

@@ -7,7 +7,9 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ops.doctor.findings import Area, Check, Finding, counted, ok, problem, size, warning
+from shrutlekh.quantities import counted, size
+
+from ops.doctor.findings import Area, Check, Finding, ok, problem, warning
 
 if TYPE_CHECKING:
     from ops.installation import Installation

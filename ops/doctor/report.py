@@ -7,9 +7,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from shrutlekh.quantities import counted
 
 from ops.doctor.examination import worst
-from ops.doctor.findings import Result, Verdict, counted
+from ops.doctor.findings import Result, Verdict
 
 SIGNS = {Verdict.OK: "✓", Verdict.WARNING: "!", Verdict.PROBLEM: "✗", Verdict.SKIPPED: "–"}
 STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.PROBLEM: "bold red", Verdict.SKIPPED: "dim"}

@@ -4,8 +4,9 @@ import time
 from typing import cast
 
 from redis.exceptions import RedisError
+from shrutlekh.quantities import counted, span_in_words
 
-from ops.doctor.findings import Area, Check, Finding, counted, length, ok, problem, processes, warning
+from ops.doctor.findings import Area, Check, Finding, ok, problem, processes, warning
 from ops.installation import Installation
 from shared import presence
 from shared.clock import now
@@ -41,7 +42,7 @@ def present(installation: Installation) -> Finding:
     ages = beats(installation)
     beating = {name: age for name, age in ages.items() if age <= settings.heartbeat_expiry}
     if not beating:
-        last = f" The last beat was {length(min(ages.values()))} ago." if ages else ""
+        last = f" The last beat was {span_in_words(min(ages.values()))} ago." if ages else ""
         return problem(
             f"No worker beats: nothing is transcribed.{last}",
             "Start one: `python -m worker`, `docker compose up --detach worker`; it beats when its model is "
@@ -65,7 +66,7 @@ def draining(installation: Installation) -> Finding:
     if since is None:
         return ok("Workers take jobs.")
     return warning(
-        f"All workers were told {length((now() - since).total_seconds())} ago to take no more jobs.",
+        f"All workers were told {span_in_words((now() - since).total_seconds())} ago to take no more jobs.",
         "Let them go on with `shrutlekh admin drain --off`.",
     )
 

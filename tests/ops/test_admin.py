@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import typer
 from redis import Redis
+from shrutlekh.quantities import size, span
 from sqlalchemy import func, select, text, update
 
 import ops.admin.drain
 import ops.admin.purge
-from ops.admin.documents import size, span
 from ops.admin.selection import age
 from ops.cli import main
 from ops.installation import Installation

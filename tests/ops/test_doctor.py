@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from shrutlekh.quantities import counted, span_in_words
 from sqlalchemy import Engine, delete, event, make_url, text, update
 
 import ops.doctor.clocks
@@ -29,7 +30,7 @@ from ops.cli import main
 from ops.doctor import data, database, exposure, jobs, machine, messages, model, recordings, workers
 from ops.doctor.checkup import checks_of
 from ops.doctor.examination import examine, worst
-from ops.doctor.findings import Area, Check, Finding, Verdict, counted, length, ok, problem, warning
+from ops.doctor.findings import Area, Check, Finding, Verdict, ok, problem, warning
 from ops.doctor.service import Service
 from ops.installation import Installation
 from ops.service.instance import socket_of
@@ -199,7 +200,7 @@ class TestExamination:
 
     def test_numbers_for_people(self) -> None:
         assert [counted(count, "job") for count in (0, 1, 2000)] == ["0 jobs", "1 job", "2,000 jobs"]
-        spans = [length(seconds) for seconds in (1.4, 119, 120, 7199, 7200, 172_800)]
+        spans = [span_in_words(seconds) for seconds in (1.4, 119, 120, 7199, 7200, 172_800)]
         assert spans == ["1 seconds", "119 seconds", "2 minutes", "120 minutes", "2 hours", "2 days"]
 
 
@@ -606,7 +607,7 @@ class TestRecordings:
         young = paths.pop()
         os.utime(young)
         assert is_advised(
-            recordings.orphans(sound), WARNING, "2 files without a job among 7 old files, 2 MiB"
+            recordings.orphans(sound), WARNING, "2 files without a job among 7 old files, 2.0 MiB"
         )
         assert all(path.exists() for path in paths)  # nothing is removed
         for path in paths:

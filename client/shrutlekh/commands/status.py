@@ -15,6 +15,7 @@ from shrutlekh_contract.statuses import JobStatus
 from shrutlekh.answers import Job
 from shrutlekh.client import ShrutlekhClient
 from shrutlekh.commands.options import Url
+from shrutlekh.quantities import span
 
 EPILOG = """Examples:
 
@@ -94,11 +95,7 @@ def _table(client: ShrutlekhClient) -> Table:
 
 def _age(created_at: str) -> str:
     """How long ago that was, in the largest unit that fits."""
-    seconds = max(0.0, (datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds())
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return span((datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds())
 
 
 def _show_job(client: ShrutlekhClient, job_id: str, as_json: bool, watch: bool) -> None:
