@@ -1,10 +1,12 @@
 """The asynchronous client, for asyncio and Trio. One client may be used by several tasks."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, cast
 
 import anyio
+import anyio.to_thread
 import httpx
 from tenacity import AsyncRetrying
 
@@ -13,7 +15,9 @@ from shrutlekh.answers import Job, JobPage, Readiness
 from shrutlekh.calls import LONG_POLL_SECONDS, Follower, OnProgress, SubmitOptions
 from shrutlekh.exchange import Call, http_options, unreachable
 from shrutlekh.retries import NO_RETRIES, OnWait, Retries
-from shrutlekh.uploads import ReadInThreads, Source, opened
+from shrutlekh.uploads import Source, opened
+
+BLOCKS_AT_ONCE = 16  # of httpx's 64 KiB
 
 T = TypeVar("T")
 
@@ -125,9 +129,26 @@ class AsyncShrutlekhClient:
     async def _try(self, call: Call[T]) -> T:
         request = call.request(self._http, self._timeout)
         if call.file is not None:
-            request.stream = ReadInThreads(cast(httpx.SyncByteStream, request.stream))
+            request.stream = _ReadInThreads(cast(httpx.SyncByteStream, request.stream))
         try:
             response = await self._http.send(request)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise unreachable(error, self.url) from error
         return call.result(response, self.url)
+
+
+class _ReadInThreads(httpx.AsyncByteStream):
+    """The body of a request, read in worker threads: a slow disk does not hold up the event loop."""
+
+    def __init__(self, body: httpx.SyncByteStream) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        blocks = iter(self._body)
+        while block := await anyio.to_thread.run_sync(_several, blocks):
+            yield block
+
+
+def _several(blocks: Iterator[bytes]) -> bytes:
+    """The next blocks as one, empty at the end: handing work to a thread costs more than reading a block."""
+    return b"".join(islice(blocks, BLOCKS_AT_ONCE))

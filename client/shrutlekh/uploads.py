@@ -1,18 +1,12 @@
 """The file of a submission: opened, named, and sent at the length that it had first."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import anyio.to_thread
-import httpx
-
 from shrutlekh.errors import RecordingUnreadable
-
-BLOCKS_AT_ONCE = 16  # of httpx's 64 KiB
 
 Source = str | os.PathLike[str] | BinaryIO
 """A path, or a seekable binary file."""
@@ -42,23 +36,6 @@ def upload_of(file: BinaryIO, name: str | None) -> tuple[str, BinaryIO, str]:
         cast(BinaryIO, _Snapshot(file)),
         "application/octet-stream",
     )
-
-
-class ReadInThreads(httpx.AsyncByteStream):
-    """The body of a request, read in worker threads: a slow disk does not hold up the event loop."""
-
-    def __init__(self, body: httpx.SyncByteStream) -> None:
-        self._body = body
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        blocks = iter(self._body)
-        while block := await anyio.to_thread.run_sync(_several, blocks):
-            yield block
-
-
-def _several(blocks: Iterator[bytes]) -> bytes:
-    """The next blocks as one, empty at the end: handing work to a thread costs more than reading a block."""
-    return b"".join(islice(blocks, BLOCKS_AT_ONCE))
 
 
 class _Snapshot:
