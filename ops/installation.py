@@ -1,4 +1,4 @@
-"""The installation that the settings of this machine describe, for the commands that look at it directly."""
+"""The installation that the settings describe, for commands that work on its database, Redis and files."""
 
 import re
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from shared.settings import Settings
 
 
 def settings_in_force(data: Path | None) -> Settings:
-    """The settings of the environment, with the Redis of a ``shrutlekh serve`` that has the data folder.
+    """The settings of the environment. If a ``shrutlekh serve`` runs on the data folder, its Redis is used.
 
     Args:
         data: data folder instead of the environment's.
 
     Raises:
-        SettingsWrong: one is not valid.
+        SettingsWrong: a setting is not valid.
     """
     try:
         settings = Settings() if data is None else Settings(data_dir=data)
@@ -44,7 +44,7 @@ def settings_in_force(data: Path | None) -> Settings:
 
 @dataclass
 class Installation:
-    """Connections to what the settings name, each opened when it is first used."""
+    """Connections to the parts of an installation, each opened when it is first used."""
 
     settings: "Settings"
 
@@ -55,12 +55,12 @@ class Installation:
 
     @property
     def sqlite_file(self) -> Path:
-        """Where SQLite's file lies."""
+        """The path of SQLite's file."""
         return Path(make_url(self.settings.database).database or "")
 
     @cached_property
     def database(self) -> Database:
-        """The database, which is not made if it is not there.
+        """The database. A SQLite file that does not exist is not created.
 
         Raises:
             NoDatabase: a SQLite file that does not exist.
@@ -71,7 +71,7 @@ class Installation:
 
     @cached_property
     def redis(self) -> Redis:
-        """Redis; what is asked of it fails at once where there is none."""
+        """Redis. Its commands fail at once while it is away."""
         return open_redis_without_retries(self.settings.redis_url)
 
     @cached_property
@@ -86,18 +86,18 @@ class Installation:
 
     @property
     def database_name(self) -> str:
-        """The database for people, without its password."""
+        """The database's URL without its password, for messages."""
         return make_url(self.settings.database).set(query={}).render_as_string(hide_password=True)
 
     @property
     def redis_name(self) -> str:
-        """Redis for people, without its password."""
+        """The URL of Redis without its password, for messages."""
         parts = urlsplit(self.settings.redis_url)
         place = parts.netloc.rpartition("@")[2]
         return f"{parts.scheme}://{place}{parts.path}"
 
     def reason(self, error: BaseException) -> str:
-        """The first line of what an error, or the error behind it, says; never a password."""
+        """The first line of an error's message, or of its cause's. Passwords are masked."""
         cause = getattr(error, "orig", None) or error.__cause__ or error
         cause = getattr(cause, "orig", None) or cause
         said = str(cause).strip().splitlines()
@@ -114,7 +114,7 @@ class Installation:
 
 
 def _secrets(url: str) -> set[str]:
-    """How the password of a URL may be written, and the URL itself with it."""
+    """The password of a URL in its possible spellings, and the URL itself."""
     written = set(re.findall(r"//[^/@]*?:(.*)@", url))
     written |= set(parse_qs(urlsplit(url).query).get("password", [])) if "?" in url else set()
     found = {secret for text in written for secret in (text, unquote(text)) if secret}

@@ -1,16 +1,15 @@
-"""Jobs as JSON documents, and as texts for people."""
+"""Jobs and their events as JSON documents."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shrutlekh.quantities import span
 
-if TYPE_CHECKING:
-    from shared.jobs import Job, JobEvent
+from shared.jobs import Job, JobEvent
 
 
-def job_document(job: "Job") -> dict[str, Any]:
-    """What the database knows of a job, without its words."""
+def job_document(job: Job) -> dict[str, Any]:
+    """A job's row, without its transcript."""
     return {
         "id": str(job.id),
         "status": job.status.value,
@@ -34,7 +33,7 @@ def job_document(job: "Job") -> dict[str, Any]:
     }
 
 
-def event_document(event: "JobEvent") -> dict[str, Any]:
+def event_document(event: JobEvent) -> dict[str, Any]:
     """A row of the audit trail."""
     return {
         "at": written(event.at),

@@ -3,16 +3,20 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 from shrutlekh.commands.options import DataFolder
 from shrutlekh_contract.statuses import JobStatus
 
+from ops.admin.documents import ago, job_document
+from ops.admin.opening import opened
 from ops.admin.selection import AsJson, Client, Codes, OlderThan, selected
-
-if TYPE_CHECKING:
-    from shared.jobs import Job
+from shared.clock import now
+from shared.jobs import Job, count_jobs, page_of_jobs
 
 EPILOG = """Examples:
 
@@ -36,11 +40,6 @@ def list_jobs(
     data: DataFolder = None,
 ) -> None:
     """List jobs, newest first."""
-    from ops.admin.documents import job_document
-    from ops.admin.opening import opened
-    from shared.clock import now
-    from shared.jobs import count_jobs, page_of_jobs
-
     moment = now()
     chosen = selected(status or (), code, older_than, client, moment)
     with opened(data) as installation, installation.database.read() as session:
@@ -53,13 +52,7 @@ def list_jobs(
         _print(jobs, count, moment)
 
 
-def _print(jobs: "Sequence[Job]", count: int, moment: datetime) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from ops.admin.documents import ago
-
+def _print(jobs: Sequence[Job], count: int, moment: datetime) -> None:
     table = Table(caption=f"{len(jobs)} of {count}", caption_justify="left")
     for name in ("job", "status", "recording", "client", "age", "audio"):
         table.add_column(

@@ -17,10 +17,10 @@ DOCTOR = "`shrutlekh doctor` says more."
 
 @contextmanager
 def opened(data: Path | None) -> Iterator[Installation]:
-    """The installation, whose database answers and is of this version.
+    """The installation, after a check that its database answers and has this version's schema.
 
     Raises:
-        ClientError: it is not, or what is done in the block meets a database or Redis that is away.
+        ClientError: the check failed, or the database or Redis went away during the block.
     """
     installation = Installation(settings_in_force(data))
     try:

@@ -1,17 +1,19 @@
 """``shrutlekh admin purge``."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 from shrutlekh.commands.options import DataFolder
 from shrutlekh.quantities import counted, size
 
+from ops.admin.opening import opened
 from ops.admin.selection import Client, Codes, FinalName, age, selected
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
-    from shared.jobs import Selection
+from ops.installation import Installation
+from shared.clock import now
+from shared.jobs import Selection, erase_finished, sizes_by_status
 
 AT_ONCE = 200
 EPILOG = """Examples:
@@ -43,10 +45,6 @@ def purge(
     data: DataFolder = None,
 ) -> None:
     """Erase finished jobs for good, with their recordings, words and pictures."""
-    from ops.admin.opening import opened
-    from shared.clock import now
-    from shared.jobs import sizes_by_status
-
     chosen = selected(status or list(FinalName), code, older_than, client, now())
     with opened(data) as installation:
         with installation.database.read() as session:
@@ -62,13 +60,8 @@ def purge(
             typer.echo(f"{counted(total, 'job')} would be erased. Do it with --yes.")
 
 
-def _erase(installation: "Installation", chosen: "Selection", total: int) -> int:
+def _erase(installation: Installation, chosen: Selection, total: int) -> int:
     """A batch at a time, as retention does it; what ends meanwhile is too young."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from shared.jobs import erase_finished
-
     errors = Console(stderr=True)
     erased = 0
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:

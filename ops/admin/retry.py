@@ -4,16 +4,21 @@ import enum
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.progress import track
 from shrutlekh.commands.options import DataFolder
 
+from ops.admin.opening import opened
 from ops.admin.selection import Client, Codes, OlderThan, Yes, parsed, selected
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
-    from shared.jobs import Selection
+from ops.installation import Installation
+from shared import jobs
+from shared.announcements import announce
+from shared.clock import now
+from shared.errors import IllegalTransition, JobNotFound, RecordingGone
 
 EPILOG = """Examples:
 
@@ -48,9 +53,6 @@ def retry(
     data: DataFolder = None,
 ) -> None:
     """Try jobs again that failed or were cancelled: those named, or all that meet the filters."""
-    from ops.admin.opening import opened
-    from shared.clock import now
-
     is_filtered = status is not None or bool(code) or older_than is not None or client is not None
     if bool(job_ids) == is_filtered:
         raise typer.BadParameter("name jobs by their ids, or by --status, --code, --older-than, --client.")
@@ -70,23 +72,14 @@ def retry(
         raise typer.Exit(1)
 
 
-def _chosen(installation: "Installation", selection: "Selection") -> list[uuid.UUID]:
+def _chosen(installation: Installation, selection: jobs.Selection) -> list[uuid.UUID]:
     """In the order in which they were submitted."""
-    from shared.jobs import ids_of
-
     with installation.database.read() as session:
-        return list(ids_of(session, selection))
+        return list(jobs.ids_of(session, selection))
 
 
-def _retry_all(installation: "Installation", wanted: Sequence[uuid.UUID]) -> "Counter[str]":
+def _retry_all(installation: Installation, wanted: Sequence[uuid.UUID]) -> Counter[str]:
     """One transaction for each; one that is refused does not hold up the others. Counts those by code."""
-    from rich.console import Console
-    from rich.progress import track
-
-    from shared import jobs
-    from shared.announcements import announce
-    from shared.errors import IllegalTransition, JobNotFound, RecordingGone
-
     errors = Console(stderr=True)
     attempts = installation.settings.max_attempts
     refused: Counter[str] = Counter()
@@ -105,10 +98,8 @@ def _retry_all(installation: "Installation", wanted: Sequence[uuid.UUID]) -> "Co
     return refused
 
 
-def _hears(installation: "Installation") -> bool:
+def _hears(installation: Installation) -> bool:
     """Whether Redis is there. One that is away is not waited for at each job: the sweeper tells it later."""
-    from redis.exceptions import RedisError
-
     try:
         installation.redis.ping()
     except (RedisError, OSError):

@@ -4,13 +4,12 @@ import enum
 import re
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from shared.jobs import Selection
+from shared.jobs import JobStatus, Selection
 
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 AGE = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|min|h|d|w)")
@@ -64,10 +63,8 @@ def selected(
     older_than: timedelta | None,
     client: str | None,
     moment: datetime,
-) -> "Selection":
+) -> Selection:
     """The jobs that meet all options given, with ages as of ``moment``."""
-    from shared.jobs import JobStatus, Selection
-
     return Selection(
         statuses=[JobStatus(status) for status in statuses],
         codes=codes or (),
@@ -89,8 +86,6 @@ def parsed(job_id: str) -> uuid.UUID:
 
 
 def _before(moment: datetime, age: timedelta) -> datetime:
-    from datetime import UTC
-
     try:
         return moment - age
     except OverflowError:  # before the year 1

@@ -4,9 +4,15 @@ import json
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 from shrutlekh.commands.options import DataFolder
 
+from ops.admin.documents import event_document, job_document
+from ops.admin.opening import opened
 from ops.admin.selection import AsJson, parsed
+from shared.jobs import count_segments, events_of, get_job, queue_position
 
 
 def show(
@@ -15,10 +21,6 @@ def show(
     data: DataFolder = None,
 ) -> None:
     """Show all that is known of a job: its state, lease and file, and the trail of what happened to it."""
-    from ops.admin.documents import event_document, job_document
-    from ops.admin.opening import opened
-    from shared.jobs import count_segments, events_of, get_job, queue_position
-
     wanted = parsed(job_id)
     with opened(data) as installation, installation.database.read() as session:
         job = get_job(session, wanted)
@@ -36,10 +38,6 @@ def show(
 
 
 def _print(job: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     file, error, lease = job["file"], job["error"], job["lease"]
     rows = {
         "job": job["id"],

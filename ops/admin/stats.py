@@ -2,24 +2,27 @@
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 from shrutlekh.commands.options import DataFolder
 from shrutlekh.quantities import size, span
 
+from ops.admin.documents import written
+from ops.admin.opening import opened
 from ops.admin.selection import AsJson
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.installation import Installation
+from shared.clock import now
+from shared.draining import draining_since
+from shared.jobs import JobStatus, count_due, totals
 
 LATELY = timedelta(days=1)
 
 
 def stats(as_json: AsJson = False, data: DataFolder = None) -> None:
     """Count jobs by state and error code, hours of audio, and say how old the queue is."""
-    from ops.admin.opening import opened
-
     with opened(data) as installation:
         document = _document(installation)
     if as_json:
@@ -28,12 +31,7 @@ def stats(as_json: AsJson = False, data: DataFolder = None) -> None:
         _print(document)
 
 
-def _document(installation: "Installation") -> dict[str, Any]:
-    from ops.admin.documents import written
-    from shared.clock import now
-    from shared.draining import draining_since
-    from shared.jobs import JobStatus, count_due, totals
-
+def _document(installation: Installation) -> dict[str, Any]:
     moment = now()
     with installation.database.read() as session:
         figures = totals(session, moment - LATELY)
@@ -56,9 +54,6 @@ def _document(installation: "Installation") -> dict[str, Any]:
 
 
 def _print(document: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     queue, lately = document["queue"], document["last_day"]
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")

@@ -1,4 +1,4 @@
-"""All checks of an installation, in the order in which they build on each other."""
+"""All checks of an installation. A check comes after those that it needs."""
 
 from collections.abc import Collection
 
@@ -9,12 +9,12 @@ from ops.installation import Installation
 
 
 def checks_of(installation: Installation | None, url: str | None, only: Collection[Area]) -> list[Check]:
-    """The checks to make.
+    """The checks to run.
 
     Args:
-        installation: None where its settings cannot be read: then the service's alone.
+        installation: None if its settings cannot be read; then only the service is checked.
         url: of a running service, whose checks come last.
-        only: areas to check, with what their checks need; all if there are none.
+        only: areas to check, together with the checks that they need; empty for all.
     """
     everything: list[Check] = []
     if installation is not None:

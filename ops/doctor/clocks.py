@@ -1,4 +1,4 @@
-"""Clocks of several machines: leases and heartbeats are told from each machine's own."""
+"""Compares clocks: each machine judges leases and heartbeats by its own."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -11,11 +11,11 @@ ADVICE = "Let all machines of the service take the time from a server: systemd-t
 
 
 def compare(whose: str, ask: Callable[[], datetime], grave: float) -> Finding:
-    """Compare another clock with ours.
+    """Compare another clock with this machine's.
 
     Args:
-        ask: reads the other clock; taken for its time in the middle of the call.
-        grave: seconds of difference that break something.
+        ask: reads the other clock. Its answer counts as the time in the middle of the call.
+        grave: seconds of difference from which on something breaks.
     """
     before = now()
     theirs = ask()

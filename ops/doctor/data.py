@@ -1,4 +1,4 @@
-"""The data folder: is it there, can it be written, has it room, what lies under it."""
+"""The data folder: existence, permissions, free space, file system."""
 
 import os
 import re
@@ -25,7 +25,7 @@ FEW_FILES = 10_000
 
 
 def folder(installation: Installation) -> Finding:
-    """There, and may this user write?"""
+    """Does it exist, and may this user write?"""
     data = installation.settings.data_dir.resolve()
     if not data.exists():
         return problem(
@@ -73,7 +73,7 @@ def room(installation: Installation) -> Finding:
 
 
 def file_system(installation: Installation) -> Finding:
-    """One that keeps what is written, and that SQLite can lock?"""
+    """Is it persistent, and can SQLite lock files on it?"""
     data = installation.settings.data_dir.resolve()
     kind = file_system_of(data, MOUNTS)
     if kind is None:
@@ -97,7 +97,7 @@ def file_system(installation: Installation) -> Finding:
 
 
 def file_system_of(path: Path, mounts: Path) -> str | None:
-    """Type of the file system that an absolute path is on; None where the mounts cannot be read."""
+    """Type of the file system of an absolute path; None if the mounts cannot be read."""
     try:
         lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

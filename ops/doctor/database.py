@@ -1,4 +1,4 @@
-"""The database: does it answer, is it of this version, is it set up for the service, is its clock ours."""
+"""The database: reachability, schema, configuration, clock."""
 
 import time
 from datetime import datetime
@@ -15,7 +15,7 @@ from shared.errors import DatabaseUnavailable
 from shared.schema import NEWEST, revision_of
 
 API_CONNECTIONS = 17
-"""Those of an API process: `api.threads`; a test holds the two together."""
+"""Connections of an API process, as in `api.threads`. A test compares the two."""
 WORKER_CONNECTIONS = 2
 OTHER_CONNECTIONS = 3  # the sweeper, a migration, this command
 NEARLY = 0.8
@@ -53,7 +53,7 @@ def answers(installation: Installation) -> Finding:
 
 
 def journal(installation: Installation) -> Finding:
-    """SQLite's write-ahead log, which each connection asks for and not every disk can have."""
+    """SQLite's write-ahead log: every connection asks for it, not every disk supports it."""
     with installation.database.read() as session:
         mode = session.scalar(text("PRAGMA journal_mode"))
     if mode == "wal":
@@ -66,7 +66,7 @@ def journal(installation: Installation) -> Finding:
 
 
 def schema(installation: Installation) -> Finding:
-    """At the migration that the code is written for?"""
+    """Is it at the migration that the code needs?"""
     revision = revision_of(installation.database)
     if revision == NEWEST:
         return ok(f"Its schema is at migration {NEWEST}, as the code needs.")
@@ -104,7 +104,7 @@ def connections(installation: Installation) -> Finding:
 
 
 def clock(installation: Installation) -> Finding:
-    """Postgres' clock against ours."""
+    """Does Postgres' clock agree with this machine's?"""
     with installation.database.read() as session:
         session.execute(text("SELECT 1"))  # the connection is there now
 
@@ -116,7 +116,7 @@ def clock(installation: Installation) -> Finding:
 
 
 def checks(is_sqlite: bool) -> tuple[Check, ...]:
-    """Those for the kind of database."""
+    """The checks for this kind of database."""
     own = (
         (Check(Area.DATABASE, "journal", journal, needs=("database",)),)
         if is_sqlite

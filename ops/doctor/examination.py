@@ -13,7 +13,7 @@ OnCheck = Callable[[Check], None]
 def examine(
     checks: Iterable[Check], installation: Installation, on_check: OnCheck = lambda _: None
 ) -> list[Result]:
-    """Make the checks one after another; ``on_check`` is told of each before it."""
+    """Run the checks one after another. ``on_check`` is called before each."""
     results: list[Result] = []
     bad: set[str] = set()
     for check in checks:
@@ -28,7 +28,7 @@ def examine(
 
 
 def worst(results: Sequence[Result]) -> Verdict:
-    """The verdict on the whole: a problem, else a warning, else all is well."""
+    """The overall verdict: PROBLEM before WARNING before OK."""
     verdicts = {result.finding.verdict for result in results}
     return next((each for each in (Verdict.PROBLEM, Verdict.WARNING) if each in verdicts), Verdict.OK)
 
@@ -39,7 +39,7 @@ def _look(check: Check, installation: Installation) -> Finding:
     def look() -> None:
         found.append(_guarded(check, installation))
 
-    # A daemon: one that hangs for good must not keep the command from ending.
+    # A daemon: a check that hangs must not keep the command from ending.
     looker = threading.Thread(target=look, name=check.name, daemon=True)
     looker.start()
     looker.join(check.seconds)
@@ -54,7 +54,7 @@ def _look(check: Check, installation: Installation) -> Finding:
 def _guarded(check: Check, installation: Installation) -> Finding:
     try:
         return check.examine(installation)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+    except Exception as error:  # noqa: BLE001 - every error is a finding
         return problem(
             f"The check broke off with {type(error).__name__}: {installation.reason(error)}",
             "If the sentence does not say why, this is a fault of the check: please report it.",

@@ -1,4 +1,4 @@
-"""Who could get in: the API's address, other people's pages, the database's password."""
+"""Exposure: the API's address, allowed origins, the database's password."""
 
 import ipaddress
 from pathlib import Path
@@ -16,7 +16,7 @@ CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
 def address(installation: Installation) -> Finding:
-    """The API knows no accounts: who reaches it may do everything."""
+    """The API has no accounts: everyone who reaches it may do everything."""
     host = installation.settings.host
     if is_loopback(host):
         return ok("The API listens on this machine alone.")
@@ -32,7 +32,7 @@ def address(installation: Installation) -> Finding:
 
 
 def origins(installation: Installation) -> Finding:
-    """Whose pages may call it?"""
+    """Which web pages may call the API?"""
     allowed = installation.settings.cors_origins
     if "*" in allowed:
         return warning(
@@ -43,7 +43,7 @@ def origins(installation: Installation) -> Finding:
 
 
 def password(installation: Installation) -> Finding:
-    """Not the example's, not one that is guessed first."""
+    """Is it the example's, or easy to guess?"""
     try:
         url = make_url(installation.settings.database)
     except ArgumentError:

@@ -12,12 +12,12 @@ CHECK_SECONDS = 10.0
 
 
 class Verdict(enum.StrEnum):
-    """How bad it is."""
+    """How bad a finding is."""
 
     OK = "ok"
-    WARNING = "warning"  # works, but somebody should look
+    WARNING = "warning"  # works, but needs attention
     PROBLEM = "problem"  # does not work
-    SKIPPED = "skipped"  # cannot be told, because of something else or on this machine
+    SKIPPED = "skipped"  # cannot be checked here, or because another check failed
 
 
 class Area(enum.StrEnum):
@@ -37,7 +37,7 @@ class Area(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``sentence`` says what is, ``advice`` what to do; no advice where nothing is to be done."""
+    """``sentence`` describes the state, ``advice`` says what to do about it; empty if nothing."""
 
     verdict: Verdict
     sentence: str
@@ -46,11 +46,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One look at one thing.
+    """A check of one thing.
 
     Attributes:
-        needs: names of checks without whose success this one would only repeat their finding.
-        seconds: after which it is given up.
+        needs: names of checks that must succeed first; otherwise this one is skipped.
+        seconds: timeout.
     """
 
     area: Area
@@ -62,7 +62,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A check that was made, what it found and how long that took."""
+    """A finished check, its finding and its duration."""
 
     area: Area
     name: str
@@ -76,7 +76,7 @@ def ok(sentence: str) -> Finding:
 
 
 def warning(sentence: str, advice: str) -> Finding:
-    """It works, but somebody should look."""
+    """It works, but needs attention."""
     return Finding(Verdict.WARNING, sentence, advice)
 
 
@@ -86,7 +86,7 @@ def problem(sentence: str, advice: str) -> Finding:
 
 
 def skipped(sentence: str) -> Finding:
-    """It cannot be told."""
+    """It cannot be checked."""
     return Finding(Verdict.SKIPPED, sentence)
 
 

@@ -1,15 +1,18 @@
-"""The jobs: does the queue move, are broken attempts taken back, what was given up."""
+"""The jobs: is the queue moving, are expired leases taken back, which jobs were given up."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from shrutlekh.quantities import counted, span_in_words
 
 from ops.doctor.findings import Area, Check, Finding, ok, problem, processes, warning
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
-    from shared.settings import Settings
+from ops.installation import Installation
+from shared import jobs
+from shared.clock import now
+from shared.draining import is_draining
+from shared.errors import ModelNotInstalled
+from shared.installed_models import find_model
+from shared.presence import present
+from shared.settings import Settings
 
 LONG_WAIT_SECONDS = 900.0
 NO_SWEEPER = (
@@ -18,20 +21,15 @@ NO_SWEEPER = (
 )
 
 
-def waiting(installation: "Installation") -> Finding:
-    """Are jobs left lying while workers have nothing to do?"""
-    from shared.clock import now
-    from shared.draining import is_draining
-    from shared.jobs import count_due, count_running, was_claimed_since
-    from shared.presence import present
-
+def waiting(installation: Installation) -> Finding:
+    """Do jobs wait while workers are idle?"""
     settings = installation.settings
     moment = now()
     late = moment - _patience(settings)
     with installation.database.read() as session:
-        due, oldest = count_due(session, moment)
-        running = count_running(session)
-        is_moving = was_claimed_since(session, late)
+        due, oldest = jobs.count_due(session, moment)
+        running = jobs.count_running(session)
+        is_moving = jobs.was_claimed_since(session, late)
     if oldest is None:
         return ok(f"No job waits; {counted(running, 'job')} under way.")
     age = (moment - oldest).total_seconds()
@@ -55,13 +53,10 @@ def waiting(installation: "Installation") -> Finding:
     return ok(f"{said}.")
 
 
-def leases(installation: "Installation") -> Finding:
+def leases(installation: Installation) -> Finding:
     """Is a silent worker's job taken back?"""
-    from shared.clock import now
-    from shared.jobs import count_expired
-
     with installation.database.read() as session:
-        count = count_expired(session, now() - _patience(installation.settings))
+        count = jobs.count_expired(session, now() - _patience(installation.settings))
     if count == 0:
         return ok("No lease has run out unnoticed.")
     return problem(
@@ -71,11 +66,8 @@ def leases(installation: "Installation") -> Finding:
     )
 
 
-def given_up(installation: "Installation") -> Finding:
+def given_up(installation: Installation) -> Finding:
     """Did jobs fail in the last day for reasons of the machine?"""
-    from shared import jobs
-    from shared.clock import now
-
     with installation.database.read() as session:
         count, last = jobs.given_up(session, now() - timedelta(days=1))
     if count == 0:
@@ -87,14 +79,10 @@ def given_up(installation: "Installation") -> Finding:
     )
 
 
-def models(installation: "Installation") -> Finding:
+def models(installation: Installation) -> Finding:
     """Do queued jobs ask for models that are not there?"""
-    from shared.errors import ModelNotInstalled
-    from shared.installed_models import find_model
-    from shared.jobs import queued_models
-
     with installation.database.read() as session:
-        wanted = queued_models(session)
+        wanted = jobs.queued_models(session)
     gone = {}
     for name, count in wanted.items():
         try:
@@ -110,7 +98,7 @@ def models(installation: "Installation") -> Finding:
     )
 
 
-def _patience(settings: "Settings") -> timedelta:
+def _patience(settings: Settings) -> timedelta:
     """After which the sweeper should have done what there was to do."""
     return timedelta(seconds=3 * settings.sweep_seconds + 10)
 

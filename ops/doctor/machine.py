@@ -1,4 +1,4 @@
-"""The machine: Python, the environment's variables, open files, memory."""
+"""The machine: Python, environment variables, open files, memory."""
 
 import difflib
 import os
@@ -19,7 +19,7 @@ from worker.cpus import CGROUP, share_out, usable_cpus
 NEEDED_PYTHON = (3, 11)
 ENOUGH_FILES = 1024
 MIB = 2**20
-# What begins with SHRUTLEKH_ and is no setting of the service.
+# Variables that begin with SHRUTLEKH_ and are not settings of the service.
 OTHER_VARIABLES = frozenset(
     {"SHRUTLEKH_URL", "SHRUTLEKH_ENV_FILE", "SHRUTLEKH_SPEECH_DIR", "SHRUTLEKH_DOCKER_KIT"}
 )
@@ -34,7 +34,7 @@ def python_version(_: Installation) -> Finding:
 
 
 def variables(_: Installation) -> Finding:
-    """A misspelt setting would be passed over without a word."""
+    """A misspelt setting would be ignored silently."""
     known = {f"SHRUTLEKH_{name.upper()}" for name in Settings.model_fields} | OTHER_VARIABLES
     unknown = sorted(name for name in os.environ if name.startswith("SHRUTLEKH_") and name not in known)
     if not unknown:
@@ -86,7 +86,7 @@ def memory(installation: Installation) -> Finding:
 
 
 def memory_bytes(cgroup: Path) -> int | None:
-    """Memory that this process's machine or container has; None where it cannot be told."""
+    """Memory of this process's machine or container in bytes; None if unknown."""
     try:
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
@@ -95,7 +95,7 @@ def memory_bytes(cgroup: Path) -> int | None:
 
 
 def _share(available: int, count: int) -> int:
-    """What a container of so much memory gives to each process, in whole MiB."""
+    """Each process's share of a container's memory, in whole MiB."""
     return share_of(available, count) // MIB * MIB
 
 

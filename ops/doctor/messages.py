@@ -1,4 +1,4 @@
-"""Redis: does it answer, would it forget messages, is its clock ours."""
+"""Redis: reachability, eviction policy, clock."""
 
 import time
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ def policy(installation: Installation) -> Finding:
 
 
 def clock(installation: Installation) -> Finding:
-    """Redis' clock against ours."""
+    """Does Redis' clock agree with this machine's?"""
 
     def ask() -> datetime:
         seconds, microseconds = installation.redis.time()

@@ -1,18 +1,16 @@
-"""The stored recordings against the jobs: files without a job, jobs without a file. Nothing is changed."""
+"""Stored recordings and jobs: files without a job, jobs without a file. Read-only."""
 
 import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from shrutlekh.quantities import counted, size
 
 from ops.doctor.findings import Area, Check, Finding, ok, problem, warning
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.installation import Installation
+from shared.jobs import kept_files, named_keys, statuses_of_kept
 
 AT_ONCE = 500
 LOOK_SECONDS = 30.0
@@ -20,10 +18,8 @@ MEND_SECONDS = 1200.0  # two rounds of the sweeper's over the files
 SHOWN = 3
 
 
-def orphans(installation: "Installation") -> Finding:
+def orphans(installation: Installation) -> Finding:
     """Old files that no job names."""
-    from shared.jobs import named_keys
-
     before = time.time() - installation.settings.orphan_seconds - MEND_SECONDS
     deadline = time.monotonic() + LOOK_SECONDS
     seen = count = total = 0
@@ -46,10 +42,8 @@ def orphans(installation: "Installation") -> Finding:
     )
 
 
-def missing(installation: "Installation") -> Finding:
+def missing(installation: Installation) -> Finding:
     """Jobs whose recording should be there and is not."""
-    from shared.jobs import kept_files
-
     deadline = time.monotonic() + LOOK_SECONDS
     suspects: list[uuid.UUID] = []
     seen, is_whole = 0, True
@@ -77,10 +71,8 @@ def missing(installation: "Installation") -> Finding:
     return ok(f"No recording is missing, {looked}.")
 
 
-def _still_there(installation: "Installation", suspects: Sequence[uuid.UUID]) -> tuple[int, list[uuid.UUID]]:
+def _still_there(installation: Installation, suspects: Sequence[uuid.UUID]) -> tuple[int, list[uuid.UUID]]:
     """Finished and unfinished ones, without those that were erased or ended with their file meanwhile."""
-    from shared.jobs import statuses_of_kept
-
     ended, to_do = 0, []
     for start in range(0, len(suspects), AT_ONCE):
         with installation.database.read() as session:

@@ -37,7 +37,7 @@ def document(results: Sequence[Result]) -> dict[str, Any]:
 
 
 def show(results: Sequence[Result], console: Console) -> None:
-    """Print the table, and below it the sum."""
+    """Print the table, and a summary below it."""
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)

@@ -1,4 +1,4 @@
-"""A running service at its URL: does it answer, how fast, is it ready, is it of this version."""
+"""A running service at its URL: reachability, speed, readiness, version."""
 
 import re
 import statistics
@@ -18,7 +18,7 @@ ANSWER_SECONDS = 5.0
 
 
 class Service:
-    """The checks of the service at ``url``, as a stranger asks them: once, without retries."""
+    """The checks of the service at ``url``, each asked once, without retries."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
@@ -67,7 +67,7 @@ class Service:
         )
 
     def version(self, _: Installation) -> Finding:
-        """Of the same version as this command?"""
+        """Does it have the same version as this command?"""
         with self._http() as http:
             theirs = _document(http.get("/openapi.json")).get("info", {}).get("version")
         if theirs == VERSION:

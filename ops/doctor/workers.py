@@ -1,4 +1,4 @@
-"""The workers: who beats, how lately, and whether they were told to take nothing."""
+"""The workers: their heartbeats, and whether they are draining."""
 
 import time
 from typing import cast
@@ -17,7 +17,7 @@ MISSED_BEATS = 3
 
 
 def beats(installation: Installation) -> dict[str, float]:
-    """Seconds since the last beat of each worker process that Redis remembers, those long gone included."""
+    """Seconds since the last heartbeat of each worker process that Redis remembers, dead ones included."""
     moment = time.time()
     entries = cast(
         list[tuple[bytes, float]],
@@ -27,7 +27,7 @@ def beats(installation: Installation) -> dict[str, float]:
 
 
 def process_count(installation: Installation) -> int:
-    """Worker processes: those that beat, or those that the settings ask for on this machine if more."""
+    """Number of worker processes: those with a heartbeat, or those that the settings ask for here if more."""
     wanted = share_out(installation.settings, usable_cpus()).processes
     try:
         beating = len(presence.present(installation.redis, installation.settings.heartbeat_expiry))
@@ -37,7 +37,7 @@ def process_count(installation: Installation) -> int:
 
 
 def present(installation: Installation) -> Finding:
-    """Does anybody work?"""
+    """Is a worker alive?"""
     settings = installation.settings
     ages = beats(installation)
     beating = {name: age for name, age in ages.items() if age <= settings.heartbeat_expiry}
@@ -61,7 +61,7 @@ def present(installation: Installation) -> Finding:
 
 
 def draining(installation: Installation) -> Finding:
-    """Were they told to take nothing?"""
+    """Were workers told to take no jobs?"""
     since = draining_since(installation.settings.data_dir)
     if since is None:
         return ok("Workers take jobs.")

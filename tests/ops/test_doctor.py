@@ -36,7 +36,7 @@ from ops.installation import Installation
 from ops.service.instance import socket_of
 from shared import draining
 from shared.database import Database
-from shared.jobs import attempts, kept_files
+from shared.jobs import attempts
 from shared.jobs.lifecycle import Event, transition
 from shared.jobs.tables import Job, JobEvent
 from shared.jobs.verbs import submit
@@ -623,16 +623,17 @@ class TestRecordings:
         assert is_advised(recordings.missing(sound), OK, "among 5 jobs")
         fail(sound, add_job(sound, None), "attempts_exhausted")
         assert is_advised(recordings.missing(sound), WARNING, "1 finished job")
+        walk = recordings.kept_files
 
         def erase_meanwhile(database: Database, at_once: int) -> Iterator[tuple[uuid.UUID, str]]:
             """A job that is erased between the look at its row and the look at its file."""
             erased = add_job(sound, None)
-            yield from list(kept_files(database, at_once))
+            yield from list(walk(database, at_once))
             with database.write() as session:
                 session.execute(delete(Job).where(Job.id == erased.id))
 
         with monkeypatch.context() as patch:
-            patch.setattr("shared.jobs.kept_files", erase_meanwhile)
+            patch.setattr(recordings, "kept_files", erase_meanwhile)
             assert is_advised(recordings.missing(sound), WARNING, "1 finished job")
         gone = add_job(sound, None)
         finding = recordings.missing(sound)
