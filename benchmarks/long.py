@@ -27,7 +27,7 @@ from rich.table import Table
 from benchmarks.joined_recording import make
 from benchmarks.recordings import ROOT, decoded, voices
 from benchmarks.sounds import RATE, Samples
-from modelkit.scoring import ErrorCounts, edit_counts
+from modelkit import ErrorCounts, edit_counts
 from speech.engine import Engine, Transcription
 from speech.text import normalise_for_scoring
 

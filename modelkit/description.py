@@ -1,17 +1,12 @@
 """model.json as a document: read it, change it, write it whole."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from shrutlekh_contract.model_card import FILE_NAME, ModelCard, read_entries
 
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file's content."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+from speech.model_folder import sha256
 
 
 def read_description(folder: Path) -> dict[str, Any]:

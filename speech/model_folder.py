@@ -32,6 +32,7 @@ __all__ = [
     "ModelFolder",
     "list_models",
     "read_tokens",
+    "sha256",
 ]
 
 log = logging.getLogger(__name__)
@@ -103,8 +104,7 @@ class ModelFolder(ModelCard):
         """
         for name, expected in self.files.items():
             try:
-                with (self.path / name).open("rb") as file:
-                    found = hashlib.file_digest(file, "sha256").hexdigest()
+                found = sha256(self.path / name)
             except OSError as error:
                 raise ModelInvalid(
                     f"The model {self.name} lists {name}, which cannot be read: {error}."
@@ -124,6 +124,12 @@ def list_models(models_dir: Path) -> list[ModelFolder]:
         except (ModelInvalid, ModelNotFound) as error:
             log.warning("model left out: %s", error.message)
     return models
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_tokens(path: Path) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
 from modelkit.__main__ import app
-from modelkit.installation import copy_folder
+from modelkit.folder_swap import copy_folder
 from modelkit.quantisation import QUANTISED, feature_nodes, quantise
 from speech.engine import Engine
 from speech.model_folder import ModelFolder
