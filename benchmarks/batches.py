@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.long import make
+from benchmarks.joined_recording import make
 from benchmarks.recordings import decoded
 from benchmarks.sounds import RATE, Samples
 from speech.engine import Engine

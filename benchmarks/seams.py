@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.recordings import Clip, decoded, pages, voices
 from benchmarks.sounds import RATE, Samples, mixed, room, white
-from modelkit.scoring import ErrorCounts, edit_counts
+from modelkit import ErrorCounts, edit_counts
 from speech.engine import DECODERS, Engine
 from speech.options import Options
 from speech.text import normalise_for_scoring

@@ -25,8 +25,8 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.recordings import decoded, speech_dir
+from modelkit import Entry, read_manifest
 from modelkit.evaluation import Rate, Scored, rate, scored
-from modelkit.manifest import Entry, read_manifest
 from shared.settings import Settings
 from speech.engine import DECODERS, Engine
 

@@ -14,7 +14,7 @@ from shrutlekh_contract.decoders import decoders_of
 
 from modelkit.breakdown import breakdown as break_down
 from modelkit.breakdown import markdown, write_card
-from modelkit.decoding import COMMANDS, Manifests, Speakers, chosen_entries
+from modelkit.decoder_commands import COMMANDS, Manifests, Speakers, chosen_entries
 from modelkit.description import read_description, record_evaluation, write_description
 from modelkit.evaluation import (
     Scored,
@@ -24,7 +24,7 @@ from modelkit.evaluation import (
     score_model,
     summary,
 )
-from modelkit.installation import copy_folder
+from modelkit.folder_swap import copy_folder
 from modelkit.manifest import read_manifest
 from modelkit.spelling_variants import FOLDING
 from modelkit.tuning import Search, install_language_model, posteriors, record_decoding, token_priors

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from modelkit.description import read_description, sha256, write_description
+from modelkit.description import read_description, write_description
 from modelkit.evaluation import transcribe
 from speech.engine import Engine
 from speech.errors import SpeechError
-from speech.model_folder import GRAPHS, ModelFolder
+from speech.model_folder import GRAPHS, ModelFolder, sha256
 from speech.recognisers.onnx_ctc import OnnxCtcRecogniser, Recogniser
 
 TOLERANCE = 1e-3

@@ -9,7 +9,7 @@ import pytest
 from shrutlekh_contract.hotwords import DEFAULT_WEIGHT
 from typer.testing import CliRunner
 
-from modelkit import decoding
+from modelkit import decoder_commands
 from modelkit.__main__ import app
 from modelkit.description import read_description
 from modelkit.listening import listen
@@ -78,7 +78,7 @@ def test_times_are_fitted_kept_and_printed(model: Path, manifest: Path) -> None:
 
 @pytest.fixture
 def little_noise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "noises", partial(noises, each=1))
+    monkeypatch.setattr(decoder_commands, "noises", partial(noises, each=1))
 
 
 @pytest.mark.usefixtures("little_noise")

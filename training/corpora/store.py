@@ -1,14 +1,12 @@
 """The training store: all audio as int16 in one memory-mapped file, and an index of clips."""
 
 import csv
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import torch
 
 AUDIO = "audio.i16"
 FIELDS = (
@@ -38,6 +36,21 @@ class Clip:
     weight: float
     phones: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """The two inventories, blank being 0 in both, and the hours to train on by group and source."""
+
+    phones: list[str]
+    characters: list[str]
+    hours: Mapping[str, Mapping[str, float]]
+
+    @classmethod
+    def load(cls, folder: Path) -> "Symbols":
+        """Those of the store in `folder`."""
+        data = json.loads((folder / "symbols.json").read_text(encoding="utf-8"))
+        return cls(data["phones"], data["characters"], data["hours"])
 
 
 class StoreWriter:
@@ -97,15 +110,11 @@ class Store:
         self.audio_path = folder / AUDIO
         self._audio = np.memmap(self.audio_path, dtype="<i2", mode="r")
 
+    @property
+    def audio_samples(self) -> int:
+        """Samples of all clips together."""
+        return len(self._audio)
+
     def waveform(self, clip: Clip) -> np.ndarray:
         """float32 in [-1, 1], shape (samples,)."""
         return self._audio[clip.offset : clip.offset + clip.samples].astype(np.float32) / 32768.0
-
-    def samples(self, device: "torch.device") -> "torch.Tensor":
-        """All audio as int16: on a GPU that has room for twice as much, else mapped from the file."""
-        import torch
-
-        mapped = torch.from_file(str(self.audio_path), shared=False, size=len(self._audio), dtype=torch.int16)
-        if device.type == "cuda" and torch.cuda.mem_get_info(device)[0] > 2 * self._audio.nbytes:
-            return mapped.to(device)
-        return mapped

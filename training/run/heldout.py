@@ -10,13 +10,12 @@ import soxr
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from modelkit.manifest import read_manifest
-from modelkit.scoring import character_errors, corpus_errors, word_errors
-from training.batches import text_of
-from training.network import Network
+from modelkit import character_errors, corpus_errors, read_manifest, word_errors
+from training.corpora.store import Store
+from training.model.network import Network
 from training.recipe import MAX_SECONDS, SAMPLE_RATE
-from training.spelling import plain_text
-from training.store import Store
+from training.run.batches import text_of
+from training.text.spelling import plain_text
 
 
 @dataclass(frozen=True, slots=True)

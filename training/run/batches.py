@@ -3,16 +3,14 @@
 Everything follows from the seed, so a run that is resumed at an update hears what it would have heard.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
+from training.corpora.store import Clip, Symbols
 from training.recipe import SAMPLE_RATE, SHARES
-from training.spelling import WORD_GAP, characters_of
-from training.store import Clip
+from training.text.spelling import WORD_GAP, characters_of
 
 Rng = np.random.Generator
 
@@ -26,20 +24,6 @@ EDGE_SECONDS, LONG_EDGE_SECONDS, LONG_EDGE_CHANCE = 0.3, 2.0, 0.25
 """Silence before and after the speech, in most rows and in the others."""
 _DURATION_POWER = 0.7
 """A clip of twice the length is drawn 2 ** 0.7 times as often."""
-
-
-@dataclass(frozen=True, slots=True)
-class Symbols:
-    """The two inventories, blank being 0 in both, and the hours to train on by group and source."""
-
-    phones: list[str]
-    characters: list[str]
-    hours: Mapping[str, Mapping[str, float]]
-
-    @classmethod
-    def load(cls, folder: Path) -> "Symbols":
-        data = json.loads((folder / "symbols.json").read_text(encoding="utf-8"))
-        return cls(data["phones"], data["characters"], data["hours"])
 
 
 @dataclass(frozen=True, slots=True)

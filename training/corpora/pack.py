@@ -16,9 +16,9 @@ from pathlib import Path
 import soundfile
 import soxr
 
-from modelkit.manifest import Entry, read_manifest
+from modelkit import Entry, read_manifest
 from training import recipe
-from training.letters import READ_BY_LETTERS
+from training.text.letters import READ_BY_LETTERS
 
 # The range of libsndfile's Opus, between whose ends a compression level of 0 to 1 chooses; bits a second.
 _MOST, _LEAST = 256_000, 6_000

@@ -6,7 +6,7 @@ Unicode lays the scripts of India out alike: a letter stands as far into its blo
 import re
 import unicodedata
 
-from training.spelling import plain_text, training_text
+from training.text.spelling import plain_text, training_text
 
 _DEVANAGARI = 0x0900
 _BLOCKS = {"pa-IN": 0x0A00, "kn": 0x0C80, "ml": 0x0D00}

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from training.checkpoint import Weights
-from training.packages import WHISPER
+from training.corpora.packages import WHISPER
+from training.model.checkpoint import Weights
 from training.recipe import ESPEAK, MAX_SECONDS, SYNTHETIC_GROUPS
 
 SYNTHESISERS = {"kokoro": "Kokoro 82M (Apache-2.0), mixed voices", "espeak": f"{ESPEAK}, 79 voices"}

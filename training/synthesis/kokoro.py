@@ -15,13 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import onnxruntime
 import soundfile
 import soxr
 
-from modelkit.manifest import read_manifest
-from training.espeak import Espeak
+from modelkit import read_manifest
 from training.recipe import SAMPLE_RATE
+from training.synthesis.dequantise import dequantised
+from training.synthesis.espeak import Espeak
 
 Samples = npt.NDArray[np.float32]
 Style = npt.NDArray[np.float32]
@@ -149,10 +151,6 @@ def faster(candidates: Sequence[Path], voices: Mapping[str, Style], vocabulary: 
 
 def float_model(model: Path) -> Path:
     """The model with float32 weights, written beside it unless it is there."""
-    import onnx
-
-    from training.dequantise import dequantised
-
     path = model.with_suffix(".float32.onnx")
     if not path.is_file():
         part = path.with_suffix(".part")

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from modelkit.description import read_description
+from modelkit import read_description
 from speech.model_folder import read_tokens
-from training.batches import Symbols
-from training.network import ENCODER, Network, NetworkConfig
+from training.corpora.store import Symbols
+from training.model.export import Graph
+from training.model.network import ENCODER, Network, NetworkConfig
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -91,8 +92,6 @@ def read_weights(path: Path) -> Weights:
 
 
 def _from_model_folder(folder: Path) -> Weights:
-    from training.export import Graph
-
     graph = Graph.load(folder / "model.onnx")
     description = read_description(folder)
     steps = description.get("training", {}).get("steps") or [{"step": "start", "model": folder.name}]

@@ -12,9 +12,10 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
-from training.network import Encoder
+from training.model.network import Encoder
 
 Weights = Mapping[str, Tensor]
 
@@ -76,7 +77,7 @@ def load_encoder(encoder: Encoder, path: Path) -> None:
 
 
 def read_encoder(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """float32 weights under the names of `wanted`, the parameters of a `training.network.Encoder`.
+    """float32 weights under the names of `wanted`, the parameters of a `training.model.network.Encoder`.
 
     Raises:
         ValueError: as `load_encoder`, the size excepted.
@@ -93,8 +94,6 @@ def _read(path: Path) -> tuple[Weights, str]:
     with path.open("rb") as file:
         start = file.read(9)
     if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
         return _without_prefix(load_file(path)), "hugging face"
     if start.startswith((b"PK", b"\x80")):
         data = torch.load(path, map_location="cpu", weights_only=True)

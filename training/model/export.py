@@ -11,9 +11,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from modelkit.description import write_description
-from training.batches import Symbols
-from training.network import FRAME_SAMPLES, WINDOW, Network, NetworkConfig
+from modelkit import write_description
+from training.corpora.store import Symbols
+from training.model.network import FRAME_SAMPLES, WINDOW, Network, NetworkConfig
 
 OPSET = 17
 

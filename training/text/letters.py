@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Final
 
-from training.spelling import plain_text
+from training.text.spelling import plain_text
 
 
 def _table(*rows: str) -> Mapping[str, str]:

@@ -15,15 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.augmentation import Dice, assemble, augment, augment_mel
-from training.batches import Plan, Row
-from training.checkpoint import CHECKPOINT, Weights, write_whole
-from training.device import chosen_device, half_precision
-from training.heldout import Found, HeldOut, measure
-from training.network import ENCODER, Network
+from training.corpora.store import Store
+from training.model.checkpoint import CHECKPOINT, Weights, write_whole
+from training.model.network import ENCODER, Network
 from training.recipe import SAMPLE_RATE, SHARES
-from training.schedule import Settings, done_part, rate_factor
-from training.store import Store
+from training.run.augmentation import Dice, assemble, augment, augment_mel
+from training.run.batches import Plan, Row
+from training.run.device import audio_on, chosen_device, half_precision
+from training.run.heldout import Found, HeldOut, measure
+from training.run.schedule import Settings, done_part, rate_factor
 
 LOSS, HELD_OUT = "loss.tsv", "held-out.tsv"
 LOG_UPDATES = 20
@@ -138,7 +138,7 @@ class Trainer:
         self.trained = {n: p for n, p in self.network.named_parameters() if p.requires_grad}
         self.average = {name: weight.detach().clone() for name, weight in self.trained.items()}
         self.plan = Plan(store.clips, start.symbols, settings.seed, settings.batch_seconds, shares or SHARES)
-        self.audio = store.samples(self.device)
+        self.audio = audio_on(self.device, store)
         self.update, self.seconds = 0, 0.0
 
     @property

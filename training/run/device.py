@@ -4,6 +4,8 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from training.corpora.store import Store
+
 
 def chosen_device(name: str) -> torch.device:
     """The device called `name`; "auto" is a GPU when torch sees one.
@@ -27,3 +29,12 @@ def half_precision(device: torch.device) -> AbstractContextManager[None]:
     )
     context: AbstractContextManager[None] = torch.autocast(device.type, torch.bfloat16, enabled=worthwhile)
     return context
+
+
+def audio_on(device: torch.device, store: Store) -> torch.Tensor:
+    """All audio of a store as int16: on a GPU that has room for twice as much, else mapped from the file."""
+    count = store.audio_samples
+    mapped = torch.from_file(str(store.audio_path), shared=False, size=count, dtype=torch.int16)
+    if device.type == "cuda" and torch.cuda.mem_get_info(device)[0] > 2 * mapped.nbytes:
+        return mapped.to(device)
+    return mapped

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from training.batches import Row
-from training.network import frame_mask
+from training.model.network import frame_mask
 from training.recipe import SAMPLE_RATE
+from training.run.batches import Row
 
 ROOM_SAMPLES = 4800
 """Length of a room's impulse response: 0.3 s."""

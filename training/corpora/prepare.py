@@ -11,15 +11,15 @@ import numpy as np
 import soundfile
 import soxr
 
-from modelkit.manifest import read_manifest
+from modelkit import read_manifest
 from training import recipe
-from training.espeak import Espeak
-from training.letters import READ_BY_LETTERS, ipa_of
-from training.phones import inventory, phones_of
-from training.sentences import drawn, forbidden_keys, is_forbidden
-from training.spelling import BLANK, CHARACTERS, WORD_GAP, training_text
-from training.store import StoreWriter
-from training.transliteration import devanagari
+from training.corpora.store import StoreWriter
+from training.synthesis.espeak import Espeak
+from training.text.letters import READ_BY_LETTERS, ipa_of
+from training.text.phones import inventory, phones_of
+from training.text.sentences import drawn, forbidden_keys, is_forbidden
+from training.text.spelling import BLANK, CHARACTERS, WORD_GAP, training_text
+from training.text.transliteration import devanagari
 
 _RAREST_PHONE = 50
 """A phone seen less often is a slip of the reading and gets no symbol."""

@@ -5,9 +5,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from modelkit.manifest import read_manifest
+from modelkit import read_manifest
 from training.recipe import TextStyle
-from training.spelling import text_key, training_text
+from training.text.spelling import text_key, training_text
 
 SENTENCE_ENDS = re.compile("[।॥?!\n]")
 TELLING_KEY = 12
@@ -20,12 +20,16 @@ def forbidden_keys(manifests: Iterable[Path], texts: Iterable[str]) -> set[str]:
     return keys | {text_key(text) for text in texts}
 
 
+def holds_forbidden(key: str, forbidden: Collection[str]) -> bool:
+    """Whether the text with this `text_key` is a forbidden sentence or holds a long one."""
+    return key in forbidden or any(len(other) >= TELLING_KEY and other in key for other in forbidden)
+
+
 def is_forbidden(text: str, forbidden: Collection[str]) -> bool:
-    """Whether `text` is a forbidden sentence, holds one, or is a long part of one."""
+    """Whether `text` is a forbidden sentence, holds a long one, or is a long part of one."""
     key = text_key(text)
-    return key in forbidden or any(
-        (len(other) >= TELLING_KEY and other in key) or (len(key) >= TELLING_KEY and key in other)
-        for other in forbidden
+    return holds_forbidden(key, forbidden) or (
+        len(key) >= TELLING_KEY and any(key in other for other in forbidden)
     )
 
 

@@ -108,6 +108,11 @@ def times(
             sounds.append(truth.sounds[which])
             cuts.append(truth.cuts[which])
         rows.append((name, given, sounds, cuts))
+    _print_times(rows)
+
+
+def _print_times(rows: list[tuple[str, list[Any], list[Any], list[Any]]]) -> None:
+    """Print errors by what gave the words: their times, the true times without silence, and the marks."""
     table = Table(
         "words by", "words", "start median", "p90", "end median", "p90", "p90 to the marks", title="ms"
     )
