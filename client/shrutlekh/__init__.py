@@ -12,11 +12,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from shrutlekh_contract.options import RecognitionOptions
+
 if TYPE_CHECKING:
     from shrutlekh.answers import Audio, Job, JobError, JobPage, Readiness, StoredFile
     from shrutlekh.async_client import AsyncShrutlekhClient
     from shrutlekh.client import ShrutlekhClient
-    from shrutlekh.commands.recognition import Listening
     from shrutlekh.errors import (
         ApiError,
         ClientError,
@@ -32,7 +33,6 @@ _HOMES = {
     "answers": ("Audio", "Job", "JobError", "JobPage", "Readiness", "StoredFile"),
     "async_client": ("AsyncShrutlekhClient",),
     "client": ("ShrutlekhClient",),
-    "commands.recognition": ("Listening",),
     "errors": (
         "ApiError",
         "ClientError",
@@ -56,9 +56,9 @@ __all__ = [
     "Job",
     "JobError",
     "JobPage",
-    "Listening",
     "NotShrutlekh",
     "Readiness",
+    "RecognitionOptions",
     "RecordingUnreadable",
     "Retries",
     "ShrutlekhClient",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple, TypedDict
 
 import httpx
-from shrutlekh_contract.options import RecognitionOptions, SubmissionOptions
+from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions, SubmissionOptions
 
 from shrutlekh.answers import Job, JobPage, Readiness
 from shrutlekh.exchange import Call
@@ -16,7 +16,6 @@ LONG_POLL_SECONDS = 25.0
 SHORTEST_POLL_SECONDS = 0.1
 
 ASKED_FOR_ALWAYS = SubmissionOptions(transcript=True, waveform=True)
-NO_OPTIONS = RecognitionOptions()
 
 OnProgress = Callable[[Job], None]
 
@@ -30,7 +29,7 @@ class SubmitOptions(TypedDict, total=False):
     waveform: bool | None
     priority: str | None
     client: str | None
-    listening: RecognitionOptions
+    recognition: RecognitionOptions
     idempotency_key: str | None
 
 
@@ -43,10 +42,10 @@ def submit(
     waveform: bool | None = None,
     priority: str | None = None,
     client: str | None = None,
-    listening: RecognitionOptions = NO_OPTIONS,
+    recognition: RecognitionOptions = NO_OPTIONS,
     idempotency_key: str | None = None,
 ) -> Call[Job]:
-    """``POST /v1/jobs``. An argument overrides the option of its name in ``listening``."""
+    """``POST /v1/jobs``. An argument overrides the option of its name in ``recognition``."""
     named = SubmissionOptions(
         model=model, transcript=transcript, waveform=waveform, priority=priority, client=client
     )
@@ -55,7 +54,7 @@ def submit(
         "/v1/jobs",
         _job,
         headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
-        form=ASKED_FOR_ALWAYS.form() | listening.form() | named.form(),
+        form=ASKED_FOR_ALWAYS.form() | recognition.form() | named.form(),
         file=upload_of(file, name),
     )
 

@@ -72,8 +72,8 @@ class ShrutlekhClient:
             transcript, waveform: whether to make them. Default: both.
             priority: "high", "normal" or "low". Default: the service's choice.
             client: who submits; clients take turns. Default: the service goes by the address.
-            listening: options of the recording, such as decoder, hot-words and channels. An argument of this
-                method overrides the option of its name.
+            recognition: options such as decoder, hot-words and channels. An argument of this method overrides
+                the option of its name.
             idempotency_key: 1 to 255 visible ASCII characters. Default: a random one. The service answers
                 the same key and recording with the same job.
 

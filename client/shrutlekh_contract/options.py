@@ -168,6 +168,9 @@ class RecognitionOptions:
         return {name: one.kind.dump(getattr(self, name)) for name, one in declared(type(self)).items()}
 
 
+NO_OPTIONS: Final = RecognitionOptions()
+
+
 def _client_name(text: str) -> str:
     name = unicodedata.normalize("NFC", text)
     if len(name) > LONGEST_CLIENT or not all(map(is_readable, name)):

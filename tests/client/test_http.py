@@ -16,9 +16,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from shrutlekh.answers import Job
 from shrutlekh.calls import SHORTEST_POLL_SECONDS
 from shrutlekh.client import ShrutlekhClient
-from shrutlekh.commands.recognition import Listening
 from shrutlekh.errors import ApiError, NotShrutlekh, RecordingUnreadable, Unreachable
 from shrutlekh.retries import NO_RETRIES, PATIENT, Retries
+from shrutlekh_contract.options import RecognitionOptions
 
 from tests.client.blocking import Blocking
 from tests.client.cutting_proxy import cutting
@@ -76,9 +76,9 @@ def test_submit_sends_the_file_and_its_options(client_of: Clients, tmp_path: Pat
     path = tmp_path / "नमस्ते.wav"
     path.write_bytes(b"RIFF")
     client, requests, _ = client_of(job_answer(202, id="j1"))
-    listening = Listening("beam", "each", ("मसूरी", "नई दिल्ली"), 2.5)
+    recognition = RecognitionOptions("beam", "each", ("मसूरी", "नई दिल्ली"), 2.5)
     job = client.submit(
-        path, model="m", waveform=False, priority="low", client="archive", listening=listening
+        path, model="m", waveform=False, priority="low", client="archive", recognition=recognition
     )
     assert (job.id, job.status, job.final) == ("j1", "queued", False)
     (request,) = requests

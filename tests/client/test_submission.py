@@ -10,10 +10,9 @@ import pytest
 from shrutlekh import ShrutlekhClient
 from shrutlekh.bulk import Options, Outcome, Submission, Uploaded, Waiting, plan
 from shrutlekh.bulk.outputs import sha256
-from shrutlekh.commands.recognition import NO_OPTIONS, Listening
 from shrutlekh.errors import ApiError, Unreachable
 from shrutlekh.retries import PATIENT
-from shrutlekh_contract.options import SubmissionOptions, declared
+from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions, SubmissionOptions, declared
 
 from tests.client.fake_service import PNG, FakeService
 
@@ -31,10 +30,10 @@ def submit(service: FakeService, folder: Path, out: Path | None = None, **option
     return {Path(event.source).name: event for event in events if isinstance(event, Outcome)}
 
 
-def _options(listening: Listening = NO_OPTIONS, **settings: Any) -> Options:
+def _options(recognition: RecognitionOptions = NO_OPTIONS, **settings: Any) -> Options:
     """A run's settings; options of the recordings may be named among them."""
     options = {name: settings.pop(name) for name in declared(SubmissionOptions) if name in settings}
-    return Options(chosen=SubmissionOptions(**listening.chosen(), **options), **settings)
+    return Options(chosen=SubmissionOptions(**recognition.chosen(), **options), **settings)
 
 
 def test_writes_text_json_and_picture(service: FakeService, tmp_path: Path) -> None:
@@ -177,23 +176,26 @@ def test_a_recording_that_has_changed_leaves_no_old_subtitles(service: FakeServi
 
 
 @pytest.mark.parametrize(
-    "listening",
+    "recognition",
     [
-        Listening(decoder="greedy"),
-        Listening(channels="each"),
-        Listening(hotwords=("मसूरी",)),
-        Listening(hotwords=("मसूरी",), hotword_weight=2.0),
+        RecognitionOptions(decoder="greedy"),
+        RecognitionOptions(channels="each"),
+        RecognitionOptions(hotwords=("मसूरी",)),
+        RecognitionOptions(hotwords=("मसूरी",), hotword_weight=2.0),
     ],
 )
-def test_another_way_of_listening_does_it_again(
-    service: FakeService, tmp_path: Path, listening: Listening
+def test_other_recognition_options_does_it_again(
+    service: FakeService, tmp_path: Path, recognition: RecognitionOptions
 ) -> None:
     folder = recordings_in(tmp_path / "in", 1)
     submit(service, folder)
-    assert submit(service, folder, listening=listening)["000.wav"].status == "succeeded"
-    assert submit(service, folder, listening=listening)["000.wav"].status == "skipped"
+    assert submit(service, folder, recognition=recognition)["000.wav"].status == "succeeded"
+    assert submit(service, folder, recognition=recognition)["000.wav"].status == "skipped"
     assert submit(service, folder)["000.wav"].status == "skipped"  # nothing else is asked for
-    assert submit(service, folder, listening=Listening(decoder="beam"))["000.wav"].status == "succeeded"
+    assert (
+        submit(service, folder, recognition=RecognitionOptions(decoder="beam"))["000.wav"].status
+        == "succeeded"
+    )
 
 
 def test_another_model_does_it_again(service: FakeService, tmp_path: Path) -> None:

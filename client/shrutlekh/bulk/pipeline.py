@@ -206,7 +206,7 @@ class Submission:
         with self._upload_slots:
             job = self._client.submit(
                 recording.source,
-                listening=options.chosen,
+                recognition=options.chosen,
                 on_wait=lambda reason, seconds: self._events.put(Waiting(recording.source, reason, seconds)),
             )
         self._events.put(Uploaded(recording.source))
@@ -225,10 +225,10 @@ class Submission:
         for form in sorted(self._options.wanted.formats | formats_before(recording.output)):
             texts[form] = self._client.transcript_text(job.id, form, numerals)
         picture = self._client.waveform_png(job.id) if self._options.picture else None
-        listening = _made_with(job, self._options.chosen)
+        recognition = _made_with(job, self._options.chosen)
         with self._writing:
             outputs = write_outputs(
-                recording.output, job, transcript, texts, picture, listening=listening, numerals=numerals
+                recording.output, job, transcript, texts, picture, recognition=recognition, numerals=numerals
             )
         return Outcome(
             recording.source,

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from shrutlekh_contract.formats import FORMATS
 from shrutlekh_contract.hotwords import split_hotwords
-from shrutlekh_contract.options import RecognitionOptions
 
 from shrutlekh.errors import ClientError
 
@@ -14,10 +13,6 @@ class HotwordsUnreadable(ClientError):
     """The file with hot-words cannot be read."""
 
     code = "hotwords_unreadable"
-
-
-Listening = RecognitionOptions
-NO_OPTIONS = Listening()
 
 
 def hotwords_from(words: Iterable[str], file: Path | None) -> tuple[str, ...]:
