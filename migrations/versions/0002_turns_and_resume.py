@@ -27,8 +27,6 @@ QUEUED = sa.text("status = 'queued'")
 def upgrade() -> None:
     for name, kind in COLUMNS.items():
         op.execute(f"ALTER TABLE jobs ADD COLUMN {name} {kind}")
-    # The first schema did not count the segments of an attempt, so the next attempt can't resume after them.
-    op.execute("DELETE FROM segments WHERE job_id IN (SELECT id FROM jobs WHERE status <> 'succeeded')")
     op.drop_index("ix_jobs_queue", "jobs")
     _queue_index("ix_jobs_queue", ["priority", "turn", "id"])
     _queue_index("ix_jobs_turns", ["client", "priority", "turn"])

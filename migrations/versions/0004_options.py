@@ -50,6 +50,11 @@ def upgrade() -> None:
     op.execute(GATHER[dialect])
     for name in OLD_COLUMNS:
         op.execute(f"ALTER TABLE jobs DROP COLUMN {name}")
+    # Before 0002 an attempt did not count its segments, so the next attempt can't resume after them.
+    op.execute(
+        "DELETE FROM segments WHERE job_id IN "
+        "(SELECT id FROM jobs WHERE chunks_done = 0 AND status <> 'succeeded')"
+    )
 
 
 def downgrade() -> None:
