@@ -10,10 +10,10 @@ from shrutlekh.commands.options import DataFolder
 from shrutlekh.quantities import counted, size
 
 from ops.admin.opening import opened
-from ops.admin.selection import Client, Codes, FinalName, age, selected
+from ops.admin.selection import FINAL, Client, Codes, age, selected, status_option
 from ops.installation import Installation
 from shared.clock import now
-from shared.jobs import Selection, erase_finished, sizes_by_status
+from shared.jobs import JobStatus, Selection, erase_finished, sizes_by_status
 
 AT_ONCE = 200
 EPILOG = """Examples:
@@ -36,8 +36,8 @@ def purge(
         ),
     ],
     status: Annotated[
-        list[FinalName] | None,
-        typer.Option(help="Jobs in this state. Give it again for more.", show_default="all three"),
+        list[JobStatus] | None,
+        status_option(FINAL, "Jobs in this state. Give it again for more.", "all of them"),
     ] = None,
     code: Codes = None,
     client: Client = None,
@@ -45,7 +45,7 @@ def purge(
     data: DataFolder = None,
 ) -> None:
     """Erase finished jobs for good, with their recordings, words and pictures."""
-    chosen = selected(status or list(FinalName), code, older_than, client, now())
+    chosen = selected(status or FINAL, code, older_than, client, now())
     with opened(data) as installation:
         with installation.database.read() as session:
             rows = sizes_by_status(session, chosen)

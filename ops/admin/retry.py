@@ -1,6 +1,5 @@
 """``shrutlekh admin retry``."""
 
-import enum
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from rich.progress import track
 from shrutlekh.commands.options import DataFolder
 
 from ops.admin.opening import opened
-from ops.admin.selection import Client, Codes, OlderThan, Yes, parsed, selected
+from ops.admin.selection import Client, Codes, OlderThan, Yes, parsed, selected, status_option
 from ops.installation import Installation
 from shared import jobs
 from shared.announcements import announce
@@ -31,11 +30,7 @@ shrutlekh admin retry --status cancelled --older-than 1h
 Exit status: 0, or 1 if a job was refused: its recording is gone, or it is in another state."""
 
 
-class RetriedName(enum.StrEnum):
-    """The states from which a job can be tried again."""
-
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+RETRYABLE = [status for status in jobs.JobStatus if status in jobs.TRANSITIONS[jobs.Event.RETRIED].sources]
 
 
 def retry(
@@ -43,8 +38,8 @@ def retry(
         list[str] | None, typer.Argument(metavar="ID", help="Jobs.", show_default=False)
     ] = None,
     status: Annotated[
-        RetriedName | None,
-        typer.Option(help="All jobs in this state.", show_default="failed, with another filter"),
+        jobs.JobStatus | None,
+        status_option(RETRYABLE, "All jobs in this state.", "failed, with another filter"),
     ] = None,
     code: Codes = None,
     older_than: OlderThan = None,
@@ -59,7 +54,7 @@ def retry(
     wanted = [parsed(job_id) for job_id in job_ids or ()]
     with opened(data) as installation:
         if is_filtered:
-            statuses = (status or RetriedName.FAILED,)
+            statuses = (status or jobs.JobStatus.FAILED,)
             wanted = _chosen(installation, selected(statuses, code, older_than, client, now()))
             if not wanted:
                 typer.echo("No such job.")

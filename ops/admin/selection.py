@@ -1,11 +1,10 @@
 """The options that select jobs, for all commands."""
 
-import enum
 import re
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,14 +12,19 @@ from shared.jobs import JobStatus, Selection
 
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 AGE = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|min|h|d|w)")
+FINAL = [status for status in JobStatus if status.is_final]
 
 
-class FinalName(enum.StrEnum):
-    """The states in which nothing more happens by itself."""
+def status_option(statuses: Sequence[JobStatus], help: str, show_default: str) -> Any:  # noqa: A002 - Typer's word
+    """A ``--status`` that takes only some statuses."""
+    names = "|".join(statuses)
 
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    def parse(text: str) -> JobStatus:
+        if text not in statuses:
+            raise typer.BadParameter(f"{text!r} is not one of {names}.")
+        return JobStatus(text)
+
+    return typer.Option(parser=parse, metavar=f"[{names}]", help=help, show_default=show_default)
 
 
 def age(text: str) -> timedelta:
