@@ -17,8 +17,7 @@ from shared.errors import (
     WaveformNotMade,
 )
 from shared.installed_models import read_card
-from shared.jobs.queries import get_job, segments_of, waveform_peaks, waveform_png
-from shared.jobs.tables import Job, JobStatus, SegmentRow
+from shared.jobs import Job, JobStatus, SegmentRow, get_job, segments_of, waveform_peaks, waveform_png
 from transcript.transcript import Numerals, Transcript, words_of
 from transcript.words import Segment
 

@@ -4,11 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from api.doorbell import Doorbell
 from api.http.instrumentation import Metrics
@@ -19,13 +15,11 @@ from api.intake.insertion import Placed, insert
 from api.threads import Threads
 from shared.database import Database
 from shared.files import FileStore
-from shared.jobs.tables import Job
+from shared.jobs import Job
 from shared.queue import JobQueue, make_celery
+from shared.redis import open_async_redis, open_redis_without_retries
 from shared.settings import Settings
 from shared.traces import configure_traces, stop_traces
-
-REDIS_SECONDS = 2.0
-HEALTH_CHECK_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +45,8 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     threads = Threads(single_writer=settings.database.startswith("sqlite"))
     database = Database(settings.database, pool_size=threads.connections)
     queue = JobQueue(make_celery(settings))
-    redis = _redis(settings.redis_url)
-    async_redis = _async_redis(settings.redis_url)
+    redis = open_redis_without_retries(settings.redis_url)
+    async_redis = open_async_redis(settings.redis_url)
     doorbell = Doorbell(threads, queue, redis)
     metrics.watch(settings, database)
     try:
@@ -76,23 +70,3 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         redis.close()
         queue.close()
         database.close()
-
-
-# No retries: a Redis that is away is known at once, and everything can do without it for a while.
-def _redis(url: str) -> Redis:
-    return Redis.from_url(
-        url,
-        socket_timeout=REDIS_SECONDS,
-        socket_connect_timeout=REDIS_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
-
-
-def _async_redis(url: str) -> AsyncRedis:
-    return AsyncRedis.from_url(
-        url,
-        socket_timeout=REDIS_SECONDS,
-        socket_connect_timeout=REDIS_SECONDS,
-        health_check_interval=HEALTH_CHECK_SECONDS,
-        retry=AsyncRetry(NoBackoff(), 0),
-    )

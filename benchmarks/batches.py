@@ -16,11 +16,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.long import make
+from benchmarks.joined_recording import make
 from benchmarks.recordings import decoded
 from benchmarks.sounds import RATE, Samples
-from speech import Engine
-from speech.chunk_recogniser import ChunkRecogniser
+from speech import ChunkRecogniser, Engine
 from speech.segments import LOOK_AHEAD, WORKING_BYTES, plan
 
 Runs = list[list[int]]

@@ -11,7 +11,7 @@ import argparse
 import importlib
 import importlib.metadata
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +21,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.recordings import decoded, pages, voices
-from benchmarks.sounds import RATE, SOUNDS, Samples, band, levelled, mixed, room, street, white
-from speech import Engine
-from speech.chunk_recogniser import ChunkRecogniser
-from speech.decoding import GreedyDecoder
+from benchmarks.sounds import RATE, Samples
+from benchmarks.timed_speech import Span, Spoken, recordings, silences, spoken
+from speech import ChunkRecogniser, Engine
 from speech.segments import CONTEXT, FRAME, Chunk, SileroDetector, silero_model
 
-Span = tuple[float, float]
 Detect = Callable[[Samples], list[Span]]
 
 PAD_SECONDS, MERGE_SECONDS = 0.25, 0.6
@@ -43,15 +40,6 @@ class Detector:
     detect: Detect
     package: str
     licence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A recording and where its words are, in seconds."""
-
-    name: str
-    samples: Samples
-    words: Sequence[Span]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,54 +183,6 @@ def installed(engine: Engine, console: Console) -> list[Detector]:
         except ImportError as error:
             console.print(f"A detector is left out: {error}.", highlight=False)
     return detectors
-
-
-def spoken(engine: Engine) -> list[tuple[Samples, Sequence[Span]]]:
-    """Clips with the times of their words."""
-    model = engine.folder
-    greedy = GreedyDecoder(model.tokens, model.blank_id, model.frame_stride)
-    found: list[tuple[Samples, Sequence[Span]]] = [
-        (decoded(page.path, RATE), page.words) for page in pages() if page.words
-    ]
-    for clip in voices():
-        samples = decoded(clip.path, RATE)
-        words = greedy.words(engine.recogniser.log_probs([samples])[0])
-        found.append((samples, [(word.start, word.end) for word in words]))
-    return found
-
-
-def recordings(clips: Sequence[tuple[Samples, Sequence[Span]]]) -> list[Spoken]:
-    """All clips joined, with pauses of one to four seconds, in several surroundings."""
-    dice = np.random.default_rng(11)
-    parts, words, position = [], list[Span](), 0
-    for index in dice.permutation(len(clips)):
-        samples, spans = clips[index]
-        samples = levelled(samples, -23.0)
-        pause = np.zeros(round(dice.uniform(1.0, 4.0) * RATE), np.float32)
-        words += [(begin + position / RATE, end + position / RATE) for begin, end in spans]
-        parts += [samples, pause]
-        position += len(samples) + len(pause)
-    signal = np.concatenate(parts)
-    quiet = signal + 0.01 * room(position / RATE + 1, 1)[:position]
-    found = [Spoken("room tone at -60 dB", quiet, words)]
-    for name, sound, snr in (
-        ("white noise, 10 dB", white, 10.0),
-        ("white noise, 0 dB", white, 0.0),
-        ("street, 5 dB", street, 5.0),
-        ("band, 10 dB", band, 10.0),
-        ("band, 5 dB", band, 5.0),
-    ):
-        found.append(Spoken(name, mixed(signal, sound(position / RATE + 1, 2), snr), words))
-    return found
-
-
-def silences(seconds: float) -> list[Spoken]:
-    """Sounds in which nobody speaks, loud and soft."""
-    return [
-        Spoken(f"{name}, {level:.0f} dB", levelled(make(seconds, 4), level), [])
-        for name, make in SOUNDS.items()
-        for level in (-20.0, -45.0)
-    ]
 
 
 def count(detector: Detector, recording: Spoken) -> Count:

@@ -24,42 +24,16 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
+from benchmarks.joined_recording import make
 from benchmarks.recordings import ROOT, decoded, voices
-from benchmarks.sounds import RATE, SOUNDS, Samples, levelled
-from modelkit.scoring import ErrorCounts, edit_counts
+from benchmarks.sounds import RATE, Samples
+from modelkit import ErrorCounts, edit_counts
 from speech import Engine, Progress, normalise_for_scoring
 from transcript.words import Segment
-
-MARGIN_SECONDS = 0.4
-"""Surroundings that a clip has in a file of its own; pauses are at least twice as long."""
-
-PAUSES = ("room tone",) * 7 + ("white noise", "street", "clatter", "band", "melody", "drums")
-"""What pauses are made of, each as often as it is named here."""
-
-PAUSE_SECONDS = {"room tone": (0.8, 3.0)}
-OTHER_SECONDS = (3.0, 15.0)
 
 MOST_EXTRA_BYTES = 200_000_000
 MOST_EXTRA_WER = 0.01
 LONGEST_GAP_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """A clip in the long recording, with its surroundings; samples."""
-
-    begin: int
-    end: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The long recording and the clips in it, in order."""
-
-    path: Path
-    seconds: float
-    excerpts: list[Excerpt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,39 +69,6 @@ class Heard:
                 moved.append(when)
                 last = part
         return max(np.diff(moved, append=self.wall_seconds).tolist())
-
-
-def make(folder: Path, seconds: float, seed: int = 7) -> Made:
-    """Writes the long recording, FLAC, in blocks."""
-    dice = np.random.default_rng(seed)
-    clips = [(levelled(decoded(clip.path, RATE), -23.0), clip.text) for clip in voices()]
-    stock = {name: levelled(sound(60.0, seed), -30.0) for name, sound in SOUNDS.items()}
-    stock["room tone"] = levelled(stock["room tone"], -60.0)
-    path = folder / "long.flac"
-    excerpts: list[Excerpt] = []
-    margin = round(MARGIN_SECONDS * RATE)
-    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
-        file.write(_pause(stock, dice))
-        while file.frames < seconds * RATE:
-            for index in dice.permutation(len(clips)):
-                samples, text = clips[index]
-                excerpts.append(Excerpt(file.frames - margin, file.frames + len(samples) + margin, text))
-                file.write(samples)
-                file.write(_pause(stock, dice))
-                if file.frames >= seconds * RATE:
-                    break
-        return Made(path, file.frames / RATE, excerpts)
-
-
-def _pause(stock: dict[str, Samples], dice: np.random.Generator) -> Samples:
-    """Some room tone, noise or music, with room tone at its edges."""
-    name = PAUSES[dice.integers(len(PAUSES))]
-    length = round(dice.uniform(*PAUSE_SECONDS.get(name, OTHER_SECONDS)) * RATE)
-    start = dice.integers(len(stock[name]) - length)
-    if name == "room tone":
-        return stock[name][start : start + length]
-    edge = stock["room tone"][: round(MARGIN_SECONDS * RATE)]
-    return np.concatenate((edge, stock[name][start : start + length], edge))
 
 
 def hear(path: Path, model: Path, on_progress: Callable[[float], None]) -> Heard:

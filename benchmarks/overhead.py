@@ -23,14 +23,14 @@ import onnxruntime
 import psutil
 from rich.console import Console
 from rich.table import Table
-from shrutlekh.bulk.pipeline import Options, Outcome, Submission
-from shrutlekh.bulk.recordings import plan
-from shrutlekh.client import ShrutlekhClient
+from shrutlekh import ShrutlekhClient
+from shrutlekh.bulk import Options, Outcome, Submission, plan
+from shrutlekh_contract.decoders import BEAM
 
 from benchmarks.recordings import Workload, decoded, long, short
 from ops.demo import embedded_service
 from shared.settings import Settings
-from speech import BEAM, Engine, ModelFolder
+from speech import Engine, ModelFolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,13 @@ import soundfile
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from shrutlekh_contract.decoders import DECODERS
+from shrutlekh_contract.options import RecognitionOptions
 
 from benchmarks.recordings import Clip, decoded, pages, voices
 from benchmarks.sounds import RATE, Samples, mixed, room, white
-from modelkit.scoring import ErrorCounts, edit_counts
-from speech import DECODERS, Engine, normalise_for_scoring
-from speech.options import Options
+from modelkit import ErrorCounts, edit_counts
+from speech import Engine, normalise_for_scoring
 
 ROUNDS = 4
 """Times that the clips are joined, each in another order."""
@@ -58,7 +59,11 @@ class Listener:
     """Transcribes samples to words for scoring."""
 
     def __init__(self, engine: Engine, decoder: str | None, folder: Path) -> None:
-        self._engine, self._options, self._path = engine, Options(decoder=decoder), folder / "heard.wav"
+        self._engine, self._options, self._path = (
+            engine,
+            RecognitionOptions(decoder=decoder),
+            folder / "heard.wav",
+        )
 
     def words(self, samples: Samples) -> list[str]:
         soundfile.write(self._path, samples, RATE, subtype="FLOAT")

@@ -23,12 +23,13 @@ from av.audio.stream import AudioStream
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from shrutlekh_contract.decoders import DECODERS
 
 from benchmarks.recordings import decoded, speech_dir
+from modelkit import Entry, read_manifest
 from modelkit.evaluation import Rate, Scored, rate, scored
-from modelkit.manifest import Entry, read_manifest
 from shared.settings import Settings
-from speech import DECODERS, Engine
+from speech import Engine
 
 Samples = npt.NDArray[np.float32]
 

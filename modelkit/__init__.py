@@ -1,0 +1,20 @@
+"""Makes and checks model folders. What other packages use most is exported here."""
+
+from modelkit.description import read_description, record_evaluation, write_description
+from modelkit.folder_swap import copy_folder
+from modelkit.manifest import Entry, read_manifest
+from modelkit.scoring import ErrorCounts, character_errors, corpus_errors, edit_counts, word_errors
+
+__all__ = [
+    "Entry",
+    "ErrorCounts",
+    "character_errors",
+    "copy_folder",
+    "corpus_errors",
+    "edit_counts",
+    "read_description",
+    "read_manifest",
+    "record_evaluation",
+    "word_errors",
+    "write_description",
+]

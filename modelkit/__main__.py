@@ -10,10 +10,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from shrutlekh_contract.decoders import decoders_of
 
 from modelkit.breakdown import breakdown as break_down
 from modelkit.breakdown import markdown, write_card
-from modelkit.decoding import COMMANDS, Manifests, Speakers, chosen_entries
+from modelkit.decoder_commands import COMMANDS, Manifests, Speakers, chosen_entries
 from modelkit.description import read_description, record_evaluation, write_description
 from modelkit.evaluation import (
     Scored,
@@ -23,7 +24,7 @@ from modelkit.evaluation import (
     score_model,
     summary,
 )
-from modelkit.installation import copy_folder
+from modelkit.folder_swap import copy_folder
 from modelkit.manifest import read_manifest
 from modelkit.spelling_variants import FOLDING
 from modelkit.tuning import Search, install_language_model, posteriors, record_decoding, token_priors
@@ -144,8 +145,7 @@ def breakdown(
     entries = read_manifest(manifest, speaker or ())
     if not entries:
         raise typer.BadParameter(f"{manifest} has no such recordings.")
-    beam = (folder / "lm").is_dir()
-    names = decoder or (["greedy", "beam"] if beam else ["greedy"])
+    names = decoder or decoders_of(folder)
     engines = {chosen: Engine.load(folder, threads, decoder=chosen) for chosen in names}
     with _bar("recordings", 2 * len(names) * len(entries)) as advance:
         rows = break_down(engines, entries, advance)

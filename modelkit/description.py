@@ -1,34 +1,42 @@
 """model.json as a document: read it, change it, write it whole."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from shrutlekh_contract.model_card import FILE_NAME, ModelCard, read_entries
 
-def sha256(path: Path) -> str:
-    """Hex digest of a file's content."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+from speech import sha256
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """The entries of a folder's model.json, unknown ones too."""
-    entries: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    """Read the entries of a folder's model.json, in its order and unknown ones too.
+
+    Raises:
+        OSError: there is none.
+        ModelCardInvalid: it breaks the format.
+    """
+    entries = read_entries(folder)
+    ModelCard.of(entries, folder / FILE_NAME)
     return entries
 
 
 def write_description(folder: Path, entries: dict[str, Any]) -> None:
-    """Replace model.json in one step, with `files` naming the digest of every other file but notes (.md)."""
+    """Replace model.json in one step, with `files` naming the digest of every other file but notes (.md).
+
+    Raises:
+        ModelCardInvalid: the entries break the format; the old file stays.
+    """
     names = sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(("model.json", ".")) and path.suffix != ".md"
+        if path.is_file() and not path.name.startswith((FILE_NAME, ".")) and path.suffix != ".md"
     )
     entries = {**entries, "files": {name: sha256(folder / name) for name in names}}
-    part = folder / "model.json.part"
+    ModelCard.of(entries, folder / FILE_NAME)
+    part = folder / f"{FILE_NAME}.part"
     part.write_text(json.dumps(entries, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    part.replace(folder / "model.json")
+    part.replace(folder / FILE_NAME)
 
 
 def record_evaluation(folder: Path, measured: dict[str, Any]) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from shrutlekh_contract.model_card import INT8
 
 from modelkit.description import read_description, write_description
-from speech import GRAPHS, INT8
+from speech import GRAPHS
 
 QUANTISED = GRAPHS[INT8]
 

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from rapidfuzz.distance import Levenshtein
 
 from speech import normalise_for_scoring
 
@@ -68,32 +66,15 @@ def corpus_errors(counts: Iterable[ErrorCounts]) -> ErrorCounts:
 
 
 def edit_counts(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
-    """Fewest edits between two sequences; among equally short scripts, one with the most substitutions.
+    """Count the edits of the shortest edit script; of equally short ones, that with the most substitutions.
 
-    R. Wagner, M. Fischer, "The String-to-String Correction Problem" (J. ACM 1974), one row at a time: time
-    is the product of the lengths, memory their sum. An edit costs `unit`, a substitution one less, and
-    `unit` exceeds the number of substitutions possible, so a single integer carries both counts.
+    An edit costs `unit` and a substitution one less. `unit` exceeds the number of possible substitutions, so
+    the single distance that RapidFuzz returns carries both counts.
     """
-    rows, columns = len(reference), len(hypothesis)
-    unit = min(rows, columns) + 2
-    numbers: dict[str, int] = {}
-    ref = _numbered(reference, numbers)
-    hyp = _numbered(hypothesis, numbers)
-    insertions = np.arange(columns + 1, dtype=np.int64) * unit
-    row = insertions.copy()
-    for symbol in ref:
-        following = row + unit
-        np.minimum(following[1:], row[:-1] + np.where(hyp == symbol, 0, unit - 1), out=following[1:])
-        row = np.minimum.accumulate(following - insertions) + insertions
-    errors, remainder = divmod(int(row[-1]), unit)
-    substitutions = 0
-    if remainder:  # cost = errors * unit - substitutions
-        errors, substitutions = errors + 1, unit - remainder
+    unit = min(len(reference), len(hypothesis)) + 2
+    distance = Levenshtein.distance(reference, hypothesis, weights=(unit, unit, unit - 1))
+    errors = -(-distance // unit)
+    substitutions = errors * unit - distance
     unpaired = errors - substitutions
-    inserted = (unpaired + columns - rows) // 2
-    return ErrorCounts(substitutions, inserted, unpaired - inserted, rows)
-
-
-def _numbered(sequence: Sequence[str], numbers: dict[str, int]) -> npt.NDArray[np.int64]:
-    values: list[Any] = [numbers.setdefault(item, len(numbers)) for item in sequence]
-    return np.array(values, dtype=np.int64)
+    insertions = (unpaired + len(hypothesis) - len(reference)) // 2
+    return ErrorCounts(substitutions, insertions, unpaired - insertions, len(reference))

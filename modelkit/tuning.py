@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from shrutlekh_contract.decoders import BEAM
 
 from modelkit.description import read_description, write_description
 from modelkit.manifest import Entry
 from modelkit.scoring import character_errors, word_errors
 from modelkit.utterances import utterances_of
-from speech import BEAM, Engine, ModelFolder
+from speech import Engine, ModelFolder
 from speech.decoding import (
     LANGUAGE_MODEL_FILE,
     BeamDecoder,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from modelkit.description import read_description, sha256, write_description
+from modelkit.description import read_description, write_description
 from modelkit.evaluation import transcribe
-from speech import GRAPHS, Engine, ModelFolder, SpeechError
+from speech import GRAPHS, Engine, ModelFolder, SpeechError, sha256
 from speech.recognisers import Recogniser, load_recogniser
 
 TOLERANCE = 1e-3

@@ -1,23 +1,37 @@
 """The whole ``shrutlekh`` command line: the client's commands and those that run or inspect a service."""
 
 from shrutlekh.cli import make_app, run
+from shrutlekh.deferred import Deferred, add_deferred
 
-from ops.admin.app import admin
-from ops.commands.doctor import EPILOG as DOCTOR_EPILOG
-from ops.commands.doctor import doctor
-from ops.commands.serve import EPILOG as SERVE_EPILOG
-from ops.commands.serve import serve
-from ops.commands.transcribe import EPILOG as TRANSCRIBE_EPILOG
-from ops.commands.transcribe import transcribe
 from shared.version import VERSION
+
+COMMANDS = (
+    Deferred(
+        "serve",
+        "ops.commands.serve:serve",
+        "Run the whole service on this machine: Redis, API and workers.",
+    ),
+    Deferred(
+        "transcribe",
+        "ops.commands.transcribe:transcribe",
+        "Transcribe recordings here and now, without a service.",
+    ),
+    Deferred(
+        "doctor",
+        "ops.commands.doctor:doctor",
+        "Check a whole installation, as the settings describe it, and say what to do about each finding.",
+    ),
+    Deferred(
+        "admin",
+        "ops.admin.app:admin",
+        "List, retry and erase jobs and drain the workers, for the operator of an installation.",
+    ),
+)
 
 app = make_app(
     "Begin with `shrutlekh serve`, then `shrutlekh submit FOLDER` in another terminal.", lambda: VERSION
 )
-app.command(epilog=SERVE_EPILOG)(serve)
-app.command(epilog=TRANSCRIBE_EPILOG)(transcribe)
-app.command(epilog=DOCTOR_EPILOG)(doctor)
-app.add_typer(admin, name="admin")
+add_deferred(app, COMMANDS)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""``python -m ops.demo``: the whole service on this machine, fed with the recordings of ``samples/``."""
+"""``python -m ops.demo``: run the whole service on this machine and transcribe ``samples/``."""
 
 import os
 import signal
@@ -11,11 +11,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from shrutlekh.bulk.pipeline import Options, Outcome, Submission
-from shrutlekh.bulk.recordings import plan
-from shrutlekh.client import ShrutlekhClient
-from shrutlekh.errors import ClientError, StartFailed
+from shrutlekh import ShrutlekhClient
+from shrutlekh.bulk import Options, Outcome, Submission, plan
+from shrutlekh.errors import ClientError
 
+from ops.errors import StartFailed
 from ops.service.child import die_with_parent
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
@@ -24,7 +24,7 @@ STOP_SECONDS = 90.0
 
 
 def main() -> None:
-    """Transcribe the samples; the exit status tells whether all went well."""
+    """Transcribe the samples. The exit status is 0 if all succeeded."""
     console = Console()
     try:
         fine = run(console, SAMPLES, DATA)
@@ -37,10 +37,10 @@ def main() -> None:
 
 
 def run(console: Console, samples: Path, data: Path) -> bool:
-    """Start a service in ``data``, transcribe what lies in ``samples``, show it and stop the service.
+    """Start a service in ``data``, transcribe the recordings in ``samples``, print the texts, stop it.
 
     Raises:
-        ClientError: the service does not start or does not stop in order, or there are no samples.
+        ClientError: the service does not start or does not stop cleanly, or there are no samples.
     """
     recordings = plan([samples], data / "out")
     if not recordings:
@@ -67,10 +67,10 @@ def run(console: Console, samples: Path, data: Path) -> bool:
 
 @contextmanager
 def embedded_service(data: Path) -> Iterator[str]:
-    """The URL of a service of its own, which stops at the end.
+    """Run a service during the block. Gives its URL.
 
     Raises:
-        StartFailed: it does not start, or does not stop in order.
+        StartFailed: it does not start, or does not stop cleanly.
     """
     command = [sys.executable, "-m", "ops", "serve", "--port", "0", "--data", str(data)]
     with subprocess.Popen(  # noqa: S603 - our own command, no shell
@@ -99,7 +99,7 @@ def embedded_service(data: Path) -> Iterator[str]:
 
 
 def table(outcomes: list[Outcome]) -> Table:
-    """What came out, a row for each recording. The factor is processing time over audio time."""
+    """The texts, a row for each recording. The factor is processing time divided by audio time."""
     rows = Table("recording", "text")
     rows.add_column("audio", justify="right")
     rows.add_column("real-time factor", justify="right")

@@ -1,52 +1,33 @@
-"""The installation that the settings of this machine describe, for the commands that look at it directly."""
+"""The installation that the settings describe, for commands that work on its database, Redis and files."""
 
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from shrutlekh.errors import ClientError
+from pydantic import ValidationError
+from redis import Redis
+from sqlalchemy import make_url
 
+from ops.errors import NoDatabase, SettingsWrong
 from ops.service.instance import socket_of
-
-if TYPE_CHECKING:
-    from redis import Redis
-
-    from shared.database import Database
-    from shared.files import FileStore
-    from shared.queue import JobQueue
-    from shared.settings import Settings
-
-REDIS_SECONDS = 2.0
+from shared.database import Database
+from shared.files import FileStore
+from shared.queue import JobQueue, make_celery
+from shared.redis import open_redis_without_retries
+from shared.settings import Settings
 
 
-class SettingsWrong(ClientError):
-    """A setting in the environment is not valid."""
-
-    code = "settings_wrong"
-
-
-class NoDatabase(ClientError):
-    """There is no database at the place where the settings say."""
-
-    code = "no_database"
-
-
-def settings_in_force(data: Path | None) -> "Settings":
-    """The settings of the environment, with the Redis of a ``shrutlekh serve`` that has the data folder.
+def settings_in_force(data: Path | None) -> Settings:
+    """The settings of the environment. If a ``shrutlekh serve`` runs on the data folder, its Redis is used.
 
     Args:
         data: data folder instead of the environment's.
 
     Raises:
-        SettingsWrong: one is not valid.
+        SettingsWrong: a setting is not valid.
     """
-    from pydantic import ValidationError
-
-    from shared.settings import Settings
-
     try:
         settings = Settings() if data is None else Settings(data_dir=data)
     except ValidationError as error:
@@ -63,7 +44,7 @@ def settings_in_force(data: Path | None) -> "Settings":
 
 @dataclass
 class Installation:
-    """Connections to what the settings name, each opened when it is first used."""
+    """Connections to the parts of an installation, each opened when it is first used."""
 
     settings: "Settings"
 
@@ -74,68 +55,49 @@ class Installation:
 
     @property
     def sqlite_file(self) -> Path:
-        """Where SQLite's file lies."""
-        from sqlalchemy import make_url
-
+        """The path of SQLite's file."""
         return Path(make_url(self.settings.database).database or "")
 
     @cached_property
-    def database(self) -> "Database":
-        """The database, which is not made if it is not there.
+    def database(self) -> Database:
+        """The database. A SQLite file that does not exist is not created.
 
         Raises:
             NoDatabase: a SQLite file that does not exist.
         """
-        from shared.database import Database
-
         if self.is_sqlite and not self.sqlite_file.is_file():
             raise NoDatabase(f"There is no database at {self.sqlite_file}.")
         return Database(self.settings.database, pool_size=2)
 
     @cached_property
-    def redis(self) -> "Redis":
-        """Redis; what is asked of it fails at once where there is none."""
-        from redis import Redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
-        return Redis.from_url(
-            self.settings.redis_url,
-            socket_timeout=REDIS_SECONDS,
-            socket_connect_timeout=REDIS_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+    def redis(self) -> Redis:
+        """Redis. Its commands fail at once while it is away."""
+        return open_redis_without_retries(self.settings.redis_url)
 
     @cached_property
-    def queue(self) -> "JobQueue":
+    def queue(self) -> JobQueue:
         """The sending side of the queue."""
-        from shared.queue import JobQueue, make_celery
-
         return JobQueue(make_celery(self.settings))
 
     @cached_property
-    def files(self) -> "FileStore":
+    def files(self) -> FileStore:
         """The stored recordings."""
-        from shared.files import FileStore
-
         return FileStore(self.settings.files_dir)
 
     @property
     def database_name(self) -> str:
-        """The database for people, without its password."""
-        from sqlalchemy import make_url
-
+        """The database's URL without its password, for messages."""
         return make_url(self.settings.database).set(query={}).render_as_string(hide_password=True)
 
     @property
     def redis_name(self) -> str:
-        """Redis for people, without its password."""
+        """The URL of Redis without its password, for messages."""
         parts = urlsplit(self.settings.redis_url)
         place = parts.netloc.rpartition("@")[2]
         return f"{parts.scheme}://{place}{parts.path}"
 
     def reason(self, error: BaseException) -> str:
-        """The first line of what an error, or the error behind it, says; never a password."""
+        """The first line of an error's message, or of its cause's. Passwords are masked."""
         cause = getattr(error, "orig", None) or error.__cause__ or error
         cause = getattr(cause, "orig", None) or cause
         said = str(cause).strip().splitlines()
@@ -152,7 +114,7 @@ class Installation:
 
 
 def _secrets(url: str) -> set[str]:
-    """How the password of a URL may be written, and the URL itself with it."""
+    """The password of a URL in its possible spellings, and the URL itself."""
     written = set(re.findall(r"//[^/@]*?:(.*)@", url))
     written |= set(parse_qs(urlsplit(url).query).get("password", [])) if "?" in url else set()
     found = {secret for text in written for secret in (text, unquote(text)) if secret}

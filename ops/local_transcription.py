@@ -4,17 +4,16 @@ What is imported of the other packages is imported when it is called.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from shrutlekh.commands.recognition import Listening
 from shrutlekh.errors import ClientError
+from shrutlekh_contract.options import Numerals, SubmissionOptions
 
 if TYPE_CHECKING:
     from speech import Engine
-    from speech.options import Options
     from transcript.transcript import Transcript
     from transcript.words import Segment
 
@@ -32,31 +31,18 @@ class Request:
     """What is wanted of each recording.
 
     Attributes:
-        numerals: "spoken", "latin" or "devanagari"; None for "spoken".
+        chosen: how to recognise it, and how to write numbers.
         formats: to write; none for the text as it comes.
         outputs: paths to write them to, without extension, by recording; empty for stdout.
         as_json: print a line of JSON instead.
         picture: file to paint the waveform into.
     """
 
-    listening: Listening
-    numerals: str | None
+    chosen: SubmissionOptions
     formats: tuple[str, ...]
     outputs: Mapping[Path, str]
     as_json: bool
     picture: Path | None
-
-    @property
-    def options(self) -> "Options":
-        """The engine's options."""
-        from speech.options import NO_OPTIONS, Channels, Options
-
-        listening = self.listening
-        options = Options(decoder=listening.decoder, hotwords=listening.hotwords)
-        options = replace(options, channels=Channels(listening.channels or NO_OPTIONS.channels))
-        if listening.hotword_weight is not None:
-            options = replace(options, hotword_weight=listening.hotword_weight)
-        return options
 
 
 def transcribe_file(engine: "Engine", file: Path, request: Request) -> None:
@@ -84,14 +70,14 @@ def transcribe_file(engine: "Engine", file: Path, request: Request) -> None:
 def _listen(engine: "Engine", file: Path, request: Request) -> "Transcript":
     from ops.progress_line import Meter
     from speech import Progress
-    from transcript.transcript import Numerals, Transcript, with_numerals
+    from transcript.transcript import Transcript, with_numerals
     from transcript.words import Segment
 
-    numerals = Numerals(request.numerals or Numerals.SPOKEN)
+    numerals = Numerals(request.chosen.numerals or Numerals.SPOKEN)
     segments: list[Segment] = []
     with (
         Meter(file.name) as meter,
-        engine.transcribe(file, options=request.options) as transcription,
+        engine.transcribe(file, options=request.chosen) as transcription,
     ):
         for event in transcription:
             if isinstance(event, Progress):

@@ -1,15 +1,16 @@
 """What the service knows of an installed model without loading it: is it there, what does it say."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shrutlekh_contract.decoders import decoders_of
+from shrutlekh_contract.model_card import FILE_NAME, ModelCard, ModelCardInvalid
+
 from shared.errors import ModelNotInstalled
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-LANGUAGE_MODEL = "lm"  # a folder in that of a model; without it there is no beam search
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class InstalledModel:
     licence: str
     description: str
     evaluation: list[dict[str, Any]]
-    decoders: list[str]
+    decoders: tuple[str, ...]
 
 
 def find_model(models_dir: Path, name: str) -> Path:
@@ -32,39 +33,30 @@ def find_model(models_dir: Path, name: str) -> Path:
         ModelNotInstalled: there is none.
     """
     folder = models_dir / name
-    if not NAME.fullmatch(name) or not (folder / "model.json").is_file():
+    if not NAME.fullmatch(name) or not (folder / FILE_NAME).is_file():
         installed = ", ".join(model.name for model in installed_models(models_dir)) or "none"
         raise ModelNotInstalled(f"The model asked for is not installed. Installed: {installed}.")
     return folder
 
 
-def decoders_of(folder: Path) -> list[str]:
-    """The decoders that the model in a folder can be asked for.
-
-    The front end may have no more of a model than what describes it, so the language model itself is not
-    looked for.
-    """
-    return ["greedy", "beam"] if (folder / LANGUAGE_MODEL).is_dir() else ["greedy"]
-
-
 def installed_models(models_dir: Path) -> list[InstalledModel]:
-    """All installed models, by name. Folders without a readable ``model.json`` are passed over."""
-    folders = sorted(path.parent for path in models_dir.glob("*/model.json"))
+    """All installed models, by name. Folders without a valid ``model.json`` are left out."""
+    folders = sorted(path.parent for path in models_dir.glob(f"*/{FILE_NAME}"))
     return [model for model in map(read_card, folders) if model is not None]
 
 
 def read_card(folder: Path) -> InstalledModel | None:
-    """What a model folder says of itself; None if it has no readable ``model.json``."""
+    """What a model folder says of itself; None if it has no valid ``model.json``."""
     try:
-        card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        return InstalledModel(
-            name=folder.name,
-            language=str(card["language"]),
-            sample_rate=int(card["sample_rate"]),
-            licence=str(card["licence"]),
-            description=str(card.get("description", "")),
-            evaluation=list(card.get("evaluation", [])),
-            decoders=decoders_of(folder),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        card = ModelCard.read(folder)
+    except (OSError, ModelCardInvalid):
         return None
+    return InstalledModel(
+        name=folder.name,
+        language=card.language,
+        sample_rate=card.sample_rate,
+        licence=card.licence,
+        description=card.description,
+        evaluation=card.evaluation,
+        decoders=decoders_of(folder),
+    )

@@ -25,24 +25,21 @@ from speech.errors import (
 from speech.events import Event, Progress, Summary
 
 if TYPE_CHECKING:
-    from speech.engine import BEAM, DECODERS, GREEDY, Engine
-    from speech.model_folder import FLOAT32, GRAPHS, INT8, WORD_MARK, ModelFolder, read_tokens
+    from speech.chunk_recogniser import ChunkRecogniser
+    from speech.engine import Engine
+    from speech.model_folder import GRAPHS, WORD_MARK, ModelFolder, read_tokens, sha256
     from speech.text import NORMALISER, normalise_for_scoring
     from speech.transcription import Transcription
     from speech.utterances import Utterance
 
 __all__ = [
-    "BEAM",
-    "DECODERS",
-    "FLOAT32",
     "GRAPHS",
-    "GREEDY",
-    "INT8",
     "NORMALISER",
     "WORD_MARK",
     "AudioTooLong",
     "AudioUnreadable",
     "AudioUnsupported",
+    "ChunkRecogniser",
     "Engine",
     "Event",
     "HotwordsUnsupported",
@@ -56,11 +53,13 @@ __all__ = [
     "Utterance",
     "normalise_for_scoring",
     "read_tokens",
+    "sha256",
 ]
 
 _MODULES: Final = {
-    "speech.engine": ("BEAM", "DECODERS", "GREEDY", "Engine"),
-    "speech.model_folder": ("FLOAT32", "GRAPHS", "INT8", "WORD_MARK", "ModelFolder", "read_tokens"),
+    "speech.chunk_recogniser": ("ChunkRecogniser",),
+    "speech.engine": ("Engine",),
+    "speech.model_folder": ("GRAPHS", "WORD_MARK", "ModelFolder", "read_tokens", "sha256"),
     "speech.text": ("NORMALISER", "normalise_for_scoring"),
     "speech.transcription": ("Transcription",),
     "speech.utterances": ("Utterance",),

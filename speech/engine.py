@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+from shrutlekh_contract.decoders import BEAM, DECODERS, GREEDY, decoders_of
+from shrutlekh_contract.hotwords import DEFAULT_WEIGHT
+from shrutlekh_contract.model_card import SILERO
+from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions
 
 from speech.audio import open_audio
-from speech.decoding import BeamDecoder, Decoder, GreedyDecoder, has_language_model
+from speech.decoding import BeamDecoder, Decoder, GreedyDecoder
 from speech.errors import HotwordsUnsupported, ModelInvalid
-from speech.model_folder import SILERO, ModelFolder
-from speech.options import NO_OPTIONS, Options
+from speech.model_folder import ModelFolder
 from speech.recognisers import Recogniser, load_recogniser
 from speech.segments import RATE, EnergySegmenter, Segmenter, SileroDetector, VoiceDetector, silero_model
 from speech.transcription import Transcription
 from speech.utterances import Utterance, UtteranceReader
 
 log = logging.getLogger(__name__)
-
-GREEDY, BEAM = DECODERS = ("greedy", "beam")
 
 
 class Engine:
@@ -109,7 +110,7 @@ class Engine:
         path: str | os.PathLike[str],
         max_seconds: float | None = None,
         skip_chunks: int = 0,
-        options: Options = NO_OPTIONS,
+        options: RecognitionOptions = NO_OPTIONS,
     ) -> Transcription:
         """Open a recording. Iterating over the result does the work and yields events.
 
@@ -130,7 +131,7 @@ class Engine:
         self,
         path: str | os.PathLike[str],
         max_seconds: float | None = None,
-        options: Options = NO_OPTIONS,
+        options: RecognitionOptions = NO_OPTIONS,
     ) -> Iterator[Utterance]:
         """Yield what `transcribe` would give its decoder.
 
@@ -143,13 +144,17 @@ class Engine:
                     yield event
 
     def _read(
-        self, path: str | os.PathLike[str], max_seconds: float | None, skip_chunks: int, options: Options
+        self,
+        path: str | os.PathLike[str],
+        max_seconds: float | None,
+        skip_chunks: int,
+        options: RecognitionOptions,
     ) -> UtteranceReader:
         audio = open_audio(path, self.folder.sample_rate, max_seconds, options.channels)
         segmenters = [self.segmenter() for _ in range(audio.tracks)]
         return UtteranceReader(self.folder, self.recogniser, self.detector, audio, segmenters, skip_chunks)
 
-    def decoder_for(self, options: Options) -> Decoder:
+    def decoder_for(self, options: RecognitionOptions) -> Decoder:
         """The decoder that `options` ask for; with hot-words it is beam search where they name none.
 
         Raises:
@@ -161,12 +166,14 @@ class Engine:
             return self._preferring(options)
         return self.decoder if options.decoder is None else self.decoder_named(options.decoder)
 
-    def _preferring(self, options: Options) -> Decoder:
-        if options.decoder not in (None, BEAM) or not has_language_model(self.folder):
+    def _preferring(self, options: RecognitionOptions) -> Decoder:
+        if options.decoder not in (None, BEAM):
             raise HotwordsUnsupported(
                 f"Hot-words need beam search, which decoder={options.decoder} does not do."
-                if options.decoder not in (None, BEAM)
-                else f"Hot-words need beam search, and the model {self.folder.name} has no language model."
+            )
+        if BEAM not in decoders_of(self.folder.path):
+            raise HotwordsUnsupported(
+                f"Hot-words need beam search, and the model {self.folder.name} has no language model."
             )
         try:
             beam = cast("BeamDecoder", self.decoder_named(BEAM))
@@ -174,7 +181,8 @@ class Engine:
             raise HotwordsUnsupported(
                 "Hot-words need beam search, which is not installed where this model runs."
             ) from error
-        beam = beam.preferring(options.hotwords, options.hotword_weight)
+        weight = DEFAULT_WEIGHT if options.hotword_weight is None else options.hotword_weight
+        beam = beam.preferring(options.hotwords, weight)
         if beam.unheeded:
             log.warning("hot-words that the model's tokens cannot spell: %d", len(beam.unheeded))
         return beam

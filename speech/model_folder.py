@@ -2,60 +2,28 @@
 graph."""
 
 import hashlib
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
+
+from shrutlekh_contract.model_card import FILE_NAME, FLOAT32, INT8, PRECISIONS, ModelCard, ModelCardInvalid
 
 from speech.errors import ModelInvalid, ModelNotFound
 from speech.recognisers import FAMILIES
 
-FORMAT: Final = 1
 WORD_MARK: Final = "▁"
 """U+2581, SentencePiece's space: a token that begins with it begins a word."""
-SILERO, ENERGY = DETECTORS = ("silero", "energy")
-FLOAT32, INT8 = PRECISIONS = ("float32", "int8")
 GRAPHS: Final = {FLOAT32: "model.onnx", INT8: "model.int8.onnx"}
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFolder:
-    """A parsed and validated model folder. `load` is the way to make one.
+class ModelFolder(ModelCard):
+    """A validated model folder: its card with its path and its tokens. `load` is the way to make one.
 
     Attributes:
-        sample_rate: hertz of the waveforms the graph takes.
-        frame_stride: seconds between two output frames.
-        max_segment_seconds: longest stretch of audio to give the graph at once.
-        min_samples: shortest waveform the graph takes.
         tokens: text of each output of the graph, by id.
-        decoding: what model.json says of decoding, see `speech.decoding.beam.BeamSettings`; its entry
-            "decoder" names the default decoder.
-        detector: what tells where nobody speaks: "silero" by default; with "energy" only silence is left out,
-            for a model that gives no words for music and noise by itself.
-        precision: of the graph that transcribes unless a caller names another, see `graph`.
-        training, evaluation, files: as model.json has them; `files` maps names to sha256 hex digests.
     """
 
     path: Path
-    name: str
-    family: str
-    language: str
-    sample_rate: int
-    frame_stride: float
-    blank_id: int
-    max_segment_seconds: float
-    min_samples: int
-    licence: str
-    description: str
-    decoding: Mapping[str, Any]
-    training: Mapping[str, Any]
-    evaluation: tuple[Mapping[str, Any], ...]
-    files: Mapping[str, str]
     tokens: tuple[str, ...]
-    detector: str = SILERO
-    precision: str = FLOAT32
 
     @property
     def space_id(self) -> int | None:
@@ -64,7 +32,7 @@ class ModelFolder:
 
     @classmethod
     def load(cls, path: Path) -> "ModelFolder":
-        """Reads model.json and tokens.txt; keys it does not know are left alone.
+        """Read model.json and tokens.txt; unknown keys are tolerated.
 
         Raises:
             ModelNotFound: there is no model.json in the folder.
@@ -72,56 +40,20 @@ class ModelFolder:
         """
         path = Path(path)
         try:
-            text = (path / "model.json").read_text(encoding="utf-8")
+            card = ModelCard.read(path)
         except (FileNotFoundError, NotADirectoryError):
-            raise ModelNotFound(f"There is no model at {path}: it has no model.json.") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelInvalid(f"{path}/model.json could not be read: {error}.") from error
-        try:
-            entries = json.loads(text)
-        except ValueError as error:
-            raise ModelInvalid(f"{path}/model.json is not JSON: {error}.") from error
-        if not isinstance(entries, dict):
-            raise ModelInvalid(f"{path}/model.json must hold an object.")
-        fields = _Fields(path, entries)
-        if fields.integer("format", low=1) != FORMAT:
-            raise ModelInvalid(
-                f"{path}/model.json has format {entries['format']}, this version reads {FORMAT}."
-            )
+            raise ModelNotFound(f"There is no model at {path}: it has no {FILE_NAME}.") from None
+        except ModelCardInvalid as error:
+            raise ModelInvalid(str(error)) from error
         tokens = read_tokens(path / "tokens.txt")
-        model = cls(
-            path=path,
-            name=fields.string("name"),
-            family=fields.string("family"),
-            language=fields.string("language"),
-            sample_rate=fields.integer("sample_rate", low=1_000, high=192_000),
-            frame_stride=fields.number("frame_stride", low=0.001, high=1.0),
-            blank_id=fields.integer("blank_id", low=0, high=len(tokens) - 1),
-            max_segment_seconds=fields.number("max_segment_seconds", low=1.0, high=600.0),
-            min_samples=fields.integer("min_samples", low=1, high=1_000_000),
-            licence=fields.string("licence", default=""),
-            description=fields.string("description", default=""),
-            decoding=fields.table("decoding"),
-            training=fields.table("training"),
-            evaluation=fields.tables("evaluation"),
-            files=fields.hashes("files"),
-            tokens=tokens,
-            detector=fields.string("detector", default=SILERO),
-            precision=fields.string("precision", default=FLOAT32),
-        )
-        if model.detector not in DETECTORS:
+        if card.blank_id >= len(tokens):
             raise ModelInvalid(
-                f"{path}/model.json names the detector {model.detector!r}; there are {', '.join(DETECTORS)}."
+                f"{path}/{FILE_NAME}: 'blank_id' must be in 0..{len(tokens) - 1}, not {card.blank_id}."
             )
-        if model.precision not in PRECISIONS:
-            raise ModelInvalid(
-                f"{path}/model.json names the precision {model.precision!r}; "
-                f"there are {', '.join(PRECISIONS)}."
-            )
-        if model.family not in FAMILIES:
+        if card.family not in FAMILIES:
             known = ", ".join(map(repr, FAMILIES))
-            raise ModelInvalid(f"{path} is of the family {model.family!r}; this version runs {known}.")
-        return model
+            raise ModelInvalid(f"{path} is of the family {card.family!r}; this version runs {known}.")
+        return cls.model_validate({**dict(card), "path": path, "tokens": tokens})
 
     def graph(self, precision: str | None = None) -> Path:
         """Path of the graph: model.onnx for "float32", model.int8.onnx for "int8"; else as model.json says.
@@ -145,8 +77,7 @@ class ModelFolder:
         """
         for name, expected in self.files.items():
             try:
-                with (self.path / name).open("rb") as file:
-                    found = hashlib.file_digest(file, "sha256").hexdigest()
+                found = sha256(self.path / name)
             except OSError as error:
                 raise ModelInvalid(
                     f"The model {self.name} lists {name}, which cannot be read: {error}."
@@ -155,6 +86,12 @@ class ModelFolder:
                 raise ModelInvalid(
                     f"{name} of the model {self.name} is not the file that model.json describes."
                 )
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_tokens(path: Path) -> tuple[str, ...]:
@@ -180,56 +117,3 @@ def read_tokens(path: Path) -> tuple[str, ...]:
     if not tokens or max(tokens) != len(tokens) - 1:
         raise ModelInvalid(f"{path} must number its {len(tokens)} tokens from 0 without a gap.")
     return tuple(tokens[index] for index in range(len(tokens)))
-
-
-class _Fields:
-    """Typed access to the entries of model.json that turns each mismatch into a sentence."""
-
-    def __init__(self, path: Path, entries: Mapping[str, Any]) -> None:
-        self._path, self._entries = path, entries
-
-    def _wrong(self, key: str, wanted: str) -> ModelInvalid:
-        found = f"not {self._entries[key]!r}" if key in self._entries else "and is missing"
-        return ModelInvalid(f"{self._path}/model.json: {key!r} must be {wanted}, {found}.")
-
-    def string(self, key: str, default: str | None = None) -> str:
-        value = self._entries.get(key, default)
-        if not isinstance(value, str) or (default is None and not value):
-            raise self._wrong(key, "a text")
-        return value
-
-    def number(self, key: str, low: float, high: float) -> float:
-        value = self._entries.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise self._wrong(key, "a number")
-        if not low <= value <= high:
-            raise self._wrong(key, f"in {low:g}..{high:g}")
-        return float(value)
-
-    def integer(self, key: str, low: int, high: int | None = None) -> int:
-        value = self._entries.get(key)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self._wrong(key, "a whole number")
-        if value < low or (high is not None and value > high):
-            raise self._wrong(key, f"at least {low}" if high is None else f"in {low}..{high}")
-        return value
-
-    def table(self, key: str) -> Mapping[str, Any]:
-        value = self._entries.get(key, {})
-        if not isinstance(value, dict):
-            raise self._wrong(key, "an object")
-        return value
-
-    def tables(self, key: str) -> tuple[Mapping[str, Any], ...]:
-        value = self._entries.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise self._wrong(key, "a list of objects")
-        return tuple(value)
-
-    def hashes(self, key: str) -> Mapping[str, str]:
-        value = self.table(key)
-        for name, digest in value.items():
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts or not isinstance(digest, str) or len(digest) != 64:
-                raise self._wrong(key, "file names inside the folder, each with its sha256")
-        return value

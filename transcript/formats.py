@@ -2,25 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterable
-from enum import StrEnum
 from typing import Any, Final
+
+from shrutlekh_contract.formats import Format as Format
 
 from transcript.characters import one_line
 from transcript.cues import Cue, Line, cues_of, label
 from transcript.paragraphs import paragraphs
 from transcript.timeline import milliseconds
 from transcript.transcript import Transcript
-
-
-class Format(StrEnum):
-    """The formats by the extension of their files."""
-
-    JSON = "json"
-    TXT = "txt"
-    SRT = "srt"
-    VTT = "vtt"
-    TSV = "tsv"
-
 
 MEDIA_TYPES: Final = {
     Format.JSON: "application/json",

@@ -2,19 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any, Self
+
+from shrutlekh_contract.options import Numerals as Numerals
 
 from transcript.numbers import Digits, write_numbers
 from transcript.words import Segment, Word
-
-
-class Numerals(StrEnum):
-    """How numbers are written. It is chosen when a transcript is read: what is stored is what was said."""
-
-    SPOKEN = "spoken"  # in words, as they were said
-    LATIN = "latin"  # 0123456789
-    DEVANAGARI = "devanagari"  # ०१२३४५६७८९
 
 
 @dataclass(frozen=True, slots=True)

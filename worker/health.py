@@ -3,17 +3,17 @@
 import socket
 import sys
 
-from redis import Redis
 from redis.exceptions import RedisError
 
 from shared.presence import present
+from shared.redis import open_redis
 from shared.settings import Settings
 
 
 def main() -> None:
     """Look at the heartbeats in Redis."""
     settings = Settings()
-    redis = Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=2)
+    redis = open_redis(settings.redis_url)
     own = f"{socket.gethostname()[:64]}:"
     try:
         beating = [name for name in present(redis, settings.heartbeat_expiry) if name.startswith(own)]

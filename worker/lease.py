@@ -7,19 +7,15 @@ from datetime import timedelta
 from typing import NoReturn
 
 import structlog
-from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
-from shared.errors import RECORDING_ERRORS, DatabaseUnavailable, IllegalTransition, JobNotFound
-from shared.jobs.leases import hand_back, release, renew
-from shared.jobs.lifecycle import TRANSITIONS, Event, transition
-from shared.jobs.queries import get_job
-from shared.jobs.tables import Job, SegmentRow, WaveformRow
+from shared import jobs
+from shared.errors import DatabaseUnavailable, IllegalTransition, JobNotFound
+from shared.jobs import TRANSITIONS, Event, Job, Measurements, Waveform
 from transcript.words import Segment
 from worker.outage import outlast
 from worker.process import WorkerProcess
 from worker.recording import Outcome, Step
-from worker.rows import rows_of
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +87,7 @@ class Lease:
         """Whether somebody else has the job. False also while the database is away."""
         try:
             with self._process.database.read() as session:
-                found = session.get(Job, self._job.id)
+                found = jobs.find_job(session, self._job.id)
         except DatabaseUnavailable:
             return False
         return found is None or found.lease_owner != self.owner
@@ -100,22 +96,17 @@ class Lease:
         """Save everything: the job is done."""
 
         def write(session: Session) -> None:
-            stage_seconds = {stage: round(seconds, 4) for stage, seconds in outcome.stage_seconds.items()}
-            transition(
-                session,
-                self._job,
-                Event.SUCCEEDED,
-                owner=self.owner,
-                progress=1.0,
+            measured = Measurements(
                 audio_seconds=outcome.seconds,
-                audio_sample_rate=outcome.sample_rate,
-                audio_channels=outcome.channels,
+                sample_rate=outcome.sample_rate,
+                channels=outcome.channels,
                 speech_seconds=outcome.speech_seconds,
-                stage_seconds=stage_seconds,
+                stage_seconds=outcome.stage_seconds,
             )
-            if outcome.png is not None:
-                row = {"job_id": self._job.id, "png": outcome.png, "peaks": outcome.peaks}
-                session.execute(insert(WaveformRow).values(row))
+            waveform = None
+            if outcome.png is not None and outcome.peaks is not None:
+                waveform = Waveform(outcome.png, outcome.peaks)
+            jobs.succeed(session, self._job, owner=self.owner, measured=measured, waveform=waveform)
 
         return self._end(Event.SUCCEEDED, write, saving=True)
 
@@ -123,19 +114,8 @@ class Lease:
         """End the job for good. A recording that can never be read is not kept."""
 
         def write(session: Session) -> None:
-            self._drop_segments(session, first=0)
-            transition(
-                session,
-                self._job,
-                Event.FAILED,
-                owner=self.owner,
-                code=code,
-                chunks_done=0,
-                error_code=code,
-                error_message=message,
-            )
-            if code in RECORDING_ERRORS:  # before the commit: whoever sees the end finds nothing left
-                self._process.files.delete(self._job.file_key)
+            files = self._process.files
+            jobs.fail(session, files, self._job, owner=self.owner, code=code, message=message)
 
         return self._end(Event.FAILED, write)
 
@@ -143,8 +123,7 @@ class Lease:
         """End the job as its owner asked."""
 
         def write(session: Session) -> None:
-            self._drop_segments(session, first=0)
-            transition(session, self._job, Event.CANCELLED, owner=self.owner, chunks_done=0)
+            jobs.end_cancelled(session, self._job, owner=self.owner)
 
         return self._end(Event.CANCELLED, write)
 
@@ -152,8 +131,8 @@ class Lease:
         """End the attempt, through no fault of the recording. Segments not saved yet are dropped."""
 
         def write(session: Session) -> None:
-            job = get_job(session, self._job.id)
-            hand_back(session, job, owner=self.owner, code=code, message=message)
+            job = jobs.get_job(session, self._job.id)
+            jobs.hand_back(session, job, owner=self.owner, code=code, message=message)
 
         return self._end(Event.REQUEUED, write)
 
@@ -171,7 +150,7 @@ class Lease:
         raise Released
 
     def _release(self, session: Session) -> None:
-        release(session, get_job(session, self._job.id), owner=self.owner)
+        jobs.release(session, jobs.get_job(session, self._job.id), owner=self.owner)
 
     def _end(self, event: Event, write: Callable[[Session], None], *, saving: bool = False) -> bool:
         def attempt(again: bool) -> bool:
@@ -191,7 +170,7 @@ class Lease:
     def _has_ended(self, event: Event) -> bool:
         """Whether a try whose answer was lost had taken effect."""
         with self._process.database.read() as session:
-            found = session.get(Job, self._job.id)
+            found = jobs.find_job(session, self._job.id)
         if found is None or found.started_at != self._job.started_at:  # somebody has claimed it since
             return False
         return found.status is TRANSITIONS[event].target
@@ -199,7 +178,7 @@ class Lease:
     def _renew(self, session: Session, step: Step) -> bool:
         self._progress = max(self._progress, step.progress)  # an estimate may fall, what people see must not
         length = timedelta(seconds=self._process.settings.lease_seconds)
-        return renew(session, self._job.id, self.owner, length, self._progress, step.chunks_done)
+        return jobs.renew(session, self._job.id, self.owner, length, self._progress, step.chunks_done)
 
     @contextmanager
     def _saving(self) -> Iterator[Session]:
@@ -208,17 +187,11 @@ class Lease:
             with self._process.database.write() as session:
                 yield session
                 if self._in_doubt:
-                    self._drop_segments(session, first=self._saved)
-                rows = rows_of(self._job.id, self._saved, self._unsaved)
-                if rows:
-                    session.execute(insert(SegmentRow), rows)
+                    jobs.drop_segments(session, self._job.id, first=self._saved)
+                jobs.save_segments(session, self._job.id, self._unsaved, first=self._saved)
         except DatabaseUnavailable:
             self._in_doubt = True  # they may be there or not
             raise
         self._in_doubt = False
-        self._saved += len(rows)
+        self._saved += len(self._unsaved)
         self._unsaved.clear()
-
-    def _drop_segments(self, session: Session, first: int) -> None:
-        own = SegmentRow.job_id == self._job.id
-        session.execute(delete(SegmentRow).where(own, SegmentRow.position >= first))

@@ -8,16 +8,12 @@ from typing import TypeVar
 
 import structlog
 from redis import Redis
-from sqlalchemy import select
 
 from shared.announcements import announce
 from shared.database import Database
 from shared.errors import FILE_MISSING, IllegalTransition, JobNotFound
 from shared.files import FileStore
-from shared.jobs.lifecycle import Event, transition
-from shared.jobs.queries import files_of, get_job
-from shared.jobs.tables import QUEUED, Job, JobStatus
-from shared.jobs.turns import ORDER
+from shared.jobs import JobStatus, fail, get_job, named_keys, queued_files
 
 AT_ONCE = 500
 
@@ -50,7 +46,7 @@ class Mender:
         removed = self._files.remove_partial(before)
         for keys in _batches(self._files.keys(before)):
             with self._database.read() as session:
-                named = set(session.scalars(select(Job.file_key).where(Job.file_key.in_(keys))))
+                named = named_keys(session, keys)
             for key in keys:
                 if key not in named:
                     self._files.delete(key)
@@ -61,7 +57,7 @@ class Mender:
 
     def fail_without_file(self) -> int:
         """Fail the queued jobs whose file is gone; the number of them."""
-        queued = files_of(self._database, QUEUED, ORDER, AT_ONCE)
+        queued = queued_files(self._database, AT_ONCE)
         gone = (job_id for job_id, key in queued if not self._files.path(key).is_file())
         return sum(self._fail(job_id) for job_id in gone)
 
@@ -71,13 +67,12 @@ class Mender:
                 job = get_job(session, job_id)
                 if job.status is not JobStatus.QUEUED:
                     return False  # claimed in this moment: its worker will see for itself
-                transition(
+                fail(
                     session,
+                    self._files,
                     job,
-                    Event.FAILED,
                     code=FILE_MISSING,
-                    error_code=FILE_MISSING,
-                    error_message="The stored recording is gone. Submit it again.",
+                    message="The stored recording is gone. Submit it again.",
                 )
         except (IllegalTransition, JobNotFound):
             return False  # changed or erased in this moment

@@ -10,6 +10,7 @@ from redis import Redis
 from shared.database import Database
 from shared.files import FileStore
 from shared.queue import JobQueue, make_celery
+from shared.redis import open_redis
 from shared.settings import Settings
 from speech.waveform import Painter, PeakMeter
 from worker.drain import Drain
@@ -47,7 +48,7 @@ class WorkerProcess:
             name=f"{socket.gethostname()[:64]}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
             settings=settings,
             database=Database(settings.database, pool_size=2),
-            redis=Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=2),
+            redis=open_redis(settings.redis_url),
             queue=queue or JobQueue(make_celery(settings)),
             files=FileStore(settings.files_dir),
             engines=engines,

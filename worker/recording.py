@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from speech import Engine, Transcription
+from shrutlekh_contract.options import RecognitionOptions
+
+from speech import Engine, Progress
 from speech.audio import open_audio
-from speech.options import Options
 from speech.waveform import Painter, PeakMeter, Peaks
 from transcript.words import Segment
 
@@ -49,7 +50,7 @@ def transcribe(
     on_segment: Callable[[Segment], None],
     on_progress: Callable[[Step], None],
     skip_chunks: int,
-    options: Options,
+    options: RecognitionOptions,
 ) -> Outcome:
     """Hand over each segment as it is known, then draw the picture if there is a painter.
 
@@ -57,23 +58,24 @@ def transcribe(
         SpeechError: the recording can't be read or is too long.
     """
 
-    def on_step(transcription: Transcription) -> None:
-        on_progress(Step(transcription.progress, transcription.chunks_done, transcription.seconds))
-
-    with engine.transcribe(path, max_seconds, on_step, skip_chunks, options) as transcription:
-        for segment in transcription:
-            on_segment(segment)
-        stage_seconds = dict(transcription.timings)
+    with engine.transcribe(path, max_seconds, skip_chunks, options) as transcription:
+        for event in transcription:
+            if isinstance(event, Segment):
+                on_segment(event)
+            elif isinstance(event, Progress):
+                on_progress(Step(*event))
+        summary = transcription.summary
+        stage_seconds = dict(summary.stage_seconds)
         png = peaks = None
         if painter is not None:
-            png, peaks, stage_seconds["waveform"] = _paint(painter, transcription.peaks)
+            png, peaks, stage_seconds["waveform"] = _paint(painter, summary.peaks)
         return Outcome(
-            transcription.seconds,
-            transcription.source_rate,
-            transcription.channels,
-            transcription.speech_seconds,
+            summary.seconds,
+            summary.sample_rate,
+            summary.channels,
+            summary.speech_seconds,
             stage_seconds,
-            tuple(transcription.fills),
+            summary.fills,
             png,
             peaks,
         )

@@ -7,8 +7,7 @@ import structlog
 from shared.clock import now
 from shared.database import Database
 from shared.files import FileStore
-from shared.jobs.erasure import erase_finished
-from shared.jobs.tables import Job
+from shared.jobs import Selection, erase_finished
 from worker.metrics import JOBS_ERASED
 
 AT_ONCE = 200
@@ -30,8 +29,8 @@ class Retention:
             return 0
         erased = 0
         while erased < at_most:
-            is_expired = Job.finished_at <= now() - self._length
-            count = erase_finished(self._database, self._files, [is_expired], min(AT_ONCE, at_most - erased))
+            expired = Selection(before=now() - self._length)
+            count = erase_finished(self._database, self._files, expired, min(AT_ONCE, at_most - erased))
             if count == 0:
                 break
             erased += count

@@ -13,20 +13,16 @@ from collections.abc import Callable, Sequence
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import select
 
 from shared.announcements import announce
-from shared.clock import now
 from shared.database import Database
 from shared.draining import is_draining
 from shared.errors import LEASE_EXPIRED, IllegalTransition, ServiceError
 from shared.files import FileStore
-from shared.jobs.leases import hand_back
-from shared.jobs.queries import get_job
-from shared.jobs.tables import QUEUED, RUNNING, Job, JobStatus
-from shared.jobs.turns import ORDER
+from shared.jobs import JobStatus, due_jobs, expired_jobs, get_job, hand_back
 from shared.logs import configure_logging
 from shared.queue import QUEUE, JobQueue, make_celery
+from shared.redis import open_redis
 from shared.settings import Settings
 from worker import exposition, metrics
 from worker.mending import Mender
@@ -54,9 +50,7 @@ class Sweeper:
     def take_back_expired(self) -> int:
         """End the attempts whose lease ran out; the number of them."""
         with self._database.read() as session:
-            expired = session.scalars(
-                select(Job.id).where(RUNNING, Job.lease_expires_at <= now()).limit(AT_ONCE)
-            ).all()
+            expired = expired_jobs(session, AT_ONCE)
         return sum(self._take_back(job_id) for job_id in expired)
 
     def ring_again(self) -> int:
@@ -76,9 +70,7 @@ class Sweeper:
 
     def _due(self) -> Sequence[uuid.UUID]:
         with self._database.read() as session:
-            return session.scalars(
-                select(Job.id).where(QUEUED, Job.available_at <= now()).order_by(*ORDER).limit(AT_ONCE)
-            ).all()
+            return due_jobs(session, AT_ONCE)
 
     def _take_back(self, job_id: uuid.UUID) -> bool:
         try:
@@ -108,7 +100,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     database = Database(settings.database, pool_size=1)
-    redis = Redis.from_url(settings.redis_url, socket_timeout=2, socket_connect_timeout=2)
+    redis = open_redis(settings.redis_url)
     files = FileStore(settings.files_dir)
     sweeper = Sweeper(database, redis, JobQueue(make_celery(settings)))
     retention = Retention(database, files, settings.retention_days)

@@ -2,13 +2,10 @@
 
 import time
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import timedelta
 
 import structlog
 from opentelemetry.trace import Span, SpanKind, StatusCode, get_current_span
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from shared.announcements import announce
 from shared.draining import is_draining
@@ -21,12 +18,9 @@ from shared.errors import (
     IllegalTransition,
     ServiceError,
 )
-from shared.jobs.leases import claim_next
-from shared.jobs.queries import count_segments
-from shared.jobs.tables import RUNNING, Job
+from shared.jobs import Job, claim, count_segments, job_held_by, options_of
 from shared.traces import context_of, tracer
 from speech import SpeechError
-from speech.options import Channels, Options
 from worker import metrics
 from worker.ceiling import is_want_of_memory, lift_limit
 from worker.lease import Cancelled, Lease, Released
@@ -81,21 +75,17 @@ def _span_of(job: Job) -> AbstractContextManager[Span]:
 def _claim(process: WorkerProcess) -> tuple[Job, int] | None:
     """The job whose turn it is, and the number of its segments that are saved."""
 
-    def claim(again: bool) -> tuple[Job, int] | None:
+    def attempt(again: bool) -> tuple[Job, int] | None:
         with process.database.write() as session:
-            job = _held(session, process.name) if again else None
+            # If the answer to the first try was lost, the job may have been claimed all the same.
+            job = job_held_by(session, process.name) if again else None
             if job is None and not is_draining(process.settings.data_dir):
-                job = claim_next(session, process.name, timedelta(seconds=process.settings.lease_seconds))
+                job = claim(session, process.name, timedelta(seconds=process.settings.lease_seconds))
             if job is None:
                 return None
             return job, count_segments(session, job.id) if job.chunks_done else 0
 
-    return outlast(claim, process.settings.lease_seconds, lambda: process.drain.begun)
-
-
-def _held(session: Session, owner: str) -> Job | None:
-    """A job that was claimed although the answer was lost."""
-    return session.scalar(select(Job).where(RUNNING, Job.lease_owner == owner).limit(1))
+    return outlast(attempt, process.settings.lease_seconds, lambda: process.drain.begun)
 
 
 def _work(process: WorkerProcess, job: Job, segments: int) -> None:
@@ -194,15 +184,8 @@ def _run(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog) -> 
         lease.add,
         on_progress,
         job.chunks_done,
-        _options_of(job),
+        options_of(job),
     )
-
-
-def _options_of(job: Job) -> Options:
-    options = Options(decoder=job.decoder, channels=Channels(job.channels))
-    if job.hotwords is None or job.hotword_weight is None:
-        return options
-    return replace(options, hotwords=tuple(job.hotwords), hotword_weight=job.hotword_weight)
 
 
 def _fail(lease: Lease, code: str, message: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 
 from api.services import Services
-from shared.jobs.tables import JobStatus
+from shared.jobs import JobStatus
 
 
 async def _services(request: Request) -> Services:

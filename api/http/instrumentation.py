@@ -4,18 +4,16 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy import func, select
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.clock import now
 from shared.database import Database
 from shared.errors import DatabaseUnavailable
-from shared.jobs.tables import QUEUED, RUNNING, Job
+from shared.jobs import count_due, count_running, queue_length
 from shared.settings import Settings
 
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -128,9 +126,7 @@ class _Queue(Collector):
 
     def _look(self) -> tuple[int, int, float]:
         with self._database.read() as session:
-            queued = session.scalar(select(func.count()).select_from(Job).where(QUEUED)) or 0
-            running = session.scalar(select(func.count()).select_from(Job).where(RUNNING)) or 0
-            oldest: datetime | None = session.scalar(
-                select(func.min(Job.available_at)).where(QUEUED, Job.available_at <= now())
-            )
+            queued = queue_length(session)
+            running = count_running(session)
+            oldest = count_due(session, now()).oldest
         return queued, running, 0.0 if oldest is None else (now() - oldest).total_seconds()

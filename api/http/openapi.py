@@ -4,13 +4,13 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from shrutlekh_contract.declarations import Form
+from shrutlekh_contract.options import options_in
 
 from api.http import examples
 from api.http.problems import MEDIA_TYPE
 from api.http.schemas import Problem
-from api.intake.hotwords import DEFAULT_WEIGHT, LONGEST, MAX_WEIGHT, MOST
 from shared.errors import ServiceError
-from transcript.transcript import Numerals
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -23,56 +23,6 @@ _FILE = {
     "type": "string",
     "format": "binary",
     "description": "The recording. Its name is shown to people and never used as a path.",
-}
-_FIELDS: dict[str, dict[str, Any]] = {
-    "model": {"type": "string", "description": "Installed model; the service's default if none is named."},
-    "transcript": {"type": "boolean", "default": True, "description": "Make the words."},
-    "waveform": {"type": "boolean", "default": True, "description": "Make the picture and the peaks."},
-    "decoder": {
-        "type": "string",
-        "enum": ["greedy", "beam"],
-        "description": "`beam` searches with the model's language model and errs less, `greedy` takes less "
-        "time; the model's own choice if none is named.",
-    },
-    "hotwords": {
-        "type": "string",
-        "description": "Words and phrases that are preferred where they could have been said, such as "
-        f"names: in Devanagari, parted by commas or line breaks; at most {MOST} of {LONGEST} characters. "
-        "They need beam search, and ask for it.",
-        "example": "देहरादून, मसूरी",
-    },
-    "hotword_weight": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": MAX_WEIGHT,
-        "default": DEFAULT_WEIGHT,
-        "description": "How much they are preferred: natural logarithm by which their score is raised.",
-    },
-    "channels": {
-        "type": "string",
-        "enum": ["mix", "each"],
-        "default": "mix",
-        "description": "`mix` hears the mean of the channels, `each` every one by itself, as for telephone "
-        "calls with a channel for each side: segments then say which.",
-    },
-    "numerals": {
-        "type": "string",
-        "enum": [numerals.value for numerals in Numerals],
-        "default": "spoken",
-        "description": "How the answer writes numbers: in words as they were said, or in digits.",
-    },
-    "priority": {
-        "type": "string",
-        "enum": ["high", "normal", "low"],
-        "default": "normal",
-        "description": "Jobs of a higher level go first, always.",
-    },
-    "client": {
-        "type": "string",
-        "maxLength": 64,
-        "description": "Who submits, printable characters; by default the address of the connection. Clients "
-        "take turns, so that one with 10,000 recordings does not hold up one with a single recording.",
-    },
 }
 
 
@@ -92,12 +42,12 @@ def problems(*errors: type[ServiceError]) -> Responses:
     return documented
 
 
-def form(*fields: str) -> dict[str, Any]:
-    """Documentation of a form with a file and ``fields``."""
+def form_of(form: Form) -> dict[str, Any]:
+    """Documentation of a form with a file and the options that it may set."""
     schema = {
         "type": "object",
         "required": ["file"],
-        "properties": {"file": _FILE, **{name: _FIELDS[name] for name in fields}},
+        "properties": {"file": _FILE, **{name: option.schema for name, option in options_in(form).items()}},
         "additionalProperties": False,
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}

@@ -2,16 +2,15 @@
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
+from shrutlekh_contract.decoders import DECODERS
+from shrutlekh_contract.options import SubmissionOptions, declared
 
 from api.http import examples
-from shared.jobs.tables import Job, JobStatus, Priority
+from shared.jobs import Job, JobStatus, options_of
 
-PriorityName = Literal["high", "normal", "low"]
-DecoderName = Literal["greedy", "beam"]
-ChannelsName = Literal["mix", "each"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -64,10 +63,8 @@ class LinksOut(Shape):
     waveform_json: str | None
 
 
-class JobOut(Shape):
-    """A job: one recording on its way to text."""
-
-    model_config = _with_example(examples.JOB)
+class _JobHead(Shape):
+    """What identifies a job and how far it is."""
 
     id: uuid.UUID
     status: JobStatus
@@ -81,19 +78,34 @@ class JobOut(Shape):
     started_at: datetime | None
     finished_at: datetime | None
     file: FileOut
-    model: str
-    transcript: bool
-    waveform: bool
-    priority: PriorityName
-    client: str = Field(description="Who submitted it: named in the form, else the connection's address.")
-    decoder: DecoderName | None = Field(
-        description="Asked for; null leaves the choice to the model, and with hot-words it is beam search."
-    )
-    channels: ChannelsName = Field(description="Whether channels were mixed or each has its own segments.")
-    hotwords: list[str] = Field(description="Words and phrases to be preferred.")
-    hotword_weight: float | None = Field(
-        description="Natural logarithm by which the score of each is raised; null without hot-words."
-    )
+
+
+def _options_of_a_job() -> dict[str, Any]:
+    """The fields of a job's JSON that say what was asked for."""
+    return {
+        name: (
+            option.kind.json_type | None if option.nullable else option.kind.json_type,
+            Field(description=option.answer),
+        )
+        for name, option in declared(SubmissionOptions).items()
+        if not option.of_answer
+    }
+
+
+if TYPE_CHECKING:
+
+    class _JobWithOptions(_JobHead):
+        """Its fields are the declared options, which a type checker cannot see."""
+
+else:
+    _JobWithOptions = create_model("_JobWithOptions", __base__=_JobHead, **_options_of_a_job())
+
+
+class JobOut(_JobWithOptions):
+    """A job: one recording on its way to text."""
+
+    model_config = _with_example(examples.JOB)
+
     cancel_requested: bool
     audio: AudioOut | None
     stage_seconds: dict[str, float] | None = Field(description="Seconds of work in each stage.")
@@ -114,20 +126,12 @@ class JobOut(Shape):
             started_at=job.started_at,
             finished_at=job.finished_at,
             file=FileOut(name=job.file_name, bytes=job.file_bytes, sha256=job.file_sha256),
-            model=job.model,
-            transcript=job.transcript,
-            waveform=job.waveform,
-            priority=_PRIORITY_NAMES[job.priority],
-            client=job.client,
-            decoder=cast("DecoderName | None", job.decoder),
-            channels=cast("ChannelsName", job.channels or "mix"),
-            hotwords=job.hotwords or [],
-            hotword_weight=job.hotword_weight,
             cancel_requested=job.cancel_requested,
             audio=_audio_of(job),
             stage_seconds=job.stage_seconds,
             error=_error_of(job),
             links=links_of(job),
+            **options_of(job).json(),
         )
 
     def to_json(self) -> bytes:
@@ -221,7 +225,9 @@ class ModelOut(Shape):
     licence: str
     description: str
     evaluation: list[dict[str, Any]] = Field(description="Measured error rates, each with its test set.")
-    decoders: list[DecoderName] = Field(description="Decoders that it can be asked for.")
+    decoders: list[Annotated[str, Field(json_schema_extra={"enum": [*DECODERS]})]] = Field(
+        description="Decoders that it can be asked for."
+    )
 
 
 class ModelsOut(Shape):
@@ -307,13 +313,6 @@ def links_of(job: Job) -> LinksOut:
 def path_of(job_id: uuid.UUID) -> str:
     """Where a job is polled."""
     return f"/v1/jobs/{job_id}"
-
-
-_PRIORITY_NAMES: dict[int, PriorityName] = {
-    Priority.HIGH: "high",
-    Priority.NORMAL: "normal",
-    Priority.LOW: "low",
-}
 
 
 def _audio_of(job: Job) -> AudioOut | None:

@@ -11,8 +11,7 @@ from api.threads import Threads
 from shared.clock import now
 from shared.database import Database
 from shared.errors import QueueFull
-from shared.jobs.idempotency import holder_of
-from shared.jobs.queries import count_finished, queue_length
+from shared.jobs import count_finished, holder_of, queue_length
 
 COUNT_SECONDS = 1.0
 # What the pace of the service is taken from.

@@ -4,13 +4,12 @@ import re
 import unicodedata
 from urllib.parse import quote, unquote
 
+from shrutlekh_contract.readable import is_readable
+
 LONGEST = 255
 LONGEST_EXTENSION = 16
 FALLBACK = "recording"
 
-# Marks that reorder the text around them make "gpj.exe" look like "exe.jpg". Joiners stay: Hindi needs them.
-_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-_DROPPED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*(?:"|$)')
 _EXTENDED = re.compile(r"filename\*\s*=\s*(utf-8|iso-8859-1)'[a-z0-9-]{0,32}'([^\s;]+)", re.IGNORECASE)
 # What browsers escape in a quoted file name, and nothing else (WHATWG HTML, multipart/form-data encoding).
@@ -75,8 +74,3 @@ def _percent_decoded(value: str, charset: str) -> str | None:
         return unquote(value, encoding=charset, errors="strict")
     except UnicodeDecodeError:
         return None
-
-
-def is_readable(character: str) -> bool:
-    """True unless the character would break a line, be invisible, or turn the text around it."""
-    return character not in _REORDERING and unicodedata.category(character) not in _DROPPED_CATEGORIES

@@ -7,17 +7,23 @@ from sqlalchemy.orm import Session
 
 from shared.database import Database
 from shared.errors import DatabaseFull, DatabaseUnavailable
-from shared.jobs.idempotency import holder_of, submit_once
-from shared.jobs.queries import queue_position, queue_positions
-from shared.jobs.tables import Job
+from shared.jobs import (
+    Job,
+    find_job,
+    holder_of,
+    is_key_taken,
+    queue_position,
+    queue_positions,
+    submit_once,
+)
 
 TRIES = 5
 
 
 class Placed(NamedTuple):
-    """A job as it is in the database, and how many come before it; None when it is not queued (any more).
+    """A job as the database has it, and how many jobs come before it; None when it is not queued (any more).
 
-    It is another than the one that was to be inserted where that one's idempotency key had its job before.
+    If the idempotency key already had a job, this is that existing job.
     """
 
     job: Job
@@ -41,7 +47,7 @@ def insert(database: Database, jobs: list[Job]) -> list[Placed]:
             return _insert(database, jobs, look_first=tried > 0)
         except IntegrityError as error:
             # One of the keys was used before, or another process was faster: now its job is found.
-            if Job.idempotency_key.key not in str(error.orig):
+            if not is_key_taken(error):
                 raise
     raise DatabaseUnavailable("Too many requests came with the same keys at once. Try again in a moment.")
 
@@ -53,7 +59,7 @@ def find(database: Database, job: Job) -> Placed | None:
         DatabaseUnavailable: nobody can say.
     """
     with database.read() as session:
-        found = session.get(Job, job.id)
+        found = find_job(session, job.id)
         if found is None and job.idempotency_key is not None:
             found = holder_of(session, job.idempotency_key)
         return None if found is None else Placed(found, queue_position(session, found))

@@ -1,70 +1,31 @@
 """From a form to a queued job: the file is safe on disk, then the row exists, then the doorbell rings."""
 
-import unicodedata
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import structlog
 from anyio import CancelScope
 from opentelemetry.trace import SpanKind
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from shrutlekh_contract.declarations import Form, OptionError
+from shrutlekh_contract.decoders import BEAM, decoders_of
+from shrutlekh_contract.options import LONGEST_CLIENT, SubmissionOptions, options_in
 from starlette.requests import Request
 from uuid_utils.compat import uuid7
 
-from api.http.schemas import ChannelsName, DecoderName, PriorityName, path_of
-from api.intake.filenames import is_readable
-from api.intake.hotwords import DEFAULT_WEIGHT, MAX_WEIGHT, hotwords_of
+from api.http.schemas import path_of
 from api.intake.insertion import InsertInDoubt, Placed, find
 from api.intake.uploads import Arrival, invalid_field, receive_form
 from api.services import Services
 from shared.errors import DecoderUnavailable, IdempotencyConflict
 from shared.files import StoredFile
-from shared.installed_models import decoders_of, find_model
-from shared.jobs.idempotency import is_same_request
-from shared.jobs.tables import Job, Priority
+from shared.installed_models import find_model
+from shared.jobs import Job, columns_of, is_same_request
 from shared.traces import traceparent, tracer
-from transcript.transcript import Numerals
 
-LONGEST_CLIENT = 64
+NOTHING_FIXED = SubmissionOptions()
 
 log = structlog.get_logger(__name__)
-
-
-def _client_name(text: str) -> str:
-    name = unicodedata.normalize("NFC", text)
-    if len(name) > LONGEST_CLIENT or not all(map(is_readable, name)):
-        raise ValueError(f"at most {LONGEST_CLIENT} printable characters")
-    return name
-
-
-class JobOptions(BaseModel):
-    """What a form asks for. The names of the fields are those of the form."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: str = ""
-    transcript: bool = True
-    waveform: bool = True
-    priority: PriorityName = "normal"
-    client: Annotated[str, AfterValidator(_client_name)] = ""
-    decoder: DecoderName | None = None
-    channels: ChannelsName = "mix"
-    hotwords: Annotated[tuple[str, ...], BeforeValidator(hotwords_of)] = ()
-    hotword_weight: Annotated[float, Field(ge=0, le=MAX_WEIGHT, allow_inf_nan=False)] | None = None
-    numerals: Numerals = Numerals.SPOKEN
-
-    @property
-    def needs_beam(self) -> bool:
-        """Whether words must be found by beam search."""
-        return self.decoder == "beam" or bool(self.hotwords)
-
-
-# How an answer is written is no matter of the job: only forms that answer with words ask for it.
-OF_THE_ANSWER = frozenset({"numerals"})
-ALL_OPTIONS = frozenset(JobOptions.model_fields) - OF_THE_ANSWER
-NOTHING_FIXED: Mapping[str, bool] = MappingProxyType({})
 
 
 class Submitted(NamedTuple):
@@ -73,21 +34,21 @@ class Submitted(NamedTuple):
     Attributes:
         position: jobs before it; None if it is not queued any more.
         is_replay: it was there before, by the same idempotency key.
-        options: what the form asked for.
+        options: what the form asked for, with defaults for the rest.
     """
 
     job: Job
     position: int | None
     is_replay: bool
-    options: JobOptions
+    options: SubmissionOptions
 
 
 async def submit_form(
     request: Request,
     services: Services,
     *,
-    known: frozenset[str] = ALL_OPTIONS,
-    fixed: Mapping[str, bool] = NOTHING_FIXED,
+    form: Form = Form.JOB,
+    fixed: SubmissionOptions = NOTHING_FIXED,
     key: str | None = None,
 ) -> Submitted:
     """Store the recording of the request's form and queue a job for it.
@@ -95,7 +56,7 @@ async def submit_form(
     Args:
         request: its body has not been read.
         services: the parts of the front end.
-        known: options that the form may set.
+        form: tells which options the request may set.
         fixed: options that the route sets itself.
         key: idempotency key: with one that has its job already, that job is the answer.
 
@@ -104,7 +65,7 @@ async def submit_form(
             ModelNotInstalled; DecoderUnavailable; IdempotencyConflict; DatabaseUnavailable.
     """
     with tracer.start_as_current_span("submit", kind=SpanKind.PRODUCER) as span:
-        submitted = await _submit(request, services, known, fixed, key)
+        submitted = await _submit(request, services, form, fixed, key)
         span.set_attributes(
             {
                 "shrutlekh.job_id": str(submitted.job.id),
@@ -116,35 +77,30 @@ async def submit_form(
 
 
 async def _submit(
-    request: Request, services: Services, known: frozenset[str], fixed: Mapping[str, bool], key: str | None
+    request: Request, services: Services, form: Form, fixed: SubmissionOptions, key: str | None
 ) -> Submitted:
     max_bytes = services.settings.max_upload_bytes
+    known = frozenset(options_in(form))
     async with services.admission.place(key):
         arrival = Arrival(services.files, services.threads, max_bytes)
-        async with receive_form(request, arrival, max_bytes=max_bytes, known=known) as form:
-            options = _options_of(form.fields, fixed)
+        async with receive_form(request, arrival, max_bytes=max_bytes, known=known) as received:
+            options = _options_of(received.fields | fixed.form())
             model = options.model or services.settings.default_model
+            client = options.client or _address_of(request)
+            options = replace(options, model=model, client=client).settled()
             # From here on nobody's impatience leaves a file without a job.
             with CancelScope(shield=True):
-                stored = await services.threads.file(lambda: _store(services, form.file, model, options))
+                stored = await services.threads.file(lambda: _store(services, received.file, model, options))
                 job = Job(
                     id=uuid7(),
-                    file_name=form.file.name,
+                    file_name=received.file.name,
                     file_key=stored.key,
                     file_bytes=stored.size,
                     file_sha256=stored.sha256,
-                    model=model,
-                    transcript=options.transcript,
-                    waveform=options.waveform,
-                    decoder=options.decoder,
-                    channels=options.channels,
-                    hotwords=list(options.hotwords) or None,
-                    hotword_weight=_weight_of(options),
                     max_attempts=services.settings.max_attempts,
-                    client=options.client or _address_of(request),
-                    priority=Priority[options.priority.upper()],
                     idempotency_key=key,
                     traceparent=traceparent(),
+                    **columns_of(options),
                 )
                 submitted = await _insert(services, job, options)
     if not submitted.is_replay:
@@ -161,31 +117,11 @@ async def _submit(
     return submitted
 
 
-def _options_of(fields: Mapping[str, str], fixed: Mapping[str, bool]) -> JobOptions:
-    given = {
-        name: value for name, value in fields.items() if value
-    }  # pages send empty fields for "no choice"
+def _options_of(fields: dict[str, str]) -> SubmissionOptions:
     try:
-        options = JobOptions.model_validate({**given, **fixed})
-    except ValidationError as error:
-        first = error.errors()[0]
-        message = str(first["msg"]).removeprefix("Value error, ")  # that of our own validators
-        raise invalid_field(str(first["loc"][0]), f"{message}.") from error
-    if not (options.transcript or options.waveform):
-        raise invalid_field("transcript", "Ask for a transcript, a waveform, or both.")
-    if options.hotwords and options.decoder == "greedy":
-        raise invalid_field(
-            "hotwords", "The greedy decoder heeds none. Leave `decoder` out, or ask for beam."
-        )
-    if options.hotword_weight is not None and not options.hotwords:
-        raise invalid_field("hotword_weight", "There are no hotwords to weigh.")
-    return options
-
-
-def _weight_of(options: JobOptions) -> float | None:
-    if not options.hotwords:
-        return None
-    return DEFAULT_WEIGHT if options.hotword_weight is None else options.hotword_weight
+        return SubmissionOptions.of_form(fields)
+    except OptionError as error:
+        raise invalid_field(error.option, error.message) from error
 
 
 def _address_of(request: Request) -> str:
@@ -193,7 +129,7 @@ def _address_of(request: Request) -> str:
     return request.client.host[:LONGEST_CLIENT] if request.client else ""
 
 
-def _store(services: Services, arrival: Arrival, model: str, options: JobOptions) -> StoredFile:
+def _store(services: Services, arrival: Arrival, model: str, options: SubmissionOptions) -> StoredFile:
     """Put the recording in the store, if there is a model for it that can do what is asked."""
     folder = find_model(services.settings.models_dir, model)
     if options.needs_beam:
@@ -202,14 +138,14 @@ def _store(services: Services, arrival: Arrival, model: str, options: JobOptions
 
 
 def _require_beam(folder: Path) -> None:
-    if "beam" not in decoders_of(folder):
+    if BEAM not in decoders_of(folder):
         raise DecoderUnavailable(
             "Beam search and hot-words need a language model, and the model asked for has none. GET "
             "/v1/models lists the decoders of each."
         )
 
 
-async def _insert(services: Services, job: Job, options: JobOptions) -> Submitted:
+async def _insert(services: Services, job: Job, options: SubmissionOptions) -> Submitted:
     """Write the job's row, or find the job that has its key. The file of a job without a row is deleted."""
     job_id, file_key = job.id, job.file_key
     try:
@@ -230,7 +166,7 @@ async def _insert(services: Services, job: Job, options: JobOptions) -> Submitte
     return _replayed(placed, job, options)
 
 
-def _replayed(placed: Placed, job: Job, options: JobOptions) -> Submitted:
+def _replayed(placed: Placed, job: Job, options: SubmissionOptions) -> Submitted:
     if not is_same_request(placed.job, job):
         raise IdempotencyConflict(
             "This Idempotency-Key was used for another recording or with other options. Choose a new one for "

@@ -3,15 +3,14 @@
 import uuid
 
 from fastapi import APIRouter, Request, Response
+from shrutlekh_contract.declarations import Form
 
 from api.http import examples
 from api.http.caching import is_known, weak_etag
 from api.http.dependencies import Cursor, IdempotencyKey, JobId, Limit, ServicesDep, StatusFilter, WaitSeconds
-from api.http.openapi import form, problems
+from api.http.openapi import form_of, problems
 from api.http.schemas import JobOut, PageOut, path_of
 from api.intake.submission import submit_form
-from api.removal import cancel_or_erase
-from api.retrying import try_again
 from api.services import Services
 from shared.errors import (
     DatabaseUnavailable,
@@ -28,7 +27,7 @@ from shared.errors import (
     UploadStalled,
     UploadTooLarge,
 )
-from shared.jobs.queries import get_job, page_of_jobs, queue_position
+from shared.jobs import Job, Selection, cancel_or_erase, get_job, page_of_jobs, queue_position, retry
 
 JSON = "application/json"
 WHERE_TO_POLL = {"Location": {"description": "Where to poll.", "schema": {"type": "string"}}}
@@ -66,17 +65,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
         },
         **problems(*UPLOAD_ERRORS, IdempotencyConflict),
     },
-    openapi_extra=form(
-        "model",
-        "transcript",
-        "waveform",
-        "decoder",
-        "hotwords",
-        "hotword_weight",
-        "channels",
-        "priority",
-        "client",
-    ),
+    openapi_extra=form_of(Form.JOB),
 )
 async def submit_job(
     request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = None
@@ -95,7 +84,8 @@ async def list_jobs(
 
     def read() -> bytes:
         with services.database.read() as session:
-            page = page_of_jobs(session, status=status, cursor=cursor, limit=limit)
+            selection = Selection(statuses=() if status is None else (status,))
+            page = page_of_jobs(session, selection, cursor=cursor, limit=limit)
         jobs = [JobOut.of(job) for job in page.jobs]
         return PageOut(jobs=jobs, next_cursor=page.next_cursor).model_dump_json().encode()
 
@@ -147,7 +137,12 @@ async def poll_job(request: Request, services: ServicesDep, job_id: JobId, wait:
 )
 async def delete_job(services: ServicesDep, job_id: JobId) -> Response:
     """Cancel a job, or erase one that has ended."""
-    job = await cancel_or_erase(services, job_id)
+
+    def remove() -> Job | None:
+        return cancel_or_erase(services.database, services.files, job_id)
+
+    job = await services.threads.write(remove)
+    services.doorbell.announce(job_id)
     if job is None:
         return Response(status_code=204)
     return Response(JobOut.of(job).to_json(), 200 if job.status.is_final else 202, None, JSON)
@@ -170,8 +165,17 @@ async def delete_job(services: ServicesDep, job_id: JobId) -> Response:
 )
 async def retry_job(services: ServicesDep, job_id: JobId) -> Response:
     """Try a job again that failed or was cancelled."""
-    job, position = await try_again(services, job_id)
-    return Response(JobOut.of(job, position).to_json(), 202, {"Location": path_of(job_id)}, JSON)
+
+    def queue_again() -> JobOut:
+        with services.database.write() as session:
+            job = retry(session, services.files, job_id, services.settings.max_attempts)
+            return JobOut.of(job, queue_position(session, job))
+
+    async with services.admission.place():
+        job = await services.threads.write(queue_again)
+    services.doorbell.ring(job_id)
+    services.doorbell.announce(job_id)
+    return Response(job.to_json(), 202, {"Location": path_of(job_id)}, JSON)
 
 
 def _read_job(services: Services, job_id: uuid.UUID) -> tuple[JobOut, bytes]:

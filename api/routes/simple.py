@@ -3,20 +3,22 @@
 import uuid
 
 from fastapi import APIRouter, Request, Response
+from shrutlekh_contract.declarations import Form
+from shrutlekh_contract.options import Numerals, SubmissionOptions
 
 from api.finished_jobs import read_png, read_transcript, refuse_unless_succeeded
 from api.http.dependencies import ServicesDep
-from api.http.openapi import form, problems
+from api.http.openapi import form_of, problems
 from api.http.schemas import SimpleTranscriptOut, links_of, path_of
-from api.intake.submission import JobOptions, submit_form
+from api.intake.submission import submit_form
 from api.routes.jobs import UPLOAD_ERRORS
 from api.services import Services
 from shared.errors import JobFailed, JobHasNoResult, ServiceError, StillRunning
-from shared.jobs.queries import get_job
-from shared.jobs.tables import Job
+from shared.jobs import Job, get_job
 from transcript.formats import dump
 
-HOW_TO_LISTEN = ("model", "decoder", "hotwords", "hotword_weight", "channels")
+WORDS = SubmissionOptions(transcript=True, waveform=False)
+PICTURE = SubmissionOptions(transcript=False, waveform=True)
 ERRORS = (*UPLOAD_ERRORS, JobFailed, JobHasNoResult, StillRunning)
 
 router = APIRouter(tags=["simple"])
@@ -26,16 +28,16 @@ router = APIRouter(tags=["simple"])
     "/transcribe/",
     response_model=SimpleTranscriptOut,
     responses=problems(*ERRORS, ServiceError),
-    openapi_extra=form(*HOW_TO_LISTEN, "numerals"),
+    openapi_extra=form_of(Form.TRANSCRIBE),
 )
 @router.post("/transcribe", include_in_schema=False)
 async def transcribe(request: Request, services: ServicesDep) -> Response:
     """Send a recording, get its text."""
-    known = frozenset({*HOW_TO_LISTEN, "numerals"})
-    job, options = await _submit_and_wait(request, services, known, transcript=True, waveform=False)
+    job, options = await _submit_and_wait(request, services, Form.TRANSCRIBE, WORDS)
+    numerals = Numerals(options.numerals or Numerals.SPOKEN)
 
     def read() -> str:
-        transcript = read_transcript(services, job.id, options.numerals).transcript
+        transcript = read_transcript(services, job.id, numerals).transcript
         return dump({"id": str(job.id), **transcript.document(), "links": links_of(job).model_dump()})
 
     return Response(await services.threads.read(read), 200, _headers(job.id), "application/json")
@@ -52,22 +54,21 @@ async def transcribe(request: Request, services: ServicesDep) -> Response:
         },
         **problems(*ERRORS, ServiceError),
     },
-    openapi_extra=form("model"),
+    openapi_extra=form_of(Form.VISUALIZE),
 )
 @router.post("/visualize", include_in_schema=False)
 async def visualize(request: Request, services: ServicesDep) -> Response:
     """Send a recording, get the picture of its waveform."""
-    known = frozenset({"model"})
-    job, _ = await _submit_and_wait(request, services, known, transcript=False, waveform=True)
+    job, _ = await _submit_and_wait(request, services, Form.VISUALIZE, PICTURE)
     png = await services.threads.read(lambda: read_png(services, job.id))
     return Response(png, 200, _headers(job.id), "image/png")
 
 
 async def _submit_and_wait(
-    request: Request, services: Services, known: frozenset[str], **fixed: bool
-) -> tuple[Job, JobOptions]:
+    request: Request, services: Services, form: Form, fixed: SubmissionOptions
+) -> tuple[Job, SubmissionOptions]:
     """A job that succeeded, and what its form asked for; or the error that says why not."""
-    submitted = await submit_form(request, services, known=known, fixed=fixed)
+    submitted = await submit_form(request, services, form=form, fixed=fixed)
     job_id = submitted.job.id
 
     def read() -> Job:

@@ -1,1 +1,78 @@
-"""Talking to a Shrutlekh service: a typed HTTP client and the ``shrutlekh`` command line."""
+"""Client of a Shrutlekh service: Hindi recordings to text on your own machines.
+
+    from shrutlekh import ShrutlekhClient
+
+    with ShrutlekhClient("http://127.0.0.1:8000") as client:
+        job = client.wait_for(client.submit("interview.wav").id)
+        print(client.transcript(job.id)["text"])
+
+:class:`AsyncShrutlekhClient` has the same methods as coroutines. All errors derive from :class:`ClientError`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from shrutlekh_contract.options import RecognitionOptions
+
+if TYPE_CHECKING:
+    from shrutlekh.answers import Audio, Job, JobError, JobPage, Readiness, StoredFile
+    from shrutlekh.async_client import AsyncShrutlekhClient
+    from shrutlekh.client import ShrutlekhClient
+    from shrutlekh.errors import (
+        ApiError,
+        ClientError,
+        InvalidUrl,
+        NotShrutlekh,
+        RecordingUnreadable,
+        Unreachable,
+    )
+    from shrutlekh.retries import NO_RETRIES, PATIENT, Retries
+
+# Imported at first use, so that `shrutlekh --help` does not wait for httpx and pydantic.
+_HOMES = {
+    "answers": ("Audio", "Job", "JobError", "JobPage", "Readiness", "StoredFile"),
+    "async_client": ("AsyncShrutlekhClient",),
+    "client": ("ShrutlekhClient",),
+    "errors": (
+        "ApiError",
+        "ClientError",
+        "InvalidUrl",
+        "NotShrutlekh",
+        "RecordingUnreadable",
+        "Unreachable",
+    ),
+    "retries": ("NO_RETRIES", "PATIENT", "Retries"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "NO_RETRIES",
+    "PATIENT",
+    "ApiError",
+    "AsyncShrutlekhClient",
+    "Audio",
+    "ClientError",
+    "InvalidUrl",
+    "Job",
+    "JobError",
+    "JobPage",
+    "NotShrutlekh",
+    "Readiness",
+    "RecognitionOptions",
+    "RecordingUnreadable",
+    "Retries",
+    "ShrutlekhClient",
+    "StoredFile",
+    "Unreachable",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | set(__all__))

@@ -11,16 +11,29 @@ from typing import Annotated
 
 import typer
 
-from shrutlekh.commands.delete import delete
-from shrutlekh.commands.models import models
-from shrutlekh.commands.retry import retry
-from shrutlekh.commands.status import EPILOG as STATUS_EPILOG
-from shrutlekh.commands.status import status
-from shrutlekh.commands.submit import EPILOG as SUBMIT_EPILOG
-from shrutlekh.commands.submit import submit
+from shrutlekh.deferred import Deferred, add_deferred
 from shrutlekh.errors import ClientError
 
 HELP = "Hindi recordings to text on your own machines."
+COMMANDS = (
+    Deferred(
+        "submit",
+        "shrutlekh.commands.submit:submit",
+        "Transcribe recordings and folders of recordings with a running service.",
+    ),
+    Deferred("status", "shrutlekh.commands.status:status", "Show the newest jobs, or one job in detail."),
+    Deferred(
+        "models",
+        "shrutlekh.commands.models:models",
+        "List the installed models with their measured error rates.",
+    ),
+    Deferred(
+        "delete",
+        "shrutlekh.commands.delete:delete",
+        "Cancel jobs that wait or run, and erase finished ones with their recordings.",
+    ),
+    Deferred("retry", "shrutlekh.commands.retry:retry", "Try jobs again that failed or were cancelled."),
+)
 
 
 def make_app(epilog: str, installed_version: Callable[[], str]) -> typer.Typer:
@@ -33,11 +46,7 @@ def make_app(epilog: str, installed_version: Callable[[], str]) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.command(epilog=SUBMIT_EPILOG)(submit)
-    app.command(epilog=STATUS_EPILOG)(status)
-    app.command()(models)
-    app.command()(delete)
-    app.command()(retry)
+    add_deferred(app, COMMANDS)
 
     def print_version(wanted: bool) -> None:
         if wanted:

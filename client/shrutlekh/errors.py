@@ -1,8 +1,8 @@
-"""What can go wrong between the client and a service. ``message`` is a sentence for the person."""
+"""Errors of the client. ``message`` is a sentence for people, ``code`` a stable name for programs."""
 
 
 class ClientError(Exception):
-    """Base of the errors that a command prints as a sentence instead of a traceback."""
+    """Base of all errors of the client. The command line prints them without a traceback."""
 
     code = "client_error"
 
@@ -12,12 +12,19 @@ class ClientError(Exception):
 
 
 class ApiError(ClientError):
-    """The service answered with an error; ``code`` and ``message`` are those of its problem document."""
+    """The service answered with an error.
 
-    def __init__(self, code: str, message: str, status: int) -> None:
+    Attributes:
+        code, message: those of the problem document, for example "queue_full".
+        status: the HTTP status.
+        retry_after: seconds to wait before the next try, where the service says so.
+    """
+
+    def __init__(self, code: str, message: str, status: int, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.status = status
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return f"{self.message} ({self.code}, HTTP {self.status})"
@@ -29,6 +36,10 @@ class Unreachable(ClientError):
     code = "unreachable"
 
 
+class InvalidUrl(Unreachable):
+    """The service's URL is not an HTTP URL. Trying again is useless."""
+
+
 class NotShrutlekh(ClientError):
     """Something answers at the URL, but it does not speak Shrutlekh's API."""
 
@@ -36,12 +47,6 @@ class NotShrutlekh(ClientError):
 
 
 class RecordingUnreadable(ClientError):
-    """The file to upload cannot be read, or became shorter while it was."""
+    """The file to upload cannot be read, or became shorter during the upload."""
 
     code = "file_unreadable"
-
-
-class StartFailed(ClientError):
-    """The embedded service could not be started."""
-
-    code = "start_failed"

@@ -1,1 +1,1 @@
-"""``shrutlekh admin``: a file for each of its commands, which work on the settings' own database."""
+"""``shrutlekh admin``: a module for each command. They work on the database that the settings name."""

@@ -1,18 +1,7 @@
 """The commands of ``shrutlekh admin`` together."""
 
 import typer
-
-from ops.admin.drain import EPILOG as DRAIN_EPILOG
-from ops.admin.drain import drain
-from ops.admin.listing import EPILOG as LIST_EPILOG
-from ops.admin.listing import list_jobs
-from ops.admin.purge import EPILOG as PURGE_EPILOG
-from ops.admin.purge import purge
-from ops.admin.retry import EPILOG as RETRY_EPILOG
-from ops.admin.retry import retry
-from ops.admin.show import show
-from ops.admin.stats import stats
-from ops.admin.workers import workers
+from shrutlekh.deferred import Deferred, add_deferred
 
 EPILOG = """Examples:
 
@@ -24,15 +13,42 @@ docker compose exec worker python -m ops admin workers
 
 It works on the database of the settings in the environment; for a `shrutlekh serve`, --data is enough."""
 
+COMMANDS = (
+    Deferred("list", "ops.admin.listing:list_jobs", "List jobs, newest first."),
+    Deferred(
+        "show",
+        "ops.admin.show:show",
+        "Show all that is known of a job: its state, lease and file, and the trail of what happened to it.",
+    ),
+    Deferred(
+        "retry",
+        "ops.admin.retry:retry",
+        "Try jobs again that failed or were cancelled: those named, or all that meet the filters.",
+    ),
+    Deferred(
+        "purge",
+        "ops.admin.purge:purge",
+        "Erase finished jobs for good, with their recordings, words and pictures.",
+    ),
+    Deferred(
+        "drain", "ops.admin.drain:drain", "Tell all workers to finish what they do and take no more jobs."
+    ),
+    Deferred(
+        "workers",
+        "ops.admin.workers:workers",
+        "List the worker processes, how lately each has beaten, and the job it holds.",
+    ),
+    Deferred(
+        "stats",
+        "ops.admin.stats:stats",
+        "Count jobs by state and error code, hours of audio, and say how old the queue is.",
+    ),
+)
+
 admin = typer.Typer(
     help="List, retry and erase jobs and drain the workers, for the operator of an installation.",
     no_args_is_help=True,
+    add_completion=False,
     epilog=EPILOG,
 )
-admin.command("list", epilog=LIST_EPILOG)(list_jobs)
-admin.command()(show)
-admin.command(epilog=RETRY_EPILOG)(retry)
-admin.command(epilog=PURGE_EPILOG)(purge)
-admin.command(epilog=DRAIN_EPILOG)(drain)
-admin.command()(workers)
-admin.command()(stats)
+add_deferred(admin, COMMANDS)

@@ -1,14 +1,15 @@
-"""Jobs as JSON documents, and as texts for people."""
+"""Jobs and their events as JSON documents."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from shared.jobs.tables import Job, JobEvent
+from shrutlekh.quantities import span
+
+from shared.jobs import Job, JobEvent
 
 
-def job_document(job: "Job") -> dict[str, Any]:
-    """What the database knows of a job, without its words."""
+def job_document(job: Job) -> dict[str, Any]:
+    """A job's row, without its transcript."""
     return {
         "id": str(job.id),
         "status": job.status.value,
@@ -32,7 +33,7 @@ def job_document(job: "Job") -> dict[str, Any]:
     }
 
 
-def event_document(event: "JobEvent") -> dict[str, Any]:
+def event_document(event: JobEvent) -> dict[str, Any]:
     """A row of the audit trail."""
     return {
         "at": written(event.at),
@@ -54,19 +55,3 @@ def ago(moment: datetime | None, present: datetime) -> str:
     if moment is None:
         return ""
     return span((present - moment).total_seconds())
-
-
-def span(seconds: float) -> str:
-    """A time span in the largest unit that fits."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
-
-
-def size(count: float) -> str:
-    """Bytes for people."""
-    for unit, length in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if count >= length:
-            return f"{count / length:.1f} {unit}"
-    return f"{count:.0f} bytes"

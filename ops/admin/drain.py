@@ -1,13 +1,17 @@
 """``shrutlekh admin drain``."""
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
 from shrutlekh.commands.options import DataFolder
 
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.admin.opening import opened
+from ops.errors import AdminFailed
+from ops.installation import Installation
+from shared import draining
+from shared.jobs import count_running
 
 LOOK_SECONDS = 1.0
 LOOKS = 2  # a worker that looked just before it was told may still begin a job
@@ -26,9 +30,6 @@ def drain(
     data: DataFolder = None,
 ) -> None:
     """Tell all workers to finish what they do and take no more jobs."""
-    from ops.admin.opening import AdminFailed, opened
-    from shared import draining
-
     if off and wait:
         raise typer.BadParameter("--wait goes without --off.")
     with opened(data) as installation:
@@ -55,18 +56,12 @@ def drain(
             typer.echo("No job is under way.")
 
 
-def _running(installation: "Installation") -> int:
-    from sqlalchemy import func, select
-
-    from shared.jobs.tables import RUNNING, Job
-
+def _running(installation: Installation) -> int:
     with installation.database.read() as session:
-        return session.scalar(select(func.count()).select_from(Job).where(RUNNING)) or 0
+        return count_running(session)
 
 
-def _wait(installation: "Installation") -> None:
-    from rich.console import Console
-
+def _wait(installation: Installation) -> None:
     quiet = 0
     with Console(stderr=True).status("Waiting") as spinner:
         while True:

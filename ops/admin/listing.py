@@ -3,15 +3,20 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 from shrutlekh.commands.options import DataFolder
+from shrutlekh_contract.statuses import JobStatus
 
-from ops.admin.selection import AsJson, Client, Codes, OlderThan, Selection, StatusName
-
-if TYPE_CHECKING:
-    from shared.jobs.tables import Job
+from ops.admin.documents import ago, job_document
+from ops.admin.opening import opened
+from ops.admin.selection import AsJson, Client, Codes, OlderThan, selected
+from shared.clock import now
+from shared.jobs import Job, count_jobs, page_of_jobs
 
 EPILOG = """Examples:
 
@@ -24,7 +29,7 @@ shrutlekh admin list --status succeeded --older-than 30d --limit 1000 --json"""
 
 def list_jobs(
     status: Annotated[
-        list[StatusName] | None,
+        list[JobStatus] | None,
         typer.Option(help="Jobs in this state. Give it again for more.", show_default=False),
     ] = None,
     code: Codes = None,
@@ -35,19 +40,11 @@ def list_jobs(
     data: DataFolder = None,
 ) -> None:
     """List jobs, newest first."""
-    from sqlalchemy import func, select
-
-    from ops.admin.documents import job_document
-    from ops.admin.opening import opened
-    from shared.clock import now
-    from shared.jobs.tables import Job
-
     moment = now()
-    chosen = Selection(status or (), code or (), older_than, client).conditions(moment)
+    chosen = selected(status or (), code, older_than, client, moment)
     with opened(data) as installation, installation.database.read() as session:
-        count = session.scalar(select(func.count()).select_from(Job).where(*chosen)) or 0
-        newest = select(Job).where(*chosen).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
-        jobs = session.scalars(newest).all()
+        count = count_jobs(session, chosen)
+        jobs = page_of_jobs(session, chosen, limit=limit).jobs
     if as_json:
         document = {"count": count, "jobs": [job_document(job) for job in jobs]}
         typer.echo(json.dumps(document, ensure_ascii=False))
@@ -55,13 +52,7 @@ def list_jobs(
         _print(jobs, count, moment)
 
 
-def _print(jobs: "Sequence[Job]", count: int, moment: datetime) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from ops.admin.documents import ago
-
+def _print(jobs: Sequence[Job], count: int, moment: datetime) -> None:
     table = Table(caption=f"{len(jobs)} of {count}", caption_justify="left")
     for name in ("job", "status", "recording", "client", "age", "audio"):
         table.add_column(

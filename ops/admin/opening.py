@@ -3,36 +3,25 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from shrutlekh.errors import ClientError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.errors import AdminFailed
+from ops.installation import Installation, settings_in_force
+from shared.errors import DatabaseUnavailable, ServiceError
+from shared.schema import NEWEST, revision_of
 
 DOCTOR = "`shrutlekh doctor` says more."
 
 
-class AdminFailed(ClientError):
-    """The database or Redis of the settings cannot be worked with."""
-
-    code = "admin_failed"
-
-
 @contextmanager
-def opened(data: Path | None) -> "Iterator[Installation]":
-    """The installation, whose database answers and is of this version.
+def opened(data: Path | None) -> Iterator[Installation]:
+    """The installation, after a check that its database answers and has this version's schema.
 
     Raises:
-        ClientError: it is not, or what is done in the block meets a database or Redis that is away.
+        ClientError: the check failed, or the database or Redis went away during the block.
     """
-    from redis.exceptions import RedisError
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-
-    from ops.installation import Installation, settings_in_force
-    from shared.errors import DatabaseUnavailable, ServiceError
-    from shared.schema import NEWEST, revision_of
-
     installation = Installation(settings_in_force(data))
     try:
         revision = revision_of(installation.database)

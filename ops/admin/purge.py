@@ -1,20 +1,19 @@
 """``shrutlekh admin purge``."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 from shrutlekh.commands.options import DataFolder
+from shrutlekh.quantities import counted, size
 
-from ops.admin.documents import size
-from ops.admin.selection import Client, Codes, FinalName, Selection, age
-
-if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
-    from sqlalchemy.engine import Row
-
-    from ops.installation import Installation
-    from shared.jobs.tables import JobStatus
+from ops.admin.opening import opened
+from ops.admin.selection import FINAL, Client, Codes, age, selected, status_option
+from ops.installation import Installation
+from shared.clock import now
+from shared.jobs import JobStatus, Selection, erase_finished, sizes_by_status
 
 AT_ONCE = 200
 EPILOG = """Examples:
@@ -37,8 +36,8 @@ def purge(
         ),
     ],
     status: Annotated[
-        list[FinalName] | None,
-        typer.Option(help="Jobs in this state. Give it again for more.", show_default="all three"),
+        list[JobStatus] | None,
+        status_option(FINAL, "Jobs in this state. Give it again for more.", "all of them"),
     ] = None,
     code: Codes = None,
     client: Client = None,
@@ -46,45 +45,23 @@ def purge(
     data: DataFolder = None,
 ) -> None:
     """Erase finished jobs for good, with their recordings, words and pictures."""
-    from ops.admin.opening import opened
-    from shared.clock import now
-
-    statuses = status or list(FinalName)
-    chosen = Selection(statuses, code or (), older_than, client).conditions(now())
+    chosen = selected(status or FINAL, code, older_than, client, now())
     with opened(data) as installation:
-        rows = _counts(installation, chosen)
+        with installation.database.read() as session:
+            rows = sizes_by_status(session, chosen)
         total = sum(row.jobs for row in rows)
         for row in rows:
-            typer.echo(f"{row.status.value}: {_jobs(row.jobs)}, recordings of {size(row.bytes)}")
+            typer.echo(f"{row.status.value}: {counted(row.jobs, 'job')}, recordings of {size(row.bytes)}")
         if total == 0:
             typer.echo("Nothing to erase.")
         elif yes:
-            typer.echo(f"{_jobs(_erase(installation, chosen, total))} erased.")
+            typer.echo(f"{counted(_erase(installation, chosen, total), 'job')} erased.")
         else:
-            typer.echo(f"{_jobs(total)} would be erased. Do it with --yes.")
+            typer.echo(f"{counted(total, 'job')} would be erased. Do it with --yes.")
 
 
-def _counts(
-    installation: "Installation", chosen: "list[ColumnElement[bool]]"
-) -> "list[Row[tuple[JobStatus, int, int]]]":
-    from sqlalchemy import func, select
-
-    from shared.jobs.tables import Job
-
-    counts = select(
-        Job.status, func.count().label("jobs"), func.coalesce(func.sum(Job.file_bytes), 0).label("bytes")
-    )
-    with installation.database.read() as session:
-        return list(session.execute(counts.where(*chosen).group_by(Job.status).order_by(Job.status)))
-
-
-def _erase(installation: "Installation", chosen: "list[ColumnElement[bool]]", total: int) -> int:
+def _erase(installation: Installation, chosen: Selection, total: int) -> int:
     """A batch at a time, as retention does it; what ends meanwhile is too young."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from shared.jobs.erasure import erase_finished
-
     errors = Console(stderr=True)
     erased = 0
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
@@ -93,7 +70,3 @@ def _erase(installation: "Installation", chosen: "list[ColumnElement[bool]]", to
             erased += count
             progress.advance(task, count)
     return erased
-
-
-def _jobs(count: int) -> str:
-    return f"{count:,} job{'' if count == 1 else 's'}"

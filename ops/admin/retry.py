@@ -1,18 +1,23 @@
 """``shrutlekh admin retry``."""
 
-import enum
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.progress import track
 from shrutlekh.commands.options import DataFolder
 
-from ops.admin.selection import Client, Codes, OlderThan, Selection, Yes, parsed
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.admin.opening import opened
+from ops.admin.selection import Client, Codes, OlderThan, Yes, parsed, selected, status_option
+from ops.installation import Installation
+from shared import jobs
+from shared.announcements import announce
+from shared.clock import now
+from shared.errors import IllegalTransition, JobNotFound, RecordingGone
 
 EPILOG = """Examples:
 
@@ -25,11 +30,7 @@ shrutlekh admin retry --status cancelled --older-than 1h
 Exit status: 0, or 1 if a job was refused: its recording is gone, or it is in another state."""
 
 
-class RetriedName(enum.StrEnum):
-    """The states from which a job can be tried again."""
-
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+RETRYABLE = [status for status in jobs.JobStatus if status in jobs.TRANSITIONS[jobs.Event.RETRIED].sources]
 
 
 def retry(
@@ -37,8 +38,8 @@ def retry(
         list[str] | None, typer.Argument(metavar="ID", help="Jobs.", show_default=False)
     ] = None,
     status: Annotated[
-        RetriedName | None,
-        typer.Option(help="All jobs in this state.", show_default="failed, with another filter"),
+        jobs.JobStatus | None,
+        status_option(RETRYABLE, "All jobs in this state.", "failed, with another filter"),
     ] = None,
     code: Codes = None,
     older_than: OlderThan = None,
@@ -47,17 +48,14 @@ def retry(
     data: DataFolder = None,
 ) -> None:
     """Try jobs again that failed or were cancelled: those named, or all that meet the filters."""
-    from ops.admin.opening import opened
-
     is_filtered = status is not None or bool(code) or older_than is not None or client is not None
     if bool(job_ids) == is_filtered:
         raise typer.BadParameter("name jobs by their ids, or by --status, --code, --older-than, --client.")
     wanted = [parsed(job_id) for job_id in job_ids or ()]
     with opened(data) as installation:
         if is_filtered:
-            wanted = _chosen(
-                installation, Selection((status or RetriedName.FAILED,), code or (), older_than, client)
-            )
+            statuses = (status or jobs.JobStatus.FAILED,)
+            wanted = _chosen(installation, selected(statuses, code, older_than, client, now()))
             if not wanted:
                 typer.echo("No such job.")
                 return
@@ -69,27 +67,14 @@ def retry(
         raise typer.Exit(1)
 
 
-def _chosen(installation: "Installation", selection: Selection) -> list[uuid.UUID]:
+def _chosen(installation: Installation, selection: jobs.Selection) -> list[uuid.UUID]:
     """In the order in which they were submitted."""
-    from sqlalchemy import select
-
-    from shared.clock import now
-    from shared.jobs.tables import Job
-
     with installation.database.read() as session:
-        query = select(Job.id).where(*selection.conditions(now())).order_by(Job.created_at, Job.id)
-        return list(session.scalars(query))
+        return list(jobs.ids_of(session, selection))
 
 
-def _retry_all(installation: "Installation", wanted: Sequence[uuid.UUID]) -> "Counter[str]":
+def _retry_all(installation: Installation, wanted: Sequence[uuid.UUID]) -> Counter[str]:
     """One transaction for each; one that is refused does not hold up the others. Counts those by code."""
-    from rich.console import Console
-    from rich.progress import track
-
-    from shared.announcements import announce
-    from shared.errors import IllegalTransition, JobNotFound, RecordingGone
-    from shared.jobs.retry import queue_again
-
     errors = Console(stderr=True)
     attempts = installation.settings.max_attempts
     refused: Counter[str] = Counter()
@@ -97,7 +82,7 @@ def _retry_all(installation: "Installation", wanted: Sequence[uuid.UUID]) -> "Co
     for job_id in track(wanted, "Queueing", console=errors, transient=True, disable=not errors.is_terminal):
         try:
             with installation.database.write() as session:
-                queue_again(session, installation.files, job_id, attempts)
+                jobs.retry(session, installation.files, job_id, attempts)
         except (IllegalTransition, JobNotFound, RecordingGone) as error:
             refused[error.code] += 1
             errors.print(f"{job_id}: {error.message} ({error.code})", markup=False, highlight=False)
@@ -108,10 +93,8 @@ def _retry_all(installation: "Installation", wanted: Sequence[uuid.UUID]) -> "Co
     return refused
 
 
-def _hears(installation: "Installation") -> bool:
+def _hears(installation: Installation) -> bool:
     """Whether Redis is there. One that is away is not waited for at each job: the sweeper tells it later."""
-    from redis.exceptions import RedisError
-
     try:
         installation.redis.ping()
     except (RedisError, OSError):

@@ -1,38 +1,30 @@
-"""Which jobs a command is about."""
+"""The options that select jobs, for all commands."""
 
-import enum
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+from shared.jobs import JobStatus, Selection
 
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 AGE = re.compile(r"(\d+(?:\.\d+)?) ?(s|m|min|h|d|w)")
+FINAL = [status for status in JobStatus if status.is_final]
 
 
-class StatusName(enum.StrEnum):
-    """The states of a job."""
+def status_option(statuses: Sequence[JobStatus], help: str, show_default: str) -> Any:  # noqa: A002 - Typer's word
+    """A ``--status`` that takes only some statuses."""
+    names = "|".join(statuses)
 
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    def parse(text: str) -> JobStatus:
+        if text not in statuses:
+            raise typer.BadParameter(f"{text!r} is not one of {names}.")
+        return JobStatus(text)
 
-
-class FinalName(enum.StrEnum):
-    """The states in which nothing more happens by itself."""
-
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    return typer.Option(parser=parse, metavar=f"[{names}]", help=help, show_default=show_default)
 
 
 def age(text: str) -> timedelta:
@@ -69,31 +61,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Jobs in one of the states, with one of the codes, of one client, whose last word is old enough."""
-
-    statuses: Sequence[str] = ()
-    codes: Sequence[str] = ()
-    older_than: timedelta | None = None
-    client: str | None = None
-
-    def conditions(self, moment: datetime) -> "list[ColumnElement[bool]]":
-        """For a query, with ages as of ``moment``."""
-        from sqlalchemy import func
-
-        from shared.jobs.tables import Job, JobStatus
-
-        found: list[ColumnElement[bool]] = []
-        if self.statuses:
-            found.append(Job.status.in_([JobStatus(status) for status in self.statuses]))
-        if self.codes:
-            found.append(Job.error_code.in_(self.codes))
-        if self.client is not None:
-            found.append(Job.client == self.client)
-        if self.older_than is not None:
-            found.append(func.coalesce(Job.finished_at, Job.created_at) <= _before(moment, self.older_than))
-        return found
+def selected(
+    statuses: Sequence[str],
+    codes: Sequence[str] | None,
+    older_than: timedelta | None,
+    client: str | None,
+    moment: datetime,
+) -> Selection:
+    """The jobs that meet all options given, with ages as of ``moment``."""
+    return Selection(
+        statuses=[JobStatus(status) for status in statuses],
+        codes=codes or (),
+        client=client,
+        before=None if older_than is None else _before(moment, older_than),
+    )
 
 
 def parsed(job_id: str) -> uuid.UUID:
@@ -109,8 +90,6 @@ def parsed(job_id: str) -> uuid.UUID:
 
 
 def _before(moment: datetime, age: timedelta) -> datetime:
-    from datetime import UTC
-
     try:
         return moment - age
     except OverflowError:  # before the year 1

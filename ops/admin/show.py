@@ -4,9 +4,15 @@ import json
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 from shrutlekh.commands.options import DataFolder
 
+from ops.admin.documents import event_document, job_document
+from ops.admin.opening import opened
 from ops.admin.selection import AsJson, parsed
+from shared.jobs import count_segments, events_of, get_job, queue_position
 
 
 def show(
@@ -15,13 +21,6 @@ def show(
     data: DataFolder = None,
 ) -> None:
     """Show all that is known of a job: its state, lease and file, and the trail of what happened to it."""
-    from sqlalchemy import select
-
-    from ops.admin.documents import event_document, job_document
-    from ops.admin.opening import opened
-    from shared.jobs.queries import count_segments, get_job, queue_position
-    from shared.jobs.tables import JobEvent
-
     wanted = parsed(job_id)
     with opened(data) as installation, installation.database.read() as session:
         job = get_job(session, wanted)
@@ -31,8 +30,7 @@ def show(
         path = installation.files.path(job.file_key)
         document["file"]["path"] = str(path)
         document["file"]["kept"] = path.is_file()
-        trail = session.scalars(select(JobEvent).where(JobEvent.job_id == wanted).order_by(JobEvent.id))
-        document["events"] = [event_document(event) for event in trail]
+        document["events"] = [event_document(event) for event in events_of(session, wanted)]
     if as_json:
         typer.echo(json.dumps(document, ensure_ascii=False))
     else:
@@ -40,10 +38,6 @@ def show(
 
 
 def _print(job: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     file, error, lease = job["file"], job["error"], job["lease"]
     rows = {
         "job": job["id"],

@@ -2,23 +2,27 @@
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 from shrutlekh.commands.options import DataFolder
+from shrutlekh.quantities import size, span
 
+from ops.admin.documents import written
+from ops.admin.opening import opened
 from ops.admin.selection import AsJson
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.installation import Installation
+from shared.clock import now
+from shared.draining import draining_since
+from shared.jobs import JobStatus, count_due, totals
 
 LATELY = timedelta(days=1)
 
 
 def stats(as_json: AsJson = False, data: DataFolder = None) -> None:
     """Count jobs by state and error code, hours of audio, and say how old the queue is."""
-    from ops.admin.opening import opened
-
     with opened(data) as installation:
         document = _document(installation)
     if as_json:
@@ -27,49 +31,29 @@ def stats(as_json: AsJson = False, data: DataFolder = None) -> None:
         _print(document)
 
 
-def _document(installation: "Installation") -> dict[str, Any]:
-    from sqlalchemy import func, select
-
-    from ops.admin.documents import written
-    from shared.clock import now
-    from shared.draining import draining_since
-    from shared.jobs.tables import QUEUED, Job, JobStatus
-
+def _document(installation: Installation) -> dict[str, Any]:
     moment = now()
-    succeeded, failed = Job.status == JobStatus.SUCCEEDED, Job.status == JobStatus.FAILED
-    due = QUEUED, Job.available_at <= moment
-    audio = func.coalesce(func.sum(Job.audio_seconds), 0.0)
     with installation.database.read() as session:
-        states = session.execute(select(Job.status, func.count()).group_by(Job.status)).all()
-        by_status = dict(states)
-        by_code = select(Job.error_code, func.count()).where(failed).group_by(Job.error_code)
-        codes = session.execute(by_code.order_by(func.count().desc(), Job.error_code)).all()
-        stored = session.scalar(select(func.coalesce(func.sum(Job.file_bytes), 0)))
-        seconds = session.scalar(select(audio).where(succeeded)) or 0.0
-        done, lately = session.execute(
-            select(func.count(), audio).where(succeeded, Job.finished_at >= moment - LATELY)
-        ).one()
-        waiting, oldest = session.execute(select(func.count(), func.min(Job.available_at)).where(*due)).one()
+        figures = totals(session, moment - LATELY)
+        due = count_due(session, moment)
     return {
-        "jobs": {status.value: by_status.get(status, 0) for status in JobStatus},
-        "failed_by_code": {str(code): count for code, count in codes},
-        "audio_hours": round(seconds / 3600, 3),
-        "last_day": {"succeeded": done, "audio_hours": round((lately or 0.0) / 3600, 3)},
-        "recording_bytes": int(stored or 0),
+        "jobs": {status.value: figures.by_status.get(status, 0) for status in JobStatus},
+        "failed_by_code": figures.failed_by_code,
+        "audio_hours": round(figures.audio_seconds / 3600, 3),
+        "last_day": {
+            "succeeded": figures.lately_succeeded,
+            "audio_hours": round(figures.lately_audio_seconds / 3600, 3),
+        },
+        "recording_bytes": figures.file_bytes,
         "queue": {
-            "due": waiting,
-            "oldest_seconds": 0.0 if oldest is None else round((moment - oldest).total_seconds(), 1),
+            "due": due.jobs,
+            "oldest_seconds": 0.0 if due.oldest is None else round((moment - due.oldest).total_seconds(), 1),
         },
         "draining_since": written(draining_since(installation.settings.data_dir)),
     }
 
 
 def _print(document: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from ops.admin.documents import size, span
-
     queue, lately = document["queue"], document["last_day"]
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")

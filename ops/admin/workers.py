@@ -1,15 +1,21 @@
 """``shrutlekh admin workers``."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 from shrutlekh.commands.options import DataFolder
 
+from ops.admin.documents import written
+from ops.admin.opening import opened
 from ops.admin.selection import AsJson
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.doctor.workers import beats
+from ops.installation import Installation
+from shared.draining import is_draining
+from shared.jobs import running_jobs
 
 
 def workers(as_json: AsJson = False, data: DataFolder = None) -> None:
@@ -17,9 +23,6 @@ def workers(as_json: AsJson = False, data: DataFolder = None) -> None:
 
     One that holds a job but beats no more is listed too: its job goes back to the queue when its lease ends.
     """
-    from ops.admin.opening import opened
-    from shared.draining import is_draining
-
     with opened(data) as installation:
         rows = _rows(installation)
         is_told = is_draining(installation.settings.data_dir)
@@ -29,17 +32,11 @@ def workers(as_json: AsJson = False, data: DataFolder = None) -> None:
         _print(rows, is_told)
 
 
-def _rows(installation: "Installation") -> list[dict[str, Any]]:
-    from sqlalchemy import select
-
-    from ops.admin.documents import written
-    from ops.doctor.workers import beats
-    from shared.jobs.tables import RUNNING, Job
-
+def _rows(installation: Installation) -> list[dict[str, Any]]:
     expiry = installation.settings.heartbeat_expiry
     ages = {name: age for name, age in beats(installation).items() if age <= expiry}
     with installation.database.read() as session:
-        held = {job.lease_owner or "": job for job in session.scalars(select(Job).where(RUNNING))}
+        held = {job.lease_owner or "": job for job in running_jobs(session)}
     rows = []
     for name in sorted(ages.keys() | held.keys()):
         job, age = held.get(name), ages.get(name)
@@ -57,10 +54,6 @@ def _rows(installation: "Installation") -> list[dict[str, Any]]:
 
 
 def _print(rows: list[dict[str, Any]], is_told: bool) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     at_work = sum(row["beat_seconds_ago"] is not None for row in rows)
     told = "; told to take no more jobs" if is_told else ""
     table = Table(caption=f"{at_work} at work{told}", caption_justify="left")

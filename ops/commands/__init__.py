@@ -1,1 +1,1 @@
-"""A module for each command that starts or needs the rest of the house."""
+"""The operator's commands, a module each. ``shrutlekh.deferred`` imports a module when its command runs."""

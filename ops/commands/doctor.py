@@ -5,9 +5,16 @@ from contextlib import closing
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from shrutlekh.commands.options import DataFolder
 
+from ops.doctor.checkup import checks_of
+from ops.doctor.examination import examine, worst
 from ops.doctor.findings import Area, Check, Result, Verdict, problem
+from ops.doctor.report import document, show
+from ops.errors import SettingsWrong
+from ops.installation import Installation, settings_in_force
+from shared.settings import Settings
 
 EPILOG = """Examples:
 
@@ -37,14 +44,6 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
     """Check a whole installation, as the settings describe it, and say what to do about each finding."""
-    from rich.console import Console
-
-    from ops.doctor.checkup import checks_of
-    from ops.doctor.examination import examine, worst
-    from ops.doctor.report import document, show
-    from ops.installation import Installation, SettingsWrong, settings_in_force
-    from shared.settings import Settings
-
     areas = set(only or ())
     if areas == {Area.SERVICE} and url is None:
         raise typer.BadParameter("say where the service is, with --url.", param_hint="--only service")

@@ -1,10 +1,16 @@
 """``shrutlekh serve``."""
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from shrutlekh.addresses import is_loopback
+from shrutlekh.errors import ClientError
+
+from ops.service.instance import free_port, locked, socket_path
+from ops.service.signals import Signals
+from ops.service.stack import Place, Stack
 
 EPILOG = """Examples:
 
@@ -43,13 +49,6 @@ def serve(
     ] = False,
 ) -> None:
     """Run the whole service on this machine: Redis, API and workers."""
-    from rich.console import Console
-    from shrutlekh.errors import ClientError
-
-    from ops.service.instance import free_port, locked, socket_path
-    from ops.service.signals import Signals
-    from ops.service.stack import Place, Stack
-
     console = Console(stderr=True)
 
     def say(message: str) -> None:
@@ -66,7 +65,7 @@ def serve(
                     started = stack.start()
                 if started:
                     print(f"Shrutlekh is ready at {place.url}", flush=True)  # noqa: T201
-                    if not _is_loopback(host):
+                    if not is_loopback(host):
                         say("Note: it listens beyond this machine and asks nobody for a password.")
                 fine = not started or stack.watch()
             finally:
@@ -78,10 +77,3 @@ def serve(
         raise typer.Exit(1) from error
     if not fine:
         raise typer.Exit(1)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -5,16 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from shrutlekh.commands.options import (
-    Channels,
-    Decoder,
-    Hotword,
-    HotwordsFile,
-    HotwordWeight,
-    Numerals,
-    formats,
-)
+from shrutlekh.commands.options import NOTHING_CHOSEN, formats, takes
 from shrutlekh.errors import ClientError
+from shrutlekh_contract.options import RecognitionOptions, SubmissionOptions, declared
 
 if TYPE_CHECKING:
     from ops.local_transcription import Request
@@ -33,6 +26,7 @@ shrutlekh transcribe *.wav --json | jq -r .text
 Exit status: 0 all is well, 1 something failed, 2 wrong usage."""
 
 
+@takes("numerals", *declared(RecognitionOptions))
 def transcribe(
     files: Annotated[
         list[Path],
@@ -56,12 +50,7 @@ def transcribe(
         Path | None,
         typer.Option(metavar="DIR", help="Write NAME.txt, NAME.srt and so on there.", show_default=False),
     ] = None,
-    numerals: Numerals = None,
-    decoder: Decoder = None,
-    hotword: Hotword = None,
-    hotwords_file: HotwordsFile = None,
-    hotword_weight: HotwordWeight = None,
-    channels: Channels = None,
+    chosen: SubmissionOptions = NOTHING_CHOSEN,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object a line with words and times.")
     ] = False,
@@ -80,17 +69,15 @@ def transcribe(
         raise typer.BadParameter("prints lines of its own: name it without --format.", param_hint="--json")
 
     from shrutlekh.bulk.recordings import plan
-    from shrutlekh.commands.recognition import Listening, hotwords_from
 
     from ops.local_transcription import Failed, Request, transcribe_file
     from speech import SpeechError
 
-    listening = Listening(decoder, channels, hotwords_from(hotword or (), hotwords_file), hotword_weight)
     there = [file for file in files if out is not None and file.is_file()]
     outputs = {Path(recording.source): recording.output for recording in plan(there, out)}
     if out is not None:
         wanted = wanted or ("txt",)
-    request = Request(listening, numerals, wanted, outputs, as_json, picture)
+    request = Request(chosen, wanted, outputs, as_json, picture)
     try:
         engine = _engine(model, request)
     except SpeechError as error:
@@ -120,7 +107,7 @@ def _engine(model: str | None, request: "Request") -> "Engine":
 
     engine = Engine.load(_model_folder(model), _cpus())
     try:
-        engine.decoder_for(request.options)
+        engine.decoder_for(request.chosen)
     except ImportError as error:
         raise ClientError(f"Beam search is not available here: {error}.") from error
     return engine

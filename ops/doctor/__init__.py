@@ -1,1 +1,1 @@
-"""``shrutlekh doctor``: a module for each area of an installation, with a small function for each check."""
+"""``shrutlekh doctor``: a module for each area of an installation, a function for each check."""

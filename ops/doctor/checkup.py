@@ -1,23 +1,20 @@
-"""All checks of an installation, in the order in which they build on each other."""
+"""All checks of an installation. A check comes after those that it needs."""
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from ops.doctor import data, database, exposure, jobs, machine, messages, model, recordings, workers
 from ops.doctor.findings import Area, Check
 from ops.doctor.service import Service
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.installation import Installation
 
 
-def checks_of(installation: "Installation | None", url: str | None, only: Collection[Area]) -> list[Check]:
-    """The checks to make.
+def checks_of(installation: Installation | None, url: str | None, only: Collection[Area]) -> list[Check]:
+    """The checks to run.
 
     Args:
-        installation: None where its settings cannot be read: then the service's alone.
+        installation: None if its settings cannot be read; then only the service is checked.
         url: of a running service, whose checks come last.
-        only: areas to check, with what their checks need; all if there are none.
+        only: areas to check, together with the checks that they need; empty for all.
     """
     everything: list[Check] = []
     if installation is not None:

@@ -1,23 +1,22 @@
-"""Clocks of several machines: leases and heartbeats are told from each machine's own."""
+"""Compares clocks: each machine judges leases and heartbeats by its own."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 from ops.doctor.findings import Finding, ok, problem, warning
+from shared.clock import now
 
 TOLERATED_SECONDS = 1.0
 ADVICE = "Let all machines of the service take the time from a server: systemd-timesyncd, chrony or ntpd."
 
 
 def compare(whose: str, ask: Callable[[], datetime], grave: float) -> Finding:
-    """Compare another clock with ours.
+    """Compare another clock with this machine's.
 
     Args:
-        ask: reads the other clock; taken for its time in the middle of the call.
-        grave: seconds of difference that break something.
+        ask: reads the other clock. Its answer counts as the time in the middle of the call.
+        grave: seconds of difference from which on something breaks.
     """
-    from shared.clock import now
-
     before = now()
     theirs = ask()
     after = now()

@@ -1,16 +1,15 @@
-"""The data folder: is it there, can it be written, has it room, what lies under it."""
+"""The data folder: existence, permissions, free space, file system."""
 
 import os
 import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ops.doctor.findings import Area, Check, Finding, ok, problem, size, skipped, warning
+from shrutlekh.quantities import size
 
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.doctor.findings import Area, Check, Finding, ok, problem, skipped, warning
+from ops.installation import Installation
 
 MOUNTS = Path("/proc/self/mounts")
 NETWORK = frozenset(
@@ -25,8 +24,8 @@ PASSING = {
 FEW_FILES = 10_000
 
 
-def folder(installation: "Installation") -> Finding:
-    """There, and may this user write?"""
+def folder(installation: Installation) -> Finding:
+    """Does it exist, and may this user write?"""
     data = installation.settings.data_dir.resolve()
     if not data.exists():
         return problem(
@@ -48,7 +47,7 @@ def folder(installation: "Installation") -> Finding:
     return ok(f"{data} can be written.")
 
 
-def room(installation: "Installation") -> Finding:
+def room(installation: Installation) -> Finding:
     """Room for uploads beyond the reserve?"""
     settings = installation.settings
     free = shutil.disk_usage(settings.data_dir).free
@@ -73,8 +72,8 @@ def room(installation: "Installation") -> Finding:
     return ok(f"{size(free)} are free, {size(reserve)} of them in reserve.")
 
 
-def file_system(installation: "Installation") -> Finding:
-    """One that keeps what is written, and that SQLite can lock?"""
+def file_system(installation: Installation) -> Finding:
+    """Is it persistent, and can SQLite lock files on it?"""
     data = installation.settings.data_dir.resolve()
     kind = file_system_of(data, MOUNTS)
     if kind is None:
@@ -98,7 +97,7 @@ def file_system(installation: "Installation") -> Finding:
 
 
 def file_system_of(path: Path, mounts: Path) -> str | None:
-    """Type of the file system that an absolute path is on; None where the mounts cannot be read."""
+    """Type of the file system of an absolute path; None if the mounts cannot be read."""
     try:
         lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

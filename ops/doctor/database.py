@@ -1,30 +1,28 @@
-"""The database: does it answer, is it of this version, is it set up for the service, is its clock ours."""
+"""The database: reachability, schema, configuration, clock."""
 
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from ops.doctor.clocks import compare
 from ops.doctor.findings import Area, Check, Finding, ok, problem, processes, warning
 from ops.doctor.workers import process_count
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.errors import NoDatabase
+from ops.installation import Installation
+from shared.errors import DatabaseUnavailable
+from shared.schema import NEWEST, revision_of
 
 API_CONNECTIONS = 17
-"""Those of an API process: `api.threads`; a test holds the two together."""
+"""Connections of an API process, as in `api.threads`. A test compares the two."""
 WORKER_CONNECTIONS = 2
 OTHER_CONNECTIONS = 3  # the sweeper, a migration, this command
 NEARLY = 0.8
 
 
-def answers(installation: "Installation") -> Finding:
+def answers(installation: Installation) -> Finding:
     """Reachable?"""
-    from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
-
-    from ops.installation import NoDatabase
-    from shared.errors import DatabaseUnavailable
-
     began = time.perf_counter()
     try:
         installation.database.ping()
@@ -54,10 +52,8 @@ def answers(installation: "Installation") -> Finding:
     return ok(f"{installation.database_name} answers in {milliseconds:.0f} ms.")
 
 
-def journal(installation: "Installation") -> Finding:
-    """SQLite's write-ahead log, which each connection asks for and not every disk can have."""
-    from sqlalchemy import text
-
+def journal(installation: Installation) -> Finding:
+    """SQLite's write-ahead log: every connection asks for it, not every disk supports it."""
     with installation.database.read() as session:
         mode = session.scalar(text("PRAGMA journal_mode"))
     if mode == "wal":
@@ -69,10 +65,8 @@ def journal(installation: "Installation") -> Finding:
     )
 
 
-def schema(installation: "Installation") -> Finding:
-    """At the migration that the code is written for?"""
-    from shared.schema import NEWEST, revision_of
-
+def schema(installation: Installation) -> Finding:
+    """Is it at the migration that the code needs?"""
     revision = revision_of(installation.database)
     if revision == NEWEST:
         return ok(f"Its schema is at migration {NEWEST}, as the code needs.")
@@ -87,10 +81,8 @@ def schema(installation: "Installation") -> Finding:
     )
 
 
-def connections(installation: "Installation") -> Finding:
+def connections(installation: Installation) -> Finding:
     """Does Postgres allow as many connections as the processes may open?"""
-    from sqlalchemy import text
-
     with installation.database.read() as session:
         most = int(session.scalar(text("SHOW max_connections")) or 0)
         reserved = int(session.scalar(text("SHOW superuser_reserved_connections")) or 0)
@@ -111,10 +103,8 @@ def connections(installation: "Installation") -> Finding:
     return ok(f"{said}.")
 
 
-def clock(installation: "Installation") -> Finding:
-    """Postgres' clock against ours."""
-    from sqlalchemy import text
-
+def clock(installation: Installation) -> Finding:
+    """Does Postgres' clock agree with this machine's?"""
     with installation.database.read() as session:
         session.execute(text("SELECT 1"))  # the connection is there now
 
@@ -126,7 +116,7 @@ def clock(installation: "Installation") -> Finding:
 
 
 def checks(is_sqlite: bool) -> tuple[Check, ...]:
-    """Those for the kind of database."""
+    """The checks for this kind of database."""
     own = (
         (Check(Area.DATABASE, "journal", journal, needs=("database",)),)
         if is_sqlite

@@ -3,20 +3,17 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from ops.doctor.findings import Check, Finding, Result, Verdict, problem, skipped
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.installation import Installation
 
 OnCheck = Callable[[Check], None]
 
 
 def examine(
-    checks: Iterable[Check], installation: "Installation", on_check: OnCheck = lambda _: None
+    checks: Iterable[Check], installation: Installation, on_check: OnCheck = lambda _: None
 ) -> list[Result]:
-    """Make the checks one after another; ``on_check`` is told of each before it."""
+    """Run the checks one after another. ``on_check`` is called before each."""
     results: list[Result] = []
     bad: set[str] = set()
     for check in checks:
@@ -31,18 +28,18 @@ def examine(
 
 
 def worst(results: Sequence[Result]) -> Verdict:
-    """The verdict on the whole: a problem, else a warning, else all is well."""
+    """The overall verdict: PROBLEM before WARNING before OK."""
     verdicts = {result.finding.verdict for result in results}
     return next((each for each in (Verdict.PROBLEM, Verdict.WARNING) if each in verdicts), Verdict.OK)
 
 
-def _look(check: Check, installation: "Installation") -> Finding:
+def _look(check: Check, installation: Installation) -> Finding:
     found: list[Finding] = []
 
     def look() -> None:
         found.append(_guarded(check, installation))
 
-    # A daemon: one that hangs for good must not keep the command from ending.
+    # A daemon: a check that hangs must not keep the command from ending.
     looker = threading.Thread(target=look, name=check.name, daemon=True)
     looker.start()
     looker.join(check.seconds)
@@ -54,10 +51,10 @@ def _look(check: Check, installation: "Installation") -> Finding:
     )
 
 
-def _guarded(check: Check, installation: "Installation") -> Finding:
+def _guarded(check: Check, installation: Installation) -> Finding:
     try:
         return check.examine(installation)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+    except Exception as error:  # noqa: BLE001 - every error is a finding
         return problem(
             f"The check broke off with {type(error).__name__}: {installation.reason(error)}",
             "If the sentence does not say why, this is a fault of the check: please report it.",

@@ -1,30 +1,29 @@
-"""Who could get in: the API's address, other people's pages, the database's password."""
+"""Exposure: the API's address, allowed origins, the database's password."""
 
 import ipaddress
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from shrutlekh.addresses import is_loopback
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from ops.doctor.findings import Area, Check, Finding, ok, problem, skipped, warning
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.installation import Installation
 
 EXAMPLE_PASSWORD = "change-this-before-the-first-start"  # noqa: S105 - it is in .env.example for all to see
 GUESSED = frozenset({"password", "postgres", "shrutlekh", "secret", "admin", "changeme", "123456"})
 CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
-def address(installation: "Installation") -> Finding:
-    """The API knows no accounts: who reaches it may do everything."""
+def address(installation: Installation) -> Finding:
+    """The API has no accounts: everyone who reaches it may do everything."""
     host = installation.settings.host
+    if is_loopback(host):
+        return ok("The API listens on this machine alone.")
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
-        if host == "localhost":
-            return ok("The API listens on this machine alone.")
         return warning(f"The API listens on {host}, and asks nobody for a password.", _advice())
-    if ip.is_loopback:
-        return ok("The API listens on this machine alone.")
     if any(mark.exists() for mark in CONTAINER_MARKS):
         return ok(f"The API listens on {host} of its container; PUBLISH_ADDRESS says who reaches it.")
     where = "every address of this machine" if ip.is_unspecified else host
@@ -32,8 +31,8 @@ def address(installation: "Installation") -> Finding:
     return warning(f"The API listens on {where} and knows no accounts: {who}.", _advice())
 
 
-def origins(installation: "Installation") -> Finding:
-    """Whose pages may call it?"""
+def origins(installation: Installation) -> Finding:
+    """Which web pages may call the API?"""
     allowed = installation.settings.cors_origins
     if "*" in allowed:
         return warning(
@@ -43,11 +42,8 @@ def origins(installation: "Installation") -> Finding:
     return ok(f"Pages of {', '.join(allowed)} may call the API." if allowed else "No other page may call it.")
 
 
-def password(installation: "Installation") -> Finding:
-    """Not the example's, not one that is guessed first."""
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
+def password(installation: Installation) -> Finding:
+    """Is it the example's, or easy to guess?"""
     try:
         url = make_url(installation.settings.database)
     except ArgumentError:

@@ -3,22 +3,21 @@
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from shrutlekh.quantities import counted
+
+from ops.installation import Installation
 
 CHECK_SECONDS = 10.0
-GIB, MIB = 2**30, 2**20
 
 
 class Verdict(enum.StrEnum):
-    """How bad it is."""
+    """How bad a finding is."""
 
     OK = "ok"
-    WARNING = "warning"  # works, but somebody should look
+    WARNING = "warning"  # works, but needs attention
     PROBLEM = "problem"  # does not work
-    SKIPPED = "skipped"  # cannot be told, because of something else or on this machine
+    SKIPPED = "skipped"  # cannot be checked here, or because another check failed
 
 
 class Area(enum.StrEnum):
@@ -38,7 +37,7 @@ class Area(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``sentence`` says what is, ``advice`` what to do; no advice where nothing is to be done."""
+    """``sentence`` describes the state, ``advice`` says what to do about it; empty if nothing."""
 
     verdict: Verdict
     sentence: str
@@ -47,11 +46,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One look at one thing.
+    """A check of one thing.
 
     Attributes:
-        needs: names of checks without whose success this one would only repeat their finding.
-        seconds: after which it is given up.
+        needs: names of checks that must succeed first; otherwise this one is skipped.
+        seconds: timeout.
     """
 
     area: Area
@@ -63,7 +62,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A check that was made, what it found and how long that took."""
+    """A finished check, its finding and its duration."""
 
     area: Area
     name: str
@@ -77,7 +76,7 @@ def ok(sentence: str) -> Finding:
 
 
 def warning(sentence: str, advice: str) -> Finding:
-    """It works, but somebody should look."""
+    """It works, but needs attention."""
     return Finding(Verdict.WARNING, sentence, advice)
 
 
@@ -87,28 +86,10 @@ def problem(sentence: str, advice: str) -> Finding:
 
 
 def skipped(sentence: str) -> Finding:
-    """It cannot be told."""
+    """It cannot be checked."""
     return Finding(Verdict.SKIPPED, sentence)
 
 
-def size(count: float) -> str:
-    """Bytes for people."""
-    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / MIB:.0f} MiB"
-
-
-def length(seconds: float) -> str:
-    """A time span for people, in the largest unit of which there are two."""
-    for unit, of_seconds in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * of_seconds:
-            return f"{seconds / of_seconds:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
-
-
-def counted(count: int, thing: str, several: str | None = None) -> str:
-    """The number with its noun: "1 job", "2,000 jobs"."""
-    return f"{count:,} {thing if count == 1 else several or thing + 's'}"
-
-
 def processes(count: int) -> str:
-    """So many worker processes."""
+    """A number of worker processes."""
     return counted(count, "worker process", "worker processes")

@@ -1,4 +1,4 @@
-"""The machine: Python, the environment's variables, open files, memory."""
+"""The machine: Python, environment variables, open files, memory."""
 
 import difflib
 import os
@@ -6,47 +6,35 @@ import platform
 import resource
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ops.doctor.findings import (
-    MIB,
-    Area,
-    Check,
-    Finding,
-    counted,
-    ok,
-    problem,
-    processes,
-    size,
-    skipped,
-    warning,
-)
+from shrutlekh.quantities import counted, size
 
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.doctor.findings import Area, Check, Finding, ok, problem, processes, skipped, warning
+from ops.installation import Installation
+from shared.settings import Settings
+from shared.version import VERSION
+from worker.ceiling import container_bytes, share_of, within_container
+from worker.cpus import CGROUP, share_out, usable_cpus
 
 NEEDED_PYTHON = (3, 11)
 ENOUGH_FILES = 1024
-# What begins with SHRUTLEKH_ and is no setting of the service.
+MIB = 2**20
+# Variables that begin with SHRUTLEKH_ and are not settings of the service.
 OTHER_VARIABLES = frozenset(
     {"SHRUTLEKH_URL", "SHRUTLEKH_ENV_FILE", "SHRUTLEKH_SPEECH_DIR", "SHRUTLEKH_DOCKER_KIT"}
 )
 
 
-def python_version(_: "Installation") -> Finding:
+def python_version(_: Installation) -> Finding:
     """New enough?"""
     version = platform.python_version()
     if sys.version_info[:2] < NEEDED_PYTHON:
         return problem(f"This is Python {version}.", "Install Python 3.11 or newer and make .venv anew.")
-    from shared.version import VERSION
-
     return ok(f"Shrutlekh {VERSION} on Python {version}.")
 
 
-def variables(_: "Installation") -> Finding:
-    """A misspelt setting would be passed over without a word."""
-    from shared.settings import Settings
-
+def variables(_: Installation) -> Finding:
+    """A misspelt setting would be ignored silently."""
     known = {f"SHRUTLEKH_{name.upper()}" for name in Settings.model_fields} | OTHER_VARIABLES
     unknown = sorted(name for name in os.environ if name.startswith("SHRUTLEKH_") and name not in known)
     if not unknown:
@@ -60,7 +48,7 @@ def variables(_: "Installation") -> Finding:
     )
 
 
-def open_files(_: "Installation") -> Finding:
+def open_files(_: Installation) -> Finding:
     """Each upload and each waiting request holds a file or a connection open."""
     limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
@@ -74,11 +62,8 @@ def open_files(_: "Installation") -> Finding:
     )
 
 
-def memory(installation: "Installation") -> Finding:
+def memory(installation: Installation) -> Finding:
     """Do the ceilings of all worker processes fit into the memory?"""
-    from worker.ceiling import within_container
-    from worker.cpus import CGROUP, share_out, usable_cpus
-
     available = memory_bytes(CGROUP)
     if available is None:
         return skipped("How much memory there is cannot be told on this system.")
@@ -101,9 +86,7 @@ def memory(installation: "Installation") -> Finding:
 
 
 def memory_bytes(cgroup: Path) -> int | None:
-    """Memory that this process's machine or container has; None where it cannot be told."""
-    from worker.ceiling import container_bytes
-
+    """Memory of this process's machine or container in bytes; None if unknown."""
     try:
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
@@ -112,9 +95,7 @@ def memory_bytes(cgroup: Path) -> int | None:
 
 
 def _share(available: int, count: int) -> int:
-    """What a container of so much memory gives to each process, in whole MiB."""
-    from worker.ceiling import share_of
-
+    """Each process's share of a container's memory, in whole MiB."""
     return share_of(available, count) // MIB * MIB
 
 

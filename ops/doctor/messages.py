@@ -1,22 +1,20 @@
-"""Redis: does it answer, would it forget messages, is its clock ours."""
+"""Redis: reachability, eviction policy, clock."""
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
+from shrutlekh.quantities import size
 
 from ops.doctor.clocks import compare
-from ops.doctor.findings import Area, Check, Finding, ok, problem, size, warning
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.doctor.findings import Area, Check, Finding, ok, problem, warning
+from ops.installation import Installation
 
 NEARLY = 0.9
 
 
-def answers(installation: "Installation") -> Finding:
+def answers(installation: Installation) -> Finding:
     """Reachable?"""
-    from redis.exceptions import RedisError
-
     began = time.perf_counter()
     try:
         installation.redis.ping()
@@ -35,7 +33,7 @@ def answers(installation: "Installation") -> Finding:
     return ok(f"{installation.redis_name} answers in {milliseconds:.0f} ms.")
 
 
-def policy(installation: "Installation") -> Finding:
+def policy(installation: Installation) -> Finding:
     """What does it do when its memory is full?"""
     info = installation.redis.info("memory")  # CONFIG is often forbidden
     name, most, used = info["maxmemory_policy"], int(info["maxmemory"]), int(info["used_memory"])
@@ -53,8 +51,8 @@ def policy(installation: "Installation") -> Finding:
     return ok(f"Redis forgets nothing (noeviction); it uses {size(used)}.")
 
 
-def clock(installation: "Installation") -> Finding:
-    """Redis' clock against ours."""
+def clock(installation: Installation) -> Finding:
+    """Does Redis' clock agree with this machine's?"""
 
     def ask() -> datetime:
         seconds, microseconds = installation.redis.time()

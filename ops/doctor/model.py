@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from ops.doctor.findings import Area, Check, Finding, counted, ok, problem, skipped, warning
+from shrutlekh.quantities import counted
+
+from ops.doctor.findings import Area, Check, Finding, ok, problem, skipped, warning
 
 if TYPE_CHECKING:
     from ops.installation import Installation
@@ -52,13 +54,15 @@ def whole(installation: "Installation") -> Finding:
 
 def decoder(installation: "Installation") -> Finding:
     """Can words be found in the way that the model names?"""
-    from speech.decoding import has_language_model
+    from shrutlekh_contract.decoders import BEAM, GREEDY, decoders_of
+
+    from speech.decoding import language_model_file
 
     model = _default(installation)
-    name = model.decoding.get("decoder", "greedy")
-    if name != "beam":
+    name = model.decoding.get("decoder", GREEDY)
+    if name != BEAM:
         return ok(f"It decodes with {name}.")
-    if not has_language_model(model):
+    if BEAM not in decoders_of(model.path) or not language_model_file(model).is_file():
         return problem(
             f"{model.name} names beam search but has no language model.",
             "Install the model again, with its folder lm.",

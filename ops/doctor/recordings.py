@@ -1,18 +1,16 @@
-"""The stored recordings against the jobs: files without a job, jobs without a file. Nothing is changed."""
+"""Stored recordings and jobs: files without a job, jobs without a file. Read-only."""
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING
 
-from ops.doctor.findings import Area, Check, Finding, counted, ok, problem, size, warning
+from shrutlekh.quantities import counted, size
 
-if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
-
-    from ops.installation import Installation
+from ops.doctor.findings import Area, Check, Finding, ok, problem, warning
+from ops.installation import Installation
+from shared.jobs import kept_files, named_keys, statuses_of_kept
 
 AT_ONCE = 500
 LOOK_SECONDS = 30.0
@@ -20,19 +18,15 @@ MEND_SECONDS = 1200.0  # two rounds of the sweeper's over the files
 SHOWN = 3
 
 
-def orphans(installation: "Installation") -> Finding:
+def orphans(installation: Installation) -> Finding:
     """Old files that no job names."""
-    from sqlalchemy import select
-
-    from shared.jobs.tables import Job
-
     before = time.time() - installation.settings.orphan_seconds - MEND_SECONDS
     deadline = time.monotonic() + LOOK_SECONDS
     seen = count = total = 0
     keys = installation.files.keys(before)
     while (batch := list(islice(keys, AT_ONCE))) and time.monotonic() < deadline:
         with installation.database.read() as session:
-            named = set(session.scalars(select(Job.file_key).where(Job.file_key.in_(batch))))
+            named = named_keys(session, batch)
         seen += len(batch)
         for key in set(batch) - named:
             with suppress(FileNotFoundError):  # its job was erased in this moment
@@ -48,12 +42,12 @@ def orphans(installation: "Installation") -> Finding:
     )
 
 
-def missing(installation: "Installation") -> Finding:
+def missing(installation: Installation) -> Finding:
     """Jobs whose recording should be there and is not."""
     deadline = time.monotonic() + LOOK_SECONDS
     suspects: list[uuid.UUID] = []
     seen, is_whole = 0, True
-    for job_id, key in _kept(installation):
+    for job_id, key in kept_files(installation.database, AT_ONCE):
         seen += 1
         if not installation.files.path(key).is_file():
             suspects.append(job_id)
@@ -77,40 +71,18 @@ def missing(installation: "Installation") -> Finding:
     return ok(f"No recording is missing, {looked}.")
 
 
-def _still_there(installation: "Installation", suspects: Sequence[uuid.UUID]) -> tuple[int, list[uuid.UUID]]:
+def _still_there(installation: Installation, suspects: Sequence[uuid.UUID]) -> tuple[int, list[uuid.UUID]]:
     """Finished and unfinished ones, without those that were erased or ended with their file meanwhile."""
-    from sqlalchemy import select
-
-    from shared.jobs.tables import Job
-
     ended, to_do = 0, []
     for start in range(0, len(suspects), AT_ONCE):
-        chosen = Job.id.in_(suspects[start : start + AT_ONCE])
         with installation.database.read() as session:
-            rows = session.execute(select(Job.id, Job.status).where(chosen, _keeps_file()).order_by(Job.id))
-            for row in rows:
-                if row.status.is_final:
-                    ended += 1
-                else:
-                    to_do.append(row.id)
+            found = statuses_of_kept(session, suspects[start : start + AT_ONCE])
+        for job_id, status in found:
+            if status.is_final:
+                ended += 1
+            else:
+                to_do.append(job_id)
     return ended, to_do
-
-
-def _keeps_file() -> "ColumnElement[bool]":
-    from sqlalchemy import or_
-
-    from shared.errors import FILE_MISSING, RECORDING_ERRORS
-    from shared.jobs.tables import Job
-
-    return or_(Job.error_code.is_(None), Job.error_code.not_in(RECORDING_ERRORS | {FILE_MISSING}))
-
-
-def _kept(installation: "Installation") -> Iterator[tuple[uuid.UUID, str]]:
-    """Jobs whose file is kept, with its key, a batch at a time."""
-    from shared.jobs.queries import files_of
-    from shared.jobs.tables import Job
-
-    return files_of(installation.database, _keeps_file(), (Job.id,), AT_ONCE)
 
 
 CHECKS = (

@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from shrutlekh.quantities import counted
 
 from ops.doctor.examination import worst
-from ops.doctor.findings import Result, Verdict, counted
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from ops.doctor.findings import Result, Verdict
 
 SIGNS = {Verdict.OK: "✓", Verdict.WARNING: "!", Verdict.PROBLEM: "✗", Verdict.SKIPPED: "–"}
 STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.PROBLEM: "bold red", Verdict.SKIPPED: "dim"}
@@ -34,11 +36,8 @@ def document(results: Sequence[Result]) -> dict[str, Any]:
     }
 
 
-def show(results: Sequence[Result], console: "Console") -> None:
-    """Print the table, and below it the sum."""
-    from rich.table import Table
-    from rich.text import Text
-
+def show(results: Sequence[Result], console: Console) -> None:
+    """Print the table, and a summary below it."""
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)

@@ -1,16 +1,16 @@
-"""A running service at its URL: does it answer, how fast, is it ready, is it of this version."""
+"""A running service at its URL: reachability, speed, readiness, version."""
 
 import re
 import statistics
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import httpx
+from shrutlekh.addresses import is_loopback
 
 from ops.doctor.findings import Area, Check, Finding, ok, problem, warning
-
-if TYPE_CHECKING:
-    import httpx
-
-    from ops.installation import Installation
+from ops.installation import Installation
+from shared.version import VERSION
 
 ASKED = 5
 SLOW_SECONDS = 0.5
@@ -18,16 +18,14 @@ ANSWER_SECONDS = 5.0
 
 
 class Service:
-    """The checks of the service at ``url``, as a stranger asks them: once, without retries."""
+    """The checks of the service at ``url``, each asked once, without retries."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self.name = re.sub(r"//[^/]*@", "//", self._url)  # a password in it is not printed
 
-    def alive(self, _installation: "Installation") -> Finding:
+    def alive(self, _installation: Installation) -> Finding:
         """``/healthz``, several times over one connection."""
-        import httpx
-
         advice = (
             "Look whether the API runs (`docker compose ps api`), whether the URL is its, and what a proxy "
             "in between says."
@@ -54,7 +52,7 @@ class Service:
             )
         return ok(f"{said}.")
 
-    def ready(self, _: "Installation") -> Finding:
+    def ready(self, _: Installation) -> Finding:
         """``/readyz``."""
         with self._http() as http:
             document = _document(http.get("/readyz"))
@@ -68,10 +66,8 @@ class Service:
             "Run this command where the service runs: the checks of its parts say more.",
         )
 
-    def version(self, _: "Installation") -> Finding:
-        """Of the same version as this command?"""
-        from shared.version import VERSION
-
+    def version(self, _: Installation) -> Finding:
+        """Does it have the same version as this command?"""
         with self._http() as http:
             theirs = _document(http.get("/openapi.json")).get("info", {}).get("version")
         if theirs == VERSION:
@@ -89,15 +85,13 @@ class Service:
             Check(Area.SERVICE, "version", self.version, needs=("answers",), seconds=2 * ANSWER_SECONDS),
         )
 
-    def _http(self) -> "httpx.Client":
-        import httpx
-
-        is_near = httpx.URL(self._url).host in {"localhost", "::1", "127.0.0.1"}
+    def _http(self) -> httpx.Client:
+        is_near = is_loopback(httpx.URL(self._url).host)
         # A proxy for the outside has no business with a service of this machine.
         return httpx.Client(base_url=self._url, timeout=ANSWER_SECONDS, trust_env=not is_near)
 
 
-def _document(answer: "httpx.Response") -> dict[str, Any]:
+def _document(answer: httpx.Response) -> dict[str, Any]:
     try:
         document = answer.json()
     except ValueError:

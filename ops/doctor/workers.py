@@ -1,49 +1,48 @@
-"""The workers: who beats, how lately, and whether they were told to take nothing."""
+"""The workers: their heartbeats, and whether they are draining."""
 
 import time
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from ops.doctor.findings import Area, Check, Finding, counted, length, ok, problem, processes, warning
+from redis.exceptions import RedisError
+from shrutlekh.quantities import counted, span_in_words
 
-if TYPE_CHECKING:
-    from ops.installation import Installation
+from ops.doctor.findings import Area, Check, Finding, ok, problem, processes, warning
+from ops.installation import Installation
+from shared import presence
+from shared.clock import now
+from shared.draining import draining_since
+from worker.cpus import share_out, usable_cpus
 
 MISSED_BEATS = 3
 
 
-def beats(installation: "Installation") -> dict[str, float]:
-    """Seconds since the last beat of each worker process that Redis remembers, those long gone included."""
-    from shared.presence import WORKERS
-
+def beats(installation: Installation) -> dict[str, float]:
+    """Seconds since the last heartbeat of each worker process that Redis remembers, dead ones included."""
     moment = time.time()
     entries = cast(
-        list[tuple[bytes, float]], installation.redis.zrangebyscore(WORKERS, "-inf", "+inf", withscores=True)
+        list[tuple[bytes, float]],
+        installation.redis.zrangebyscore(presence.WORKERS, "-inf", "+inf", withscores=True),
     )
     return {name.decode(): moment - at for name, at in entries}
 
 
-def process_count(installation: "Installation") -> int:
-    """Worker processes: those that beat, or those that the settings ask for on this machine if more."""
-    from redis.exceptions import RedisError
-
-    from shared.presence import present
-    from worker.cpus import share_out, usable_cpus
-
+def process_count(installation: Installation) -> int:
+    """Number of worker processes: those with a heartbeat, or those that the settings ask for here if more."""
     wanted = share_out(installation.settings, usable_cpus()).processes
     try:
-        beating = len(present(installation.redis, installation.settings.heartbeat_expiry))
+        beating = len(presence.present(installation.redis, installation.settings.heartbeat_expiry))
     except (RedisError, OSError, ValueError):
         return wanted
     return max(wanted, beating)
 
 
-def present(installation: "Installation") -> Finding:
-    """Does anybody work?"""
+def present(installation: Installation) -> Finding:
+    """Is a worker alive?"""
     settings = installation.settings
     ages = beats(installation)
     beating = {name: age for name, age in ages.items() if age <= settings.heartbeat_expiry}
     if not beating:
-        last = f" The last beat was {length(min(ages.values()))} ago." if ages else ""
+        last = f" The last beat was {span_in_words(min(ages.values()))} ago." if ages else ""
         return problem(
             f"No worker beats: nothing is transcribed.{last}",
             "Start one: `python -m worker`, `docker compose up --detach worker`; it beats when its model is "
@@ -61,16 +60,13 @@ def present(installation: "Installation") -> Finding:
     return ok(f"{said}.")
 
 
-def draining(installation: "Installation") -> Finding:
-    """Were they told to take nothing?"""
-    from shared.clock import now
-    from shared.draining import draining_since
-
+def draining(installation: Installation) -> Finding:
+    """Were workers told to take no jobs?"""
     since = draining_since(installation.settings.data_dir)
     if since is None:
         return ok("Workers take jobs.")
     return warning(
-        f"All workers were told {length((now() - since).total_seconds())} ago to take no more jobs.",
+        f"All workers were told {span_in_words((now() - since).total_seconds())} ago to take no more jobs.",
         "Let them go on with `shrutlekh admin drain --off`.",
     )
 

@@ -1,4 +1,4 @@
-"""A process of the embedded service: its own process group, its log, and no life after its parent's."""
+"""A process of the embedded service: it has its own process group and log, and ends with its parent."""
 
 import ctypes
 import os
@@ -20,8 +20,8 @@ class Child:
     """A program that can be started, stopped and started again.
 
     Attributes:
-        title: what messages call it, as in "the worker".
-        log: file that its output is added to; None leaves it on the parent's stderr.
+        title: its name in messages, such as "the worker".
+        log: file to which its output is appended. None: the parent's stderr.
     """
 
     title: str
@@ -32,7 +32,7 @@ class Child:
     _log_start: int = field(default=0, init=False)
 
     def start(self) -> None:
-        """Start the program in a process group of its own, so that a terminal's Ctrl-C does not reach it."""
+        """Start the program in a new process group, so that a terminal's Ctrl-C does not reach it."""
         output: BinaryIO | int = sys.stderr.fileno() if self.log is None else self._open_log(self.log)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
@@ -49,7 +49,7 @@ class Child:
                 output.close()
 
     def exit_code(self) -> int | None:
-        """None while the program runs. What it leaves behind in its group is killed once it has ended."""
+        """The exit code, or None while the program runs. Processes that it leaves behind are killed."""
         if self._process is None or self._process.returncode is not None:
             return None if self._process is None else self._process.returncode
         # Before the process is reaped its number cannot belong to another.
@@ -64,18 +64,18 @@ class Child:
         return self._process is not None and self.exit_code() is None
 
     def terminate(self) -> None:
-        """Ask the program to end in order."""
+        """Send SIGTERM."""
         if self.running and self._process is not None:
             self._process.terminate()
 
     def kill(self) -> None:
-        """End the program and all that it started, at once."""
+        """Kill the program and everything that it started."""
         if self.running and self._process is not None:
             self._signal_group(signal.SIGKILL)
             self._process.wait()
 
     def last_lines(self, count: int = 20) -> str:
-        """The end of what the program wrote since it was started last; empty if that was no file."""
+        """The last lines that the program wrote since its last start; empty without a log file."""
         if self.log is None:
             return ""
         with self.log.open("rb") as file:
@@ -98,8 +98,7 @@ class Child:
 
 
 def die_with_parent(parent: int) -> Callable[[], None] | None:
-    """What a child does before it becomes its program: have the kernel terminate it when the parent dies,
-    however that happens. Linux alone can."""
+    """A ``preexec_fn``: the kernel terminates the child when the parent dies. None outside Linux."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl

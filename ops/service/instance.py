@@ -1,4 +1,4 @@
-"""The folder, the port and the socket that an embedded service takes for itself."""
+"""The folder, the port and the socket that an embedded service occupies."""
 
 import errno
 import fcntl
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shrutlekh.errors import StartFailed
+from ops.errors import StartFailed
 
 SOCKET_PATH_BYTES = 100
 """Longest path of a Unix socket; systems allow 104 to 108 bytes with the final zero."""
@@ -21,10 +21,10 @@ URL_SAFE = re.compile(r"[A-Za-z0-9/._-]+")
 
 @contextmanager
 def locked(data: Path) -> Iterator[None]:
-    """Make the data folder this process's own. The lock ends with the process, however that ends.
+    """Lock the data folder for this process. The lock ends with the process, even if that is killed.
 
     Raises:
-        StartFailed: another process has it, or the folder cannot be made.
+        StartFailed: another process holds the lock, or the folder cannot be created.
     """
     path = data / "serve.lock"
     try:
@@ -51,8 +51,8 @@ def locked(data: Path) -> Iterator[None]:
 def socket_path(data: Path) -> Iterator[Path]:
     """A path for Redis's socket in a folder that only this user may enter.
 
-    In the data folder, unless its path is too long for a socket or odd in a URL. Every start has a name of
-    its own: a Redis that is about to die must not remove the socket of the next.
+    The folder lies in the data folder, unless that path is too long for a socket or needs escaping in a URL.
+    Each start uses a new name: a Redis that is shutting down must not remove the socket of the next one.
     """
     run = data / "run"
     name = f"redis-{os.getpid()}.sock"
@@ -70,10 +70,10 @@ def socket_path(data: Path) -> Iterator[Path]:
 
 
 def free_port(host: str, port: int) -> int:
-    """The port, or a free one where it is 0.
+    """The port, or a free one if it is 0.
 
     Raises:
-        StartFailed: the port is taken, or the address is none of this machine.
+        StartFailed: the port is in use, or the address does not belong to this machine.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -92,7 +92,7 @@ def free_port(host: str, port: int) -> int:
 
 
 def socket_of(data: Path) -> Path | None:
-    """The socket of Redis while a `shrutlekh serve` runs on the data folder, or was killed there."""
+    """The socket of Redis if a `shrutlekh serve` runs on the data folder, or was killed there."""
     for socket_file in sorted((data.resolve() / "run").glob("redis-*.sock")):
         return socket_file
     try:

@@ -1,4 +1,4 @@
-"""Waiting for a signal, a child's end or a time, without polling and without races."""
+"""Wait for a signal, the end of a child or a timeout, without polling and without races."""
 
 import os
 import select
@@ -10,7 +10,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Signals:
-    """Counts requests to stop; a child's end merely wakes the waiter. For the main thread only.
+    """Counts requests to stop. The end of a child only wakes the waiter. For the main thread only.
 
     A signal handler may take no lock, so it writes to a pipe that :meth:`wait` reads.
     """
@@ -39,7 +39,7 @@ class Signals:
         os.close(self._writer)
 
     def wait(self, seconds: float) -> None:
-        """Return after the time, or before if something has happened since the last call."""
+        """Return after the timeout, or earlier if a signal arrived since the last call."""
         select.select([self._reader], [], [], max(0.0, seconds))
         try:
             while os.read(self._reader, 512):

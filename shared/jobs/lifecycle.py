@@ -1,4 +1,4 @@
-"""The job life cycle: which event may happen in which state, and the one function that makes it happen.
+"""The job life cycle: which event may happen in which state, and the one function that makes a transition.
 
 ::
 
@@ -26,7 +26,6 @@ from sqlalchemy.orm import Session
 from shared.clock import now
 from shared.errors import IllegalTransition
 from shared.jobs.tables import Job, JobEvent, JobStatus
-from shared.jobs.turns import give_turns
 
 
 class Event(enum.StrEnum):
@@ -59,25 +58,6 @@ TRANSITIONS = {
     Event.FAILED: Transition(frozenset({JobStatus.QUEUED, JobStatus.RUNNING}), JobStatus.FAILED),
     Event.CANCELLED: Transition(frozenset({JobStatus.QUEUED, JobStatus.RUNNING}), JobStatus.CANCELLED),
 }
-
-
-def submit(session: Session, *jobs: Job) -> None:
-    """Insert new jobs, queued, each with its turn and its first event. All are given the same time."""
-    moment = now()
-    give_turns(session, jobs)
-    for job in jobs:
-        job.status = JobStatus.QUEUED
-        job.created_at = job.available_at = moment
-        job.progress = 0.0
-        job.chunks_done = 0
-        job.attempt = 0
-        job.cancel_requested = False
-    session.add_all(jobs)
-    session.flush()
-    session.execute(
-        insert(JobEvent),
-        [_event(job.id, Event.SUBMITTED, None, JobStatus.QUEUED, 0, moment, None) for job in jobs],
-    )
 
 
 def transition(
@@ -135,31 +115,12 @@ def transition(
     ).one_or_none()
     if after is None:
         raise IllegalTransition("The job changed its state in this moment.")
-    row = _event(after.id, event, source, rule.target, after.attempt, moment, code)
+    row = event_row(after.id, event, source, rule.target, after.attempt, moment, code)
     session.execute(insert(JobEvent).values(row))
     return after
 
 
-def retry(session: Session, job: Job, attempts: int) -> Job:
-    """Queue a failed or cancelled job again, for ``attempts`` more attempts. What it had done is kept.
-
-    Raises:
-        IllegalTransition: as for :func:`transition`.
-    """
-    give_turns(session, [job])
-    return transition(
-        session,
-        job,
-        Event.RETRIED,
-        turn=job.turn,
-        progress=job.progress if job.chunks_done else 0.0,
-        available_at=now(),
-        max_attempts=job.attempt + attempts,
-        cancel_requested=False,
-    )
-
-
-def _event(
+def event_row(
     job_id: uuid.UUID,
     event: Event,
     source: JobStatus | None,

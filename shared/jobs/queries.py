@@ -1,19 +1,19 @@
-"""Finding and erasing jobs and their results."""
+"""Finding jobs, their place in the queue, and their results."""
 
 import base64
 import binascii
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, TextClause, delete, func, select, tuple_
-from sqlalchemy.orm import QueryableAttribute, Session
+from sqlalchemy import ScalarSelect, func, select, tuple_
+from sqlalchemy.orm import Session
 
-from shared.database import Database
+from shared.clock import now
 from shared.errors import InvalidRequest, JobNotFound
-from shared.jobs.tables import QUEUED, Job, JobStatus, SegmentRow, WaveformRow
+from shared.jobs.selection import Selection
+from shared.jobs.tables import QUEUED, RUNNING, Job, JobEvent, JobStatus, SegmentRow, WaveformRow
 from shared.jobs.turns import ORDER
 
 # Places in the queue are counted so far: a count takes about 1 ms, however many jobs wait.
@@ -40,18 +40,53 @@ def get_job(session: Session, job_id: uuid.UUID) -> Job:
     return job
 
 
-def page_of_jobs(session: Session, *, status: JobStatus | None, cursor: str | None, limit: int) -> Page:
-    """Jobs newest first, ``limit`` at most, after ``cursor``.
+def find_job(session: Session, job_id: uuid.UUID) -> Job | None:
+    """The job with this id; None if there is none."""
+    return session.get(Job, job_id)
+
+
+def holder_of(session: Session, key: str) -> Job | None:
+    """The job that was submitted with this idempotency key."""
+    return session.scalar(select(Job).where(Job.idempotency_key == key))
+
+
+def job_held_by(session: Session, owner: str) -> Job | None:
+    """A running job whose lease this worker holds."""
+    return session.scalar(select(Job).where(RUNNING, Job.lease_owner == owner).limit(1))
+
+
+def running_jobs(session: Session) -> Sequence[Job]:
+    """All running jobs."""
+    return session.scalars(select(Job).where(RUNNING)).all()
+
+
+def due_jobs(session: Session, at_most: int) -> Sequence[uuid.UUID]:
+    """Ids of the queued jobs that a worker may claim now, in their order."""
+    due = select(Job.id).where(QUEUED, Job.available_at <= now()).order_by(*ORDER)
+    return session.scalars(due.limit(at_most)).all()
+
+
+def expired_jobs(session: Session, at_most: int) -> Sequence[uuid.UUID]:
+    """Ids of running jobs whose lease has run out."""
+    return session.scalars(select(Job.id).where(RUNNING, Job.lease_expires_at <= now()).limit(at_most)).all()
+
+
+def ids_of(session: Session, selection: Selection) -> Sequence[uuid.UUID]:
+    """Ids of the selected jobs, in the order of submission."""
+    chosen = select(Job.id).where(*selection.conditions())
+    return session.scalars(chosen.order_by(Job.created_at, Job.id)).all()
+
+
+def page_of_jobs(session: Session, selection: Selection, *, limit: int, cursor: str | None = None) -> Page:
+    """The selected jobs, newest first, ``limit`` at most, after ``cursor``.
 
     Raises:
         InvalidRequest: the cursor is not one of ours.
     """
-    query = select(Job).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)
-    if status is not None:
-        query = query.where(Job.status == status)
+    query = select(Job).where(*selection.conditions())
     if cursor is not None:
         query = query.where(tuple_(Job.created_at, Job.id) < tuple_(*_decode_cursor(cursor)))
-    jobs = session.scalars(query).all()
+    jobs = session.scalars(query.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)).all()
     if len(jobs) <= limit:
         return Page(jobs, None)
     return Page(jobs[:limit], _encode_cursor(jobs[limit - 1]))
@@ -91,16 +126,6 @@ def _count_before(job: Job) -> ScalarSelect[int]:
     return select(func.count()).select_from(counted).scalar_subquery()
 
 
-def queue_length(session: Session) -> int:
-    """Number of queued jobs."""
-    return session.scalar(select(func.count()).select_from(Job).where(QUEUED)) or 0
-
-
-def count_finished(session: Session, since: datetime) -> int:
-    """Number of jobs that have ended since that moment, one way or another."""
-    return session.scalar(select(func.count()).select_from(Job).where(Job.finished_at >= since)) or 0
-
-
 def segments_of(session: Session, job_id: uuid.UUID) -> Sequence[SegmentRow]:
     """The segments of a job by their start, then channel."""
     order = SegmentRow.start_seconds, SegmentRow.channel, SegmentRow.position
@@ -112,6 +137,11 @@ def count_segments(session: Session, job_id: uuid.UUID) -> int:
     return session.scalar(select(func.count()).where(SegmentRow.job_id == job_id)) or 0
 
 
+def events_of(session: Session, job_id: uuid.UUID) -> Sequence[JobEvent]:
+    """The audit trail of a job, oldest event first."""
+    return session.scalars(select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id)).all()
+
+
 def waveform_png(session: Session, job_id: uuid.UUID) -> bytes | None:
     """The picture of a job's recording as PNG, if it was made."""
     return session.scalar(select(WaveformRow.png).where(WaveformRow.job_id == job_id))
@@ -120,36 +150,6 @@ def waveform_png(session: Session, job_id: uuid.UUID) -> bytes | None:
 def waveform_peaks(session: Session, job_id: uuid.UUID) -> dict[str, object] | None:
     """The peaks of a job's recording in audiowaveform's JSON format, if they were made."""
     return session.scalar(select(WaveformRow.peaks).where(WaveformRow.job_id == job_id))
-
-
-def files_of(
-    database: Database,
-    wanted: ColumnElement[bool] | TextClause,
-    order: Sequence[QueryableAttribute[Any]],
-    at_once: int,
-) -> Iterator[tuple[uuid.UUID, str]]:
-    """Ids and file keys of the jobs that ``wanted`` names, in ``order``, ``at_once`` in each transaction.
-
-    ``order`` must tell any two jobs apart. What changes meanwhile may be missed, or seen as it was.
-
-    Raises:
-        DatabaseUnavailable: the database does not answer.
-    """
-    query = select(Job.id, Job.file_key, *order).where(wanted).order_by(*order).limit(at_once)
-    behind = query
-    while True:
-        with database.read() as session:
-            rows = session.execute(behind).all()
-        for row in rows:
-            yield row[0], row[1]
-        if len(rows) < at_once:
-            return
-        behind = query.where(tuple_(*order) > tuple_(*rows[-1][2:]))
-
-
-def erase(session: Session, job: Job) -> None:
-    """Delete a finished job with its events and results. Its file is the caller's, after the commit."""
-    session.execute(delete(Job).where(Job.id == job.id))
 
 
 def _encode_cursor(job: Job) -> str:

@@ -1,10 +1,11 @@
 """The tables. The invariants of the job life cycle are constraints here, in SQLite and Postgres alike."""
 
-import enum
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from shrutlekh_contract.statuses import JobStatus as JobStatus
+from shrutlekh_contract.statuses import Priority as Priority
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -27,29 +28,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-
-
-class JobStatus(enum.StrEnum):
-    """The states of a job."""
-
-    QUEUED = "queued"  # waits for a worker
-    RUNNING = "running"  # a worker holds a lease on it
-    SUCCEEDED = "succeeded"  # its result is stored
-    FAILED = "failed"  # ended without a result; `error_code` says why
-    CANCELLED = "cancelled"  # its owner stopped it
-
-    @property
-    def is_final(self) -> bool:
-        """True for the states in which nothing more happens by itself."""
-        return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
-
-
-class Priority(enum.IntEnum):
-    """Jobs of a higher level go first, always."""
-
-    HIGH = 0
-    NORMAL = 1
-    LOW = 2
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -124,8 +102,6 @@ class Job(Base):
         Index("ix_jobs_newest", "created_at", "id"),
         CheckConstraint("priority BETWEEN 0 AND 2", name="priority_known"),
         CheckConstraint("chunks_done >= 0", name="chunks_counted"),
-        CheckConstraint("channels IN ('mix', 'each')", name="channels_known"),
-        CheckConstraint("(hotwords IS NULL) = (hotword_weight IS NULL)", name="hotwords_weighed"),
         Index("ix_jobs_queue", "priority", "turn", "id", sqlite_where=QUEUED, postgresql_where=QUEUED),
         Index("ix_jobs_turns", "client", "priority", "turn", sqlite_where=QUEUED, postgresql_where=QUEUED),
         Index("ix_jobs_leases", "lease_expires_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
@@ -155,12 +131,8 @@ class Job(Base):
     model: Mapped[str] = mapped_column(String(64))
     transcript: Mapped[bool]  # what is to be made: words,
     waveform: Mapped[bool]  # and a picture
-    decoder: Mapped[str | None] = mapped_column(String(16))  # NULL: the model's own choice
-    channels: Mapped[str] = mapped_column(
-        String(8), server_default=text("'mix'")
-    )  # or a transcript of 'each'
-    hotwords: Mapped[list[str] | None] = mapped_column(Json)  # words to listen for,
-    hotword_weight: Mapped[float | None]  # and by how much each is preferred (natural logarithm)
+    # Every other option: see shared.jobs.job_options. A new one needs no column.
+    options: Mapped[dict[str, Any]] = mapped_column(Json, server_default=text("'{}'"))
 
     client: Mapped[str] = mapped_column(String(64), server_default=text("''"))  # who takes turns with others
     priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))

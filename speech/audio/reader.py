@@ -15,10 +15,10 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 import soxr
+from shrutlekh_contract.options import Channels
 
 from speech.audio.sound_files import MAX_CHANNELS, NotTaken, SoundFileReader
 from speech.errors import AudioTooLong, AudioUnreadable, AudioUnsupported
-from speech.options import Channels
 
 Samples = npt.NDArray[np.float32]
 
@@ -90,10 +90,10 @@ class AudioReader:
         path: str | os.PathLike[str],
         sample_rate: int,
         max_seconds: float | None = None,
-        channels: Channels = Channels.MIX,
+        channels: str | None = None,
     ) -> None:
         self.sample_rate = sample_rate
-        self.mixes = channels is Channels.MIX
+        self.mixes = channels != Channels.EACH
         self._max_seconds = max_seconds
         self._reader: Reader | None = None
         self._samples = 0
@@ -200,7 +200,7 @@ def open_audio(
     path: str | os.PathLike[str],
     sample_rate: int,
     max_seconds: float | None = None,
-    channels: Channels = Channels.MIX,
+    channels: str | None = None,
 ) -> AudioReader:
     """Opens a recording of any format that docs/audio.md lists, any rate and up to 1,024 channels (8 that
     are heard one by one).

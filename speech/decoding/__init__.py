@@ -1,15 +1,13 @@
 """Log-probabilities to words with times and confidences."""
 
-from speech.decoding.beam import BeamDecoder, BeamSettings, has_language_model
+from speech.decoding.beam import BeamDecoder, BeamSettings, language_model_file
 from speech.decoding.confidence import FEATURES, Calibration, Floats, plain_confidences
 from speech.decoding.greedy import Decoder, GreedyDecoder, Heard, PathReader, WordTimes
-from speech.decoding.hot_trie import MAX_WEIGHT
 from speech.decoding.ngram_model import LANGUAGE_MODEL_FILE, LanguageModel
 
 __all__ = [
     "FEATURES",
     "LANGUAGE_MODEL_FILE",
-    "MAX_WEIGHT",
     "BeamDecoder",
     "BeamSettings",
     "Calibration",
@@ -20,6 +18,6 @@ __all__ = [
     "LanguageModel",
     "PathReader",
     "WordTimes",
-    "has_language_model",
+    "language_model_file",
     "plain_confidences",
 ]

@@ -10,10 +10,12 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from shrutlekh_contract.decoders import LANGUAGE_MODEL
 
 from speech.decoding.confidence import LEAST_AGREEMENT, Calibration
 from speech.decoding.greedy import NOTHING, Heard, PathReader, WordTimes
@@ -100,9 +102,9 @@ class BeamSettings:
         return (self.prior * np.log(priors)).astype(np.float32)
 
 
-def has_language_model(model: ModelFolder) -> bool:
-    """Whether there is a language model in the folder, which beam search needs."""
-    return (model.path / "lm" / LANGUAGE_MODEL_FILE).is_file()
+def language_model_file(model: ModelFolder) -> Path:
+    """Where the language model of a model folder is, if it has one."""
+    return model.path / LANGUAGE_MODEL / LANGUAGE_MODEL_FILE
 
 
 class BeamDecoder:
@@ -145,12 +147,13 @@ class BeamDecoder:
             ModelInvalid: it has none, or one that cannot be used.
             ImportError: as `LanguageModel`.
         """
-        if not has_language_model(model):
+        file = language_model_file(model)
+        if not file.is_file():
             raise ModelInvalid(
-                f"The model {model.name} has no lm/{LANGUAGE_MODEL_FILE}, which beam search needs."
+                f"The model {model.name} has no {LANGUAGE_MODEL}/{file.name}, which beam search needs."
             )
         settings = BeamSettings.of_model(model.decoding, len(model.tokens))
-        language_model = LanguageModel(model.path / "lm" / LANGUAGE_MODEL_FILE, model.tokens)
+        language_model = LanguageModel(file, model.tokens)
         return cls(
             model.tokens,
             model.blank_id,

@@ -18,11 +18,11 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from shrutlekh_contract.hotwords import MAX_WEIGHT
 
 from speech.decoding.ngram_model import LanguageModel
 from speech.text import normalise_for_scoring
 
-MAX_WEIGHT: Final = 20.0
 _GRAIN: Final = 0.5
 """Bonuses are rounded to this (natural logarithm): each one that differs is a token more to follow."""
 

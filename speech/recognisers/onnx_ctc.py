@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnxruntime as ort
+from shrutlekh_contract.model_card import FLOAT32
 
 from speech.errors import ModelInvalid
-from speech.model_folder import FLOAT32, ModelFolder
+from speech.model_folder import ModelFolder
 from speech.onnx_sessions import session_options
 from speech.recognisers.protocol import LogProbs, Samples
 

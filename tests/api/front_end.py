@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
+from shrutlekh_contract.decoders import LANGUAGE_MODEL
 
 from api.app import create_app
 from api.services import Services
-from shared.installed_models import LANGUAGE_MODEL
 from shared.settings import Settings
 from tests.conftest import MODEL
 

@@ -7,7 +7,7 @@ from redis import Redis
 from shared import presence
 from shared.announcements import announce
 from shared.database import Database
-from shared.jobs.leases import claim_next, renew
+from shared.jobs.attempts import claim, renew
 from shared.jobs.lifecycle import Event, transition
 from shared.jobs.tables import Job, SegmentRow, WaveformRow
 
@@ -71,7 +71,7 @@ class PretendWorker:
 
     def claim(self) -> Job:
         with self._database.write() as session:
-            job = claim_next(session, OWNER, LEASE)
+            job = claim(session, OWNER, LEASE)
         assert job is not None, "no job is queued"
         announce(self._redis, job.id)
         return job

@@ -7,8 +7,8 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from shared.database import Database
-from shared.jobs.lifecycle import submit
 from shared.jobs.tables import Job, Priority
+from shared.jobs.verbs import submit
 from tests.api.front_end import AUDIO
 from tests.api.pretend_worker import PretendWorker
 

@@ -7,15 +7,16 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shrutlekh_contract.decoders import decoders_of
+from shrutlekh_contract.hotwords import DEFAULT_WEIGHT, LONGEST, MOST, hotwords_of
+from shrutlekh_contract.options import RecognitionOptions
 
-from api.intake.hotwords import DEFAULT_WEIGHT, LONGEST, MAX_WEIGHT, MOST, hotwords_of
 from api.services import Services
 from shared.database import Database
-from shared.installed_models import decoders_of
+from shared.jobs.job_options import options_of
 from shared.jobs.tables import Job
 from speech import ModelFolder
-from speech.decoding import has_language_model, hotwords
-from speech.options import DEFAULT_HOTWORD_WEIGHT
+from speech.decoding import language_model_file
 from tests.api.front_end import AUDIO, give_language_model, stored_files, submit
 from tests.api.pretend_worker import PretendWorker
 from tests.conftest import ROOT
@@ -51,7 +52,7 @@ async def test_what_is_asked_for_is_kept_and_shown(
         assert {name: job[name] for name in shown} == shown
     with database.read() as session:
         row = session.get_one(Job, uuid.UUID(polled["id"]))
-        assert {name: getattr(row, name) for name in shown} == shown
+        assert {name: options_of(row).json()[name] for name in shown} == shown
 
 
 @anyio_and_sqlite
@@ -144,10 +145,11 @@ async def test_a_retry_listens_in_the_same_way(
 
 
 def test_the_api_and_the_engine_mean_the_same() -> None:
-    assert DEFAULT_WEIGHT == DEFAULT_HOTWORD_WEIGHT
-    assert MAX_WEIGHT == hotwords.MAX_WEIGHT
+    assert RecognitionOptions(hotwords=("मसूरी",)).settled().hotword_weight == DEFAULT_WEIGHT
     for folder in (ROOT / "models").glob("*/model.json"):
-        assert ("beam" in decoders_of(folder.parent)) == has_language_model(ModelFolder.load(folder.parent))
+        assert ("beam" in decoders_of(folder.parent)) == language_model_file(
+            ModelFolder.load(folder.parent)
+        ).is_file()
 
 
 @given(st.text(st.sampled_from("कखा्ं़\u200d ,\n5a।"), max_size=30))

@@ -8,10 +8,10 @@ import pytest
 from redis import Redis
 from sqlalchemy import func, select
 
-from api import removal
 from api.services import Services
 from shared.announcements import CHANNEL
 from shared.database import Database
+from shared.jobs import verbs
 from shared.jobs.tables import Job, JobEvent, SegmentRow, WaveformRow
 from shared.settings import Settings
 from tests.api.front_end import stored_files, submit
@@ -70,7 +70,7 @@ async def test_a_worker_that_claims_in_between_is_asked_to_end(
 ) -> None:
     """The row is read as queued, then claimed; the cancellation must not overwrite the claim."""
     job_id = await submit(client)
-    read = removal.get_job
+    read = verbs.get_job
     claims = iter([worker.claim])
 
     def read_then_lose(session: object, wanted: uuid.UUID) -> Job:
@@ -79,7 +79,7 @@ async def test_a_worker_that_claims_in_between_is_asked_to_end(
             claim()
         return job
 
-    monkeypatch.setattr(removal, "get_job", read_then_lose)
+    monkeypatch.setattr(verbs, "get_job", read_then_lose)
     response = await client.delete(f"/v1/jobs/{job_id}")
     assert response.status_code == 202
     assert response.json()["cancel_requested"] is True

@@ -8,6 +8,7 @@ import anyio
 import httpx
 import pytest
 
+from shared.jobs.job_options import options_of
 from shared.settings import Settings
 from tests.api.front_end import AUDIO, give_language_model, running
 from tests.api.pretend_worker import NUMBERS, PNG, SEGMENTS, PretendWorker
@@ -110,7 +111,13 @@ async def test_how_to_listen_and_how_to_write(
     form = {"channels": "each", "hotwords": "मसूरी", "hotword_weight": "2", "numerals": "devanagari"}
     request = await send(client, "/transcribe/", **form)
     job = await anyio.to_thread.run_sync(lambda: worker.succeed(NUMBERS))
-    assert (job.channels, job.hotwords, job.hotword_weight, job.decoder) == ("each", ["मसूरी"], 2.0, None)
+    asked = options_of(job)
+    assert (asked.channels, asked.hotwords, asked.hotword_weight, asked.decoder) == (
+        "each",
+        ("मसूरी",),
+        2.0,
+        None,
+    )
     body = (await request).json()
     assert body["text"] == "कुल २५"
     assert body["segments"][0]["words"][1]["spoken"] == "पच्चीस"

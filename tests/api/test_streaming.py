@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from shrutlekh.client import ShrutlekhClient
+from shrutlekh import ShrutlekhClient
 
 from shared.settings import Settings
 from tests.client.cutting_proxy import cutting

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmarks import long
-from benchmarks.detectors import Count, Detector, Spoken, count, padded
+from benchmarks import joined_recording, long
+from benchmarks.detectors import Count, Detector, count, padded
 from benchmarks.sounds import RATE, SOUNDS, levelled, mixed, white
+from benchmarks.timed_speech import Spoken
 from modelkit.scoring import ErrorCounts
 
 HEARD = long.Heard(
@@ -86,7 +87,7 @@ def test_an_aim_that_is_missed_is_told(extra_bytes: int, joined: int, end: float
 
 
 def test_the_long_recording_holds_its_clips(speech_dir: Path, tmp_path: Path) -> None:
-    made = long.make(tmp_path, 30.0)
+    made = joined_recording.make(tmp_path, 30.0)
     signal, rate = soundfile.read(made.path, dtype="float32")
     assert (rate, len(signal)) == (RATE, round(made.seconds * RATE))
     assert 30.0 <= made.seconds < 60.0
@@ -94,7 +95,7 @@ def test_the_long_recording_holds_its_clips(speech_dir: Path, tmp_path: Path) ->
         assert one.end <= other.begin
     for excerpt in made.excerpts:
         stretch = signal[excerpt.begin : excerpt.end]
-        edge = round(long.MARGIN_SECONDS * RATE)
+        edge = round(joined_recording.MARGIN_SECONDS * RATE)
         inside = stretch[edge:-edge]
         assert 20 * np.log10(np.sqrt(np.mean(np.square(inside)))) == pytest.approx(-23, abs=0.5)
         for margin in (stretch[:edge], stretch[-edge:]):

@@ -1,5 +1,6 @@
 """The commands: what they print, where, and their exit status."""
 
+import importlib
 import json
 import os
 import signal
@@ -12,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from shrutlekh.cli import COMMANDS as CLIENT_COMMANDS
+from shrutlekh.deferred import Deferred
 
+from ops.admin.app import COMMANDS as ADMIN_COMMANDS
+from ops.cli import COMMANDS as OPS_COMMANDS
 from ops.cli import main
 from tests.client.fake_service import FakeService
 
@@ -60,19 +66,33 @@ def test_help(shrutlekh: Run, command: list[str]) -> None:
         assert f"shrutlekh {command[0]}" in out.split("Examples:")[1]
 
 
-def test_help_loads_little() -> None:
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [("shrutlekh.cli", ["--help"]), ("ops.cli", ["--help"]), ("ops.cli", ["admin", "--help"])],
+)
+def test_help_loads_little(module: str, arguments: list[str]) -> None:
     """What makes `--help` start at once: seconds cannot be tested on a machine that others use."""
     code = (
-        "import sys, shrutlekh.cli\n"
-        "try: shrutlekh.cli.main()\n"
+        f"import sys, {module}\n"
+        f"try: {module}.main()\n"
         "except SystemExit: pass\n"
         "print(len(sys.modules), {'httpx', 'numpy', 'onnxruntime', 'sqlalchemy'} & sys.modules.keys())"
     )
-    command = [sys.executable, "-c", code, "--help"]
+    command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     modules, _, heavy = done.stdout.splitlines()[-1].partition(" ")
     assert heavy == "set()"
     assert int(modules) < 700, "modules; what was added?"
+
+
+@pytest.mark.parametrize(
+    "entry", [*CLIENT_COMMANDS, *OPS_COMMANDS, *ADMIN_COMMANDS], ids=lambda entry: entry.target
+)
+def test_the_list_of_commands_says_what_each_says_itself(entry: Deferred) -> None:
+    module, _, name = entry.target.partition(":")
+    target = getattr(importlib.import_module(module), name)
+    said = target.info.help if isinstance(target, typer.Typer) else target.__doc__.partition("\n")[0]
+    assert entry.help == said
 
 
 def test_the_command_line_imports_no_other_part_of_the_house() -> None:

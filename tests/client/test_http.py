@@ -1,61 +1,84 @@
-"""The typed client: requests, answers, errors and retries."""
+"""The typed clients, each test for both: requests, answers, errors and retries."""
 
+import functools
 import io
 import resource
 import socket
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from shrutlekh.answers import Job
-from shrutlekh.client import SHORTEST_POLL_SECONDS, ShrutlekhClient
-from shrutlekh.commands.recognition import Listening
+from shrutlekh.calls import SHORTEST_POLL_SECONDS
+from shrutlekh.client import ShrutlekhClient
 from shrutlekh.errors import ApiError, NotShrutlekh, RecordingUnreadable, Unreachable
 from shrutlekh.retries import NO_RETRIES, PATIENT, Retries
+from shrutlekh_contract.options import RecognitionOptions
 
+from tests.client.blocking import Blocking
 from tests.client.cutting_proxy import cutting
 from tests.client.fake_service import PNG, FakeService, job_json
 
 Answer = httpx.Response | Exception
 
 
-def client_of(
-    *answers: Answer, retries: Retries | None = None
-) -> tuple[ShrutlekhClient, list[httpx.Request], list[float]]:
-    """A client that gets the answers one after another, the requests it made and the pauses it took."""
-    requests: list[httpx.Request] = []
-    pauses: list[float] = []
-    queue = list(answers)
+Clients = Callable[..., Any]
 
-    def handle(request: httpx.Request) -> httpx.Response:
-        request.read()
-        requests.append(request)
-        answer = queue.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
-    client = ShrutlekhClient(
-        "http://service/", transport=httpx.MockTransport(handle), retries=retries, sleep=pauses.append
-    )
-    return client, requests, pauses
+@pytest.fixture(scope="module")
+def portal() -> Iterator[BlockingPortal]:
+    with start_blocking_portal() as portal:
+        yield portal
+
+
+@pytest.fixture(params=["sync", "async"])
+def client_at(request: pytest.FixtureRequest, portal: BlockingPortal) -> Clients:
+    """Makes clients of a service at a URL."""
+    return ShrutlekhClient if request.param == "sync" else functools.partial(Blocking, portal)
+
+
+@pytest.fixture
+def client_of(client_at: Clients) -> Clients:
+    """Makes a client that gets the answers one after another, the requests it makes and its pauses."""
+
+    def make(
+        *answers: Answer, retries: Retries | None = None
+    ) -> tuple[Any, list[httpx.Request], list[float]]:
+        requests: list[httpx.Request] = []
+        pauses: list[float] = []
+        queue = list(answers)
+
+        def handle(request: httpx.Request) -> httpx.Response:
+            request.read()
+            requests.append(request)
+            answer = queue.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+        transport = httpx.MockTransport(handle)
+        client = client_at("http://service/", transport=transport, retries=retries, sleep=pauses.append)
+        return client, requests, pauses
+
+    return make
 
 
 def job_answer(http: int = 200, headers: dict[str, str] | None = None, **changes: Any) -> httpx.Response:
     return httpx.Response(http, json=job_json(**changes), headers=headers)
 
 
-def test_submit_sends_the_file_and_its_options(tmp_path: Path) -> None:
+def test_submit_sends_the_file_and_its_options(client_of: Clients, tmp_path: Path) -> None:
     path = tmp_path / "नमस्ते.wav"
     path.write_bytes(b"RIFF")
     client, requests, _ = client_of(job_answer(202, id="j1"))
-    listening = Listening("beam", "each", ("मसूरी", "नई दिल्ली"), 2.5)
+    recognition = RecognitionOptions("beam", "each", ("मसूरी", "नई दिल्ली"), 2.5)
     job = client.submit(
-        path, model="m", waveform=False, priority="low", client="archive", listening=listening
+        path, model="m", waveform=False, priority="low", client="archive", recognition=recognition
     )
     assert (job.id, job.status, job.final) == ("j1", "queued", False)
     (request,) = requests
@@ -77,7 +100,7 @@ def test_submit_sends_the_file_and_its_options(tmp_path: Path) -> None:
         assert f'name="{name}"\r\n\r\n{value}\r\n' in body
 
 
-def test_submit_sends_an_open_file_from_its_beginning_each_time() -> None:
+def test_submit_sends_an_open_file_from_its_beginning_each_time(client_of: Clients) -> None:
     file = io.BytesIO(b"RIFF")
     file.seek(2)
     client, requests, _ = client_of(httpx.Response(503), job_answer(202))
@@ -86,20 +109,20 @@ def test_submit_sends_an_open_file_from_its_beginning_each_time() -> None:
     assert all(b"\r\n\r\nRIFF\r\n" in request.content for request in requests)
 
 
-def test_submit_of_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_submit_of_a_file_that_cannot_be_read(client_of: Clients, tmp_path: Path) -> None:
     client, requests, _ = client_of()
     with pytest.raises(RecordingUnreadable, match="cannot be read: No such file"):
         client.submit(tmp_path / "gone.wav")
     assert not requests
 
 
-def test_a_name_that_is_no_utf8_can_be_sent() -> None:
+def test_a_name_that_is_no_utf8_can_be_sent(client_of: Clients) -> None:
     client, requests, _ = client_of(job_answer(202))
     client.submit(io.BytesIO(b"x"), name="caf\udce9.wav")
     assert "caf�.wav" in requests[0].content.decode()
 
 
-def test_a_file_without_a_name_can_be_sent() -> None:
+def test_a_file_without_a_name_can_be_sent(client_of: Clients) -> None:
     client, requests, _ = client_of(job_answer(202), job_answer(202))
     client.submit(io.BytesIO(b"x"))
     assert 'filename="recording"' in requests[0].content.decode()
@@ -107,7 +130,7 @@ def test_a_file_without_a_name_can_be_sent() -> None:
         client.submit(file)
 
 
-def test_a_job_is_typed() -> None:
+def test_a_job_is_typed(client_of: Clients) -> None:
     client, _, _ = client_of(
         job_answer(
             status="failed",
@@ -125,7 +148,7 @@ def test_a_job_is_typed() -> None:
     assert job.processing_seconds == 0.75
 
 
-def test_wait_for_polls_until_the_end_and_reports_changes() -> None:
+def test_wait_for_polls_until_the_end_and_reports_changes(client_of: Clients) -> None:
     client, requests, _ = client_of(
         job_answer(headers={"ETag": '"1"'}),
         httpx.Response(304),
@@ -140,7 +163,7 @@ def test_wait_for_polls_until_the_end_and_reports_changes() -> None:
     assert all(request.extensions["timeout"]["read"] > 7 for request in requests)
 
 
-def test_wait_for_without_a_listener_asks_for_the_end_only() -> None:
+def test_wait_for_without_a_listener_asks_for_the_end_only(client_of: Clients) -> None:
     client, requests, _ = client_of(
         job_answer(headers={"ETag": '"1"'}), job_answer(status="cancelled", headers={"ETag": '"2"'})
     )
@@ -148,14 +171,14 @@ def test_wait_for_without_a_listener_asks_for_the_end_only() -> None:
     assert not any("If-None-Match" in request.headers for request in requests)
 
 
-def test_a_service_that_does_not_wait_is_not_hammered() -> None:
+def test_a_service_that_does_not_wait_is_not_hammered(client_of: Clients) -> None:
     client, _, pauses = client_of(*[job_answer()] * 5, job_answer(status="succeeded"))
     client.wait_for("j")
     assert len(pauses) == 5
     assert all(0.05 < pause <= SHORTEST_POLL_SECONDS for pause in pauses)
 
 
-def test_jobs_are_paged() -> None:
+def test_jobs_are_paged(client_of: Clients) -> None:
     page = {"jobs": [job_json(id="1"), job_json(id="2")], "next_cursor": "c"}
     client, requests, _ = client_of(httpx.Response(200, json=page))
     answer = client.jobs(status="queued", limit=2)
@@ -163,8 +186,8 @@ def test_jobs_are_paged() -> None:
     assert dict(requests[0].url.params) == {"status": "queued", "limit": "2"}
 
 
-def test_results_and_the_rest(service: FakeService) -> None:
-    with ShrutlekhClient(service.url) as client:
+def test_results_and_the_rest(client_at: Clients, service: FakeService) -> None:
+    with client_at(service.url) as client:
         job = client.wait_for(client.submit(io.BytesIO(b"abc"), name="a.wav").id)
         assert client.transcript(job.id)["text"] == "नमस्ते a.wav"
         assert client.transcript_text(job.id) == "txt spoken नमस्ते a.wav\n"
@@ -179,7 +202,7 @@ def test_results_and_the_rest(service: FakeService) -> None:
     assert str(raised.value) == "There is no such job. (job_not_found, HTTP 404)"
 
 
-def test_a_service_that_is_not_ready_says_what_is_missing() -> None:
+def test_a_service_that_is_not_ready_says_what_is_missing(client_of: Clients) -> None:
     checks = {"database": {"ok": True}, "redis": {"ok": False}, "workers": {"ok": False, "count": 0}}
     client, _, pauses = client_of(httpx.Response(503, json={"status": "not_ready", "checks": checks}))
     readiness = client.ready()
@@ -199,7 +222,7 @@ def test_a_service_that_is_not_ready_says_what_is_missing() -> None:
     ],
     ids=str,
 )
-def test_what_may_pass_is_tried_again_with_growing_pauses(failure: Answer) -> None:
+def test_what_may_pass_is_tried_again_with_growing_pauses(client_of: Clients, failure: Answer) -> None:
     retries = Retries(attempts=4, base=1.0, longest=3.0)
     client, requests, pauses = client_of(failure, failure, failure, job_answer(), retries=retries)
     assert client.job("j").status == "queued"
@@ -210,7 +233,7 @@ def test_what_may_pass_is_tried_again_with_growing_pauses(failure: Answer) -> No
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 413, 422, 500])
-def test_what_stays_is_not_tried_again(status: int) -> None:
+def test_what_stays_is_not_tried_again(client_of: Clients, status: int) -> None:
     client, requests, _ = client_of(httpx.Response(status, json={"code": "x", "detail": "No."}))
     with pytest.raises(ApiError) as raised:
         client.job("j")
@@ -218,7 +241,7 @@ def test_what_stays_is_not_tried_again(status: int) -> None:
     assert len(requests) == 1
 
 
-def test_retry_after_is_a_lower_bound_within_reason() -> None:
+def test_retry_after_is_a_lower_bound_within_reason(client_of: Clients) -> None:
     answers = [httpx.Response(429, headers={"Retry-After": after}) for after in ("2", "86400", "Wed, 21 Oct")]
     client, _, pauses = client_of(
         *answers, job_answer(), retries=Retries(attempts=4, base=0.5, longest_asked=10.0)
@@ -228,7 +251,7 @@ def test_retry_after_is_a_lower_bound_within_reason() -> None:
     assert pauses[2] <= 2.0
 
 
-def test_a_full_queue_is_waited_out_by_who_is_patient() -> None:
+def test_a_full_queue_is_waited_out_by_who_is_patient(client_of: Clients) -> None:
     full = [httpx.Response(429, json={"detail": "Full."}, headers={"Retry-After": "250"}) for _ in range(30)]
     told: list[tuple[str, float]] = []
     client, requests, pauses = client_of(*full, job_answer(202), retries=PATIENT)
@@ -242,7 +265,7 @@ def test_a_full_queue_is_waited_out_by_who_is_patient() -> None:
     assert len(requests) == 4
 
 
-def test_a_full_queue_does_not_use_up_the_patience_with_outages() -> None:
+def test_a_full_queue_does_not_use_up_the_patience_with_outages(client_of: Clients) -> None:
     full = httpx.Response(429, headers={"Retry-After": "1"})
     away = [httpx.Response(503)] * (PATIENT.attempts - 1)
     client, requests, _ = client_of(*away, full, *away, job_answer(202), retries=PATIENT)
@@ -253,7 +276,7 @@ def test_a_full_queue_does_not_use_up_the_patience_with_outages() -> None:
         client.submit(io.BytesIO(b"x"))
 
 
-def test_the_key_is_one_for_a_submission_and_its_repetitions() -> None:
+def test_the_key_is_one_for_a_submission_and_its_repetitions(client_of: Clients) -> None:
     client, requests, _ = client_of(
         httpx.ReadError("reset"), httpx.Response(503), job_answer(202), job_answer(202), job_answer(202)
     )
@@ -265,16 +288,16 @@ def test_the_key_is_one_for_a_submission_and_its_repetitions() -> None:
     assert keys[-1] == "mine"
 
 
-def test_an_answer_that_is_lost_submits_nothing_twice(service: FakeService) -> None:
-    with cutting(service.url, answers=2) as url, ShrutlekhClient(url, sleep=lambda _: None) as client:
+def test_an_answer_that_is_lost_submits_nothing_twice(client_at: Clients, service: FakeService) -> None:
+    with cutting(service.url, answers=2) as url, client_at(url, sleep=lambda _: None) as client:
         job = client.submit(io.BytesIO(b"abc"), name="a.wav")
     assert service.uploads == ["a.wav"]
     assert list(service.jobs) == [job.id]
 
 
-def test_retry(service: FakeService) -> None:
+def test_retry(client_at: Clients, service: FakeService) -> None:
     service.outcome = {"a.wav": {"status": "failed", "error": {"code": "x", "message": "y"}}}
-    with ShrutlekhClient(service.url) as client:
+    with client_at(service.url) as client:
         job = client.wait_for(client.submit(io.BytesIO(b"abc"), name="a.wav").id)
         assert job.status == "failed"
         service.outcome = {}
@@ -284,7 +307,7 @@ def test_retry(service: FakeService) -> None:
             client.retry(job.id)
 
 
-def test_tries_are_bounded_and_the_last_error_is_told() -> None:
+def test_tries_are_bounded_and_the_last_error_is_told(client_of: Clients) -> None:
     client, requests, _ = client_of(*[httpx.ConnectError("refused")] * 4)
     with pytest.raises(
         Unreachable, match=r"No Shrutlekh answers at http://service\. Start one with `shrutlekh"
@@ -319,33 +342,35 @@ def test_delays_stay_within_their_bounds(jitter: float) -> None:
 )
 @pytest.mark.parametrize("answer", [{"text": "<html>"}, {"json": {}}, {"json": []}, {"json": None}], ids=str)
 def test_an_answer_of_another_shape(
-    answer: dict[str, Any], call: Callable[[ShrutlekhClient], object]
+    client_of: Clients, answer: dict[str, Any], call: Callable[[Any], object]
 ) -> None:
     client, _, _ = client_of(httpx.Response(200, **answer))
     with pytest.raises(NotShrutlekh, match="What answers at http://service is not Shrutlekh"):
         call(client)
 
 
-def test_an_error_without_a_problem_document() -> None:
+def test_an_error_without_a_problem_document(client_of: Clients) -> None:
     client, _, _ = client_of(httpx.Response(502, text="<h1>Bad gateway</h1>"))
     with pytest.raises(ApiError, match=r"The server answered 502 Bad Gateway. \(http_502, HTTP 502\)"):
         client.job("j")
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://x", "http://x:port"])
-def test_a_url_that_is_none(url: str) -> None:
-    with pytest.raises(Unreachable, match="is not a URL"), ShrutlekhClient(url) as client:
+def test_a_url_that_is_none(client_at: Clients, url: str) -> None:
+    with pytest.raises(Unreachable, match="is not a URL"), client_at(url) as client:
         client.ready()
 
 
-def test_a_proxy_is_not_asked_for_this_machine(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_is_not_asked_for_this_machine(
+    client_at: Clients, service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    with ShrutlekhClient(service.url) as client:
+    with client_at(service.url) as client:
         assert client.ready().ready
 
 
-def test_a_large_upload_is_streamed(tmp_path: Path) -> None:
+def test_a_large_upload_is_streamed(client_at: Clients, tmp_path: Path) -> None:
     """256 MB from a sparse file raise the process's memory by a small part of that."""
     path = tmp_path / "large.wav"
     with path.open("wb") as file:
@@ -356,8 +381,11 @@ def test_a_large_upload_is_streamed(tmp_path: Path) -> None:
         nonlocal received
         connection, _ = listener.accept()
         with connection:
-            while received < size:
-                received += len(connection.recv(1 << 20))
+            end = b""
+            while end != b"--\r\n":  # of the form's last boundary
+                block = connection.recv(1 << 20)
+                received += len(block)
+                end = (end + block)[-4:]
             connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -365,7 +393,7 @@ def test_a_large_upload_is_streamed(tmp_path: Path) -> None:
         thread.start()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with ShrutlekhClient(url) as client, pytest.raises(ApiError, match="413"):
+        with client_at(url) as client, pytest.raises(ApiError, match="413"):
             client.submit(path)
         thread.join()
     assert received >= size
@@ -389,7 +417,7 @@ class Shrinking(io.FileIO):
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_file_that_shrinks_while_it_is_sent(tmp_path: Path) -> None:
+def test_a_file_that_shrinks_while_it_is_sent(client_of: Clients, tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(b"x" * 4_000_000)
     client, _, _ = client_of(job_answer(202))
@@ -397,9 +425,11 @@ def test_a_file_that_shrinks_while_it_is_sent(tmp_path: Path) -> None:
         client.submit(file, name="a.wav")  # type: ignore[arg-type]
 
 
-def test_a_file_that_grows_is_sent_as_it_was(tmp_path: Path, service: FakeService) -> None:
+def test_a_file_that_grows_is_sent_as_it_was(
+    client_at: Clients, tmp_path: Path, service: FakeService
+) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(b"x" * 400_000)
-    with Growing(path) as file, ShrutlekhClient(service.url) as client:
+    with Growing(path) as file, client_at(service.url) as client:
         assert client.submit(file, name="a.wav").file.bytes == 400_000  # type: ignore[arg-type]
     assert path.stat().st_size > 400_000

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shrutlekh import ShrutlekhClient
+from shrutlekh.bulk import Options, Outcome, Submission, Uploaded, Waiting, plan
 from shrutlekh.bulk.outputs import sha256
-from shrutlekh.bulk.pipeline import Options, Outcome, Submission, Uploaded, Waiting
-from shrutlekh.bulk.recordings import plan
-from shrutlekh.client import ShrutlekhClient
-from shrutlekh.commands.recognition import Listening
 from shrutlekh.errors import ApiError, Unreachable
 from shrutlekh.retries import PATIENT
+from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions, SubmissionOptions, declared
 
 from tests.client.fake_service import PNG, FakeService
 
@@ -27,8 +26,14 @@ def recordings_in(folder: Path, count: int) -> Path:
 
 def submit(service: FakeService, folder: Path, out: Path | None = None, **options: Any) -> dict[str, Outcome]:
     with ShrutlekhClient(service.url) as client:
-        events = list(Submission(client, plan([folder], out), Options(**options)).run())
+        events = list(Submission(client, plan([folder], out), _options(**options)).run())
     return {Path(event.source).name: event for event in events if isinstance(event, Outcome)}
+
+
+def _options(recognition: RecognitionOptions = NO_OPTIONS, **settings: Any) -> Options:
+    """A run's settings; options of the recordings may be named among them."""
+    options = {name: settings.pop(name) for name in declared(SubmissionOptions) if name in settings}
+    return Options(chosen=SubmissionOptions(**recognition.chosen(), **options), **settings)
 
 
 def test_writes_text_json_and_picture(service: FakeService, tmp_path: Path) -> None:
@@ -171,23 +176,26 @@ def test_a_recording_that_has_changed_leaves_no_old_subtitles(service: FakeServi
 
 
 @pytest.mark.parametrize(
-    "listening",
+    "recognition",
     [
-        Listening(decoder="greedy"),
-        Listening(channels="each"),
-        Listening(hotwords=("मसूरी",)),
-        Listening(hotwords=("मसूरी",), hotword_weight=2.0),
+        RecognitionOptions(decoder="greedy"),
+        RecognitionOptions(channels="each"),
+        RecognitionOptions(hotwords=("मसूरी",)),
+        RecognitionOptions(hotwords=("मसूरी",), hotword_weight=2.0),
     ],
 )
-def test_another_way_of_listening_does_it_again(
-    service: FakeService, tmp_path: Path, listening: Listening
+def test_other_recognition_options_does_it_again(
+    service: FakeService, tmp_path: Path, recognition: RecognitionOptions
 ) -> None:
     folder = recordings_in(tmp_path / "in", 1)
     submit(service, folder)
-    assert submit(service, folder, listening=listening)["000.wav"].status == "succeeded"
-    assert submit(service, folder, listening=listening)["000.wav"].status == "skipped"
+    assert submit(service, folder, recognition=recognition)["000.wav"].status == "succeeded"
+    assert submit(service, folder, recognition=recognition)["000.wav"].status == "skipped"
     assert submit(service, folder)["000.wav"].status == "skipped"  # nothing else is asked for
-    assert submit(service, folder, listening=Listening(decoder="beam"))["000.wav"].status == "succeeded"
+    assert (
+        submit(service, folder, recognition=RecognitionOptions(decoder="beam"))["000.wav"].status
+        == "succeeded"
+    )
 
 
 def test_another_model_does_it_again(service: FakeService, tmp_path: Path) -> None:

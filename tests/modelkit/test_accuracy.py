@@ -8,10 +8,11 @@ import json
 from pathlib import Path
 
 import pytest
+from shrutlekh_contract.model_card import FLOAT32, INT8
 
 from modelkit.evaluation import rate, score_model
 from modelkit.manifest import read_manifest
-from speech import FLOAT32, INT8, Engine
+from speech import Engine
 from tests.conftest import MODEL, ROOT
 
 WORST = json.loads((Path(__file__).parent / "accuracy.json").read_text(encoding="utf-8"))

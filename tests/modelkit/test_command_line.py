@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from modelkit.__main__ import app, main
-from modelkit.installation import copy_folder
+from modelkit.folder_swap import copy_folder
 from speech import ModelFolder
 from tests.speech.sounds import speak, write_model, write_wav
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shrutlekh_contract.hotwords import DEFAULT_WEIGHT
 from typer.testing import CliRunner
 
-from modelkit import decoding
+from modelkit import decoder_commands
 from modelkit.__main__ import app
 from modelkit.description import read_description
 from modelkit.manifest import read_manifest
@@ -17,7 +18,6 @@ from modelkit.preference import effect, hotword_lists
 from modelkit.utterances import utterances_of
 from speech import Engine, ModelFolder
 from speech.decoding import BeamDecoder, Calibration, WordTimes
-from speech.options import DEFAULT_HOTWORD_WEIGHT
 from tests.conftest import MODEL, ROOT
 from tests.speech.language_models import write_language_model
 from tests.speech.sounds import RATE, silence, speak, write_model, write_wav
@@ -75,7 +75,7 @@ def test_times_are_fitted_kept_and_printed(model: Path, manifest: Path) -> None:
 
 @pytest.fixture
 def little_noise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "noises", partial(noises, each=1))
+    monkeypatch.setattr(decoder_commands, "noises", partial(noises, each=1))
 
 
 @pytest.mark.usefixtures("little_noise")
@@ -163,9 +163,7 @@ def test_hot_words_of_the_default_model(installed: Path, speech_dir: Path) -> No
     heard = utterances_of(engine, entries, lambda: None)
     decoder = BeamDecoder.of_model(engine.folder)
     lists = hotword_lists(decoder, entries, heard, 20)
-    without, with_them = (
-        effect(decoder, entries, heard, lists, weight) for weight in (None, DEFAULT_HOTWORD_WEIGHT)
-    )
+    without, with_them = (effect(decoder, entries, heard, lists, weight) for weight in (None, DEFAULT_WEIGHT))
     assert with_them.found >= without.found + with_them.said // 4
     assert with_them.false <= with_them.found // 2
     assert with_them.errors.rate < without.errors.rate

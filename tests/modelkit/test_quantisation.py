@@ -6,10 +6,11 @@ from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
 from modelkit.__main__ import app
-from modelkit.installation import copy_folder
+from modelkit.folder_swap import copy_folder
 from modelkit.quantisation import QUANTISED, feature_nodes, quantise
 from speech import Engine, ModelFolder
 from tests.conftest import MODEL, ROOT
+from tests.speech.sounds import write_model
 
 
 def graph_with_features() -> onnx.ModelProto:
@@ -36,8 +37,8 @@ def test_features_are_what_a_logarithm_depends_on() -> None:
 
 
 def test_layers_are_quantised_and_features_are_not(tmp_path: Path) -> None:
+    write_model(tmp_path)
     onnx.save(graph_with_features(), tmp_path / "model.onnx")
-    (tmp_path / "model.json").write_text('{"name": "made"}', encoding="utf-8")
     made = onnx.load(quantise(tmp_path))
     assert [node.op_type for node in made.graph.node if node.name == "features"] == ["MatMul"]
     assert "MatMulInteger" in {node.op_type for node in made.graph.node}

@@ -62,6 +62,22 @@ def test_character_errors_count_matras_and_spaces() -> None:
     assert character_errors("ज़", "\u095b") == ErrorCounts(0, 0, 0, 2)
 
 
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "counts"),
+    [
+        ("ab", "ba", ErrorCounts(2, 0, 0, 2)),  # not one insertion and one deletion
+        ("abc", "bcd", ErrorCounts(0, 1, 1, 3)),  # two edits, not three substitutions
+        ("abcd", "xa", ErrorCounts(2, 0, 2, 4)),  # not x inserted and three deleted: that is four too
+        ("और वह", "वह और", ErrorCounts(4, 0, 0, 5)),
+        ("", "", ErrorCounts()),
+    ],
+)
+def test_of_equally_short_scripts_the_one_with_the_most_substitutions_counts(
+    reference: str, hypothesis: str, counts: ErrorCounts
+) -> None:
+    assert edit_counts(reference, hypothesis) == counts
+
+
 def test_another_normaliser() -> None:
     assert word_errors("एक दो", "दो एक", lambda text: "".join(sorted(text))).errors == 0
     assert character_errors("एक", "दो तीन", lambda text: "") == ErrorCounts()

@@ -14,20 +14,21 @@ from typing import Any
 import pytest
 import typer
 from redis import Redis
+from shrutlekh.quantities import size, span
 from sqlalchemy import func, select, text, update
 
 import ops.admin.drain
 import ops.admin.purge
-from ops.admin.documents import size, span
 from ops.admin.selection import age
 from ops.cli import main
 from ops.installation import Installation
 from shared import draining
 from shared.clock import now
-from shared.jobs.leases import claim_next
-from shared.jobs.lifecycle import Event, submit, transition
+from shared.jobs.attempts import claim
+from shared.jobs.lifecycle import Event, transition
 from shared.jobs.queries import get_job
 from shared.jobs.tables import Job, JobEvent, JobStatus
+from shared.jobs.verbs import submit
 from shared.presence import beat
 from shared.queue import QUEUE
 from shared.settings import Settings
@@ -81,7 +82,7 @@ def add(
     with place.database.write() as session:
         submit(session, job)
         if status in ("running", "succeeded"):
-            found = claim_next(session, "w", timedelta(seconds=60))
+            found = claim(session, "w", timedelta(seconds=60))
             assert found is not None
             assert found.id == job.id, "jobs that shall run are made before those that wait"
             if status == "succeeded":

@@ -40,7 +40,7 @@ def start(folder: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "ops.demo"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "client")])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from shrutlekh.quantities import counted, span_in_words
 from sqlalchemy import Engine, delete, event, make_url, text, update
 
+import ops.doctor.clocks
 import ops.doctor.data
 import ops.doctor.exposure
 import ops.doctor.machine
@@ -28,14 +30,16 @@ from ops.cli import main
 from ops.doctor import data, database, exposure, jobs, machine, messages, model, recordings, workers
 from ops.doctor.checkup import checks_of
 from ops.doctor.examination import examine, worst
-from ops.doctor.findings import Area, Check, Finding, Verdict, counted, length, ok, problem, warning
+from ops.doctor.findings import Area, Check, Finding, Verdict, ok, problem, warning
 from ops.doctor.service import Service
 from ops.installation import Installation
 from ops.service.instance import socket_of
 from shared import draining
-from shared.jobs.leases import claim_next
-from shared.jobs.lifecycle import Event, submit, transition
+from shared.database import Database
+from shared.jobs import attempts
+from shared.jobs.lifecycle import Event, transition
 from shared.jobs.tables import Job, JobEvent
+from shared.jobs.verbs import submit
 from shared.presence import WORKERS, beat
 from shared.settings import Settings
 from tests.conftest import MODEL, own_redis
@@ -104,7 +108,7 @@ def change(installation: Installation, job: Job, **columns: object) -> None:
 
 def claim(installation: Installation, lease: float = 60) -> Job:
     with installation.database.write() as session:
-        job = claim_next(session, "w", timedelta(seconds=lease))
+        job = attempts.claim(session, "w", timedelta(seconds=lease))
     assert job is not None
     return job
 
@@ -196,7 +200,7 @@ class TestExamination:
 
     def test_numbers_for_people(self) -> None:
         assert [counted(count, "job") for count in (0, 1, 2000)] == ["0 jobs", "1 job", "2,000 jobs"]
-        spans = [length(seconds) for seconds in (1.4, 119, 120, 7199, 7200, 172_800)]
+        spans = [span_in_words(seconds) for seconds in (1.4, 119, 120, 7199, 7200, 172_800)]
         assert spans == ["1 seconds", "119 seconds", "2 minutes", "120 minutes", "2 hours", "2 days"]
 
 
@@ -408,7 +412,7 @@ def test_clocks(
 ) -> None:
     installation = make(database_url=postgres_url)
     real = shared.clock.now
-    monkeypatch.setattr(shared.clock, "now", lambda: real() - timedelta(seconds=seconds))
+    monkeypatch.setattr(ops.doctor.clocks, "now", lambda: real() - timedelta(seconds=seconds))
     finding = (messages if whose == "Redis" else database).clock(installation)
     assert is_advised(finding, verdict, whose)
     if seconds:
@@ -603,7 +607,7 @@ class TestRecordings:
         young = paths.pop()
         os.utime(young)
         assert is_advised(
-            recordings.orphans(sound), WARNING, "2 files without a job among 7 old files, 2 MiB"
+            recordings.orphans(sound), WARNING, "2 files without a job among 7 old files, 2.0 MiB"
         )
         assert all(path.exists() for path in paths)  # nothing is removed
         for path in paths:
@@ -619,17 +623,17 @@ class TestRecordings:
         assert is_advised(recordings.missing(sound), OK, "among 5 jobs")
         fail(sound, add_job(sound, None), "attempts_exhausted")
         assert is_advised(recordings.missing(sound), WARNING, "1 finished job")
-        walk = recordings._kept
+        walk = recordings.kept_files
 
-        def erase_meanwhile(installation: Installation) -> Iterator[tuple[uuid.UUID, str]]:
+        def erase_meanwhile(database: Database, at_once: int) -> Iterator[tuple[uuid.UUID, str]]:
             """A job that is erased between the look at its row and the look at its file."""
-            erased = add_job(installation, None)
-            yield from list(walk(installation))
-            with installation.database.write() as session:
+            erased = add_job(sound, None)
+            yield from list(walk(database, at_once))
+            with database.write() as session:
                 session.execute(delete(Job).where(Job.id == erased.id))
 
         with monkeypatch.context() as patch:
-            patch.setattr(recordings, "_kept", erase_meanwhile)
+            patch.setattr(recordings, "kept_files", erase_meanwhile)
             assert is_advised(recordings.missing(sound), WARNING, "1 finished job")
         gone = add_job(sound, None)
         finding = recordings.missing(sound)

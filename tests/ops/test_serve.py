@@ -12,14 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from shrutlekh.answers import Job
-from shrutlekh.client import ShrutlekhClient
-from shrutlekh.errors import ClientError
+from shrutlekh import ClientError, Job, ShrutlekhClient
 
 from shared.settings import Settings
 from tests.conftest import missing
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "samples"
 START_SECONDS = 60
 
 
@@ -72,7 +71,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
             stderr=subprocess.PIPE,
             text=True,
             cwd=cwd,
-            env={**os.environ, "PYTHONPATH": str(SAMPLES.parent)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "client")])},
         )
         service = Serve(process)
         started.append(service)

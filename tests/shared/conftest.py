@@ -1,12 +1,14 @@
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from uuid_utils.compat import uuid7
 
 from shared.database import Database
-from shared.jobs.lifecycle import submit
+from shared.files import FileStore
 from shared.jobs.tables import Job, Priority
+from shared.jobs.verbs import submit
 
 
 def make_job(**columns: object) -> Job:
@@ -27,6 +29,19 @@ def make_job(**columns: object) -> Job:
         }
         | columns
     )
+
+
+def store_file(files: FileStore, job: Job) -> None:
+    """Put the file of a job into the store."""
+    path = files.path(job.file_key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> FileStore:
+    """An empty store."""
+    return FileStore(tmp_path / "files")
 
 
 @pytest.fixture

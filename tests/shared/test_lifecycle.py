@@ -8,10 +8,13 @@ from sqlalchemy.exc import IntegrityError
 from shared.clock import now
 from shared.database import Database
 from shared.errors import IllegalTransition
-from shared.jobs.leases import claim_next
-from shared.jobs.lifecycle import Event, retry, transition
+from shared.files import FileStore
+from shared.jobs.attempts import claim
+from shared.jobs.lifecycle import Event, transition
 from shared.jobs.queries import get_job
 from shared.jobs.tables import Job, JobEvent, JobStatus
+from shared.jobs.verbs import retry
+from tests.shared.conftest import store_file
 
 LEASE = timedelta(seconds=60)
 WORKER = "worker-1"
@@ -28,7 +31,7 @@ def put_into(database: Database, job: Job, status: JobStatus) -> Job:
     }
     with database.write() as session:
         if status is not JobStatus.QUEUED:
-            claimed = claim_next(session, WORKER, LEASE)
+            claimed = claim(session, WORKER, LEASE)
             assert claimed is not None
             assert claimed.id == job.id
         job = get_job(session, job.id)
@@ -39,7 +42,7 @@ def put_into(database: Database, job: Job, status: JobStatus) -> Job:
 
 def needed(event: Event) -> dict[str, object]:
     if event is Event.FAILED:
-        return {"error_code": "audio_unreadable", "error_message": "No."}
+        return {"error_code": "model_not_found", "error_message": "No."}
     if event is Event.SUCCEEDED:
         return {"audio_seconds": 1.0}
     if event is Event.CLAIMED:
@@ -104,14 +107,15 @@ def test_a_job_is_submitted_once(database: Database, new_job: Callable[..., Job]
 
 @pytest.mark.parametrize("status", [F, C])
 def test_a_retried_job_has_all_its_attempts_again(
-    database: Database, new_job: Callable[..., Job], status: JobStatus
+    database: Database, files: FileStore, new_job: Callable[..., Job], status: JobStatus
 ) -> None:
     job = put_into(database, new_job(max_attempts=1), status)
+    store_file(files, job)
     with database.write() as session:
-        job = retry(session, job, 3)
+        job = retry(session, files, job.id, 3)
     assert (job.status, job.attempt, job.max_attempts, job.cancel_requested) == (Q, 1, 4, False)
     with database.write() as session:
-        claimed = claim_next(session, WORKER, LEASE)
+        claimed = claim(session, WORKER, LEASE)
     assert claimed is not None
     assert claimed.attempt == 2
 

@@ -20,16 +20,20 @@ from sqlalchemy import delete, select, update
 from shared.clock import now
 from shared.database import Database
 from shared.errors import IllegalTransition
-from shared.jobs.leases import claim_next, hand_back, release, renew
-from shared.jobs.lifecycle import TRANSITIONS, Event, retry, submit, transition
-from shared.jobs.queries import erase, get_job
+from shared.files import FileStore
+from shared.jobs.attempts import claim, fail, hand_back, release, renew, succeed
+from shared.jobs.lifecycle import TRANSITIONS, Event
+from shared.jobs.queries import get_job
+from shared.jobs.results import Measurements
 from shared.jobs.tables import Job, JobEvent, JobStatus, Priority
-from tests.shared.conftest import make_job
+from shared.jobs.verbs import cancel, erase, retry, submit
+from tests.shared.conftest import make_job, store_file
 
 LEASE = timedelta(seconds=600)
 NUMBERS = st.integers(0, 99)
 HELD = st.sampled_from([True, True, True, False])  # mostly the rightful worker, or random walks get nowhere
 JOBS = 4
+MEASURED = Measurements(1.0, 16_000, 1, 0.5, {})
 RUNNING, QUEUED = JobStatus.RUNNING, JobStatus.QUEUED
 
 
@@ -51,9 +55,9 @@ class Expected:
 
 
 class LifeCycle(RuleBasedStateMachine):
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, files: FileStore) -> None:
         super().__init__()
-        self.database = database
+        self.database, self.files = database, files
         self.expected: dict[uuid.UUID, Expected] = {}
         with database.write() as session:
             session.execute(delete(Job))
@@ -90,6 +94,7 @@ class LifeCycle(RuleBasedStateMachine):
         job = make_job(client=client, priority=priority, file_bytes=size, max_attempts=attempts)
         with self.database.write() as session:
             submit(session, job)
+        store_file(self.files, job)
         self.expected[job.id] = Expected(max_attempts=attempts)
 
     @rule(worker=st.sampled_from(["ana", "bela"]))
@@ -99,7 +104,7 @@ class LifeCycle(RuleBasedStateMachine):
             due = [job for job in waiting if self.expected[job.id].is_due]
             first = min(due, key=lambda job: (job.priority, job.turn, job.id), default=None)
             first_id = first and first.id
-            job = claim_next(session, worker, LEASE)
+            job = claim(session, worker, LEASE)
         assert (job and job.id) == first_id
         if job is not None:
             model = self.expected[job.id]
@@ -130,19 +135,20 @@ class LifeCycle(RuleBasedStateMachine):
             return
         model = self.expected[job_id]
         worker = self.worker_of(model, held)
-        changes = (
-            {"audio_seconds": 1.0}
-            if event is Event.SUCCEEDED
-            else {"error_code": "audio_unreadable", "error_message": "No."}
-        )
         try:
             with self.database.write() as session:
-                transition(session, get_job(session, job_id), event, owner=worker, **changes)
+                job = get_job(session, job_id)
+                if event is Event.SUCCEEDED:
+                    succeed(session, job, owner=worker, measured=MEASURED, waveform=None)
+                else:
+                    fail(session, self.files, job, owner=worker, code="model_not_found", message="No.")
         except IllegalTransition:
             assert (model.status, model.owner) != (RUNNING, worker)
         else:
             assert (model.status, model.owner) == (RUNNING, worker)
             model.leave(TRANSITIONS[event].target)
+            if event is Event.FAILED:
+                model.chunks = 0
 
     @rule(number=NUMBERS, held=HELD, how=st.sampled_from(["hand back", "release"]))
     def give_up(self, number: int, held: bool, how: str) -> None:
@@ -216,12 +222,11 @@ class LifeCycle(RuleBasedStateMachine):
             return
         model = self.expected[job_id]
         with self.database.write() as session:
-            if model.status is QUEUED:
-                transition(session, get_job(session, job_id), Event.CANCELLED)
-                model.leave(JobStatus.CANCELLED)
-            else:
-                session.execute(update(Job).where(Job.id == job_id).values(cancel_requested=True))
-                model.cancel_requested = True
+            cancel(session, job_id)
+        if model.status is QUEUED:
+            model.leave(JobStatus.CANCELLED)
+        else:
+            model.cancel_requested = True
 
     @rule(number=NUMBERS)
     def retry(self, number: int) -> None:
@@ -231,7 +236,7 @@ class LifeCycle(RuleBasedStateMachine):
         model = self.expected[job_id]
         try:
             with self.database.write() as session:
-                retry(session, get_job(session, job_id), 2)
+                retry(session, self.files, job_id, 2)
         except IllegalTransition:
             assert model.status not in (JobStatus.FAILED, JobStatus.CANCELLED)
         else:
@@ -243,8 +248,7 @@ class LifeCycle(RuleBasedStateMachine):
     def erase(self, number: int) -> None:
         job_id = self.pick(number, JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
         if job_id is not None:
-            with self.database.write() as session:
-                erase(session, get_job(session, job_id))
+            erase(self.database, self.files, job_id)
             del self.expected[job_id]
 
     @invariant()
@@ -282,9 +286,9 @@ class LifeCycle(RuleBasedStateMachine):
             assert sum(event.event == Event.SUCCEEDED for event in trail) <= 1
 
 
-def test_any_course_of_events_is_a_legal_one(database: Database) -> None:
+def test_any_course_of_events_is_a_legal_one(database: Database, files: FileStore) -> None:
     run_state_machine_as_test(
-        lambda: LifeCycle(database),
+        lambda: LifeCycle(database, files),
         settings=settings(
             max_examples=30,
             stateful_step_count=50,

@@ -4,7 +4,7 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from shared.database import Database
-from shared.jobs.leases import claim_next, hand_back
+from shared.jobs.attempts import claim, hand_back
 from shared.jobs.tables import Job, Priority
 
 LEASE = timedelta(seconds=60)
@@ -15,7 +15,7 @@ def claims(database: Database, count: int) -> list[str]:
     clients = []
     for _ in range(count):
         with database.write() as session:
-            job = claim_next(session, "w", LEASE)
+            job = claim(session, "w", LEASE)
         assert job is not None
         clients.append(job.client)
     return clients
@@ -63,7 +63,7 @@ def test_a_job_that_came_back_keeps_its_turn(
     new_jobs(5, client="a", file_bytes=100)
     claims(database, 4)
     with database.write() as session:
-        job = claim_next(session, "w", LEASE)
+        job = claim(session, "w", LEASE)
         assert job is not None
     late = new_job(client="b")  # nobody waits: virtual time is that of the running job
     assert late.turn == job.turn
@@ -93,7 +93,7 @@ def test_equal_jobs_of_one_client_go_in_the_order_they_came(
     order = []
     for _ in jobs:
         with database.write() as session:
-            job = claim_next(session, "w", LEASE)
+            job = claim(session, "w", LEASE)
             assert job is not None
             order.append(job.id)
     assert order == [job.id for job in jobs]

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from shrutlekh_contract.options import Channels, RecognitionOptions
 
 from speech import AudioUnsupported, Engine
 from speech.audio import MAX_TRACKS, open_audio
-from speech.options import Channels, Options
 from tests.speech.media import encode
 from tests.speech.sounds import RATE, Samples, speak, wav_bytes, write_wav
 
@@ -82,6 +82,6 @@ def test_words_of_an_opposite_pair_and_of_each_channel(tmp_path: Path, model_pat
     path = write_wav(tmp_path / "a.wav", np.stack([said, -said], axis=1))
     with engine.transcribe(path) as transcription:
         assert [segment.text for segment in transcription.segments()] == ["नमस्ते"]
-    with engine.transcribe(path, options=Options(channels=Channels.EACH)) as transcription:
+    with engine.transcribe(path, options=RecognitionOptions(channels=Channels.EACH)) as transcription:
         found = [(segment.channel, segment.text) for segment in transcription.segments()]
     assert found == [(1, "नमस्ते"), (2, "नमस्ते")]

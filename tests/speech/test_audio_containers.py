@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from shrutlekh_contract.options import Channels
 
 from speech import AudioTooLong, AudioUnreadable, AudioUnsupported
 from speech.audio import open_audio
-from speech.options import Channels
 from tests.speech.media import amr_wb, encode, id3
 from tests.speech.sounds import RATE, Samples
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shrutlekh_contract.options import RecognitionOptions
 
 from speech import Engine, ModelInvalid, Progress
 from speech.decoding import BeamDecoder, GreedyDecoder
-from speech.options import Options
 from speech.utterances import UtteranceReader
 from tests.speech.language_models import write_language_model
 from tests.speech.sounds import RATE, silence, speak, write_model, write_wav
@@ -33,7 +33,7 @@ def test_the_model_names_its_decoder(model: Path, tmp_path: Path) -> None:
     assert engine.decoder_name == "beam"
     assert isinstance(engine.decoder, BeamDecoder)
     assert [segment.text for segment in engine.transcribe(path).segments()] == ["नमस्ते मन"]
-    greedy = engine.transcribe(path, options=Options(decoder="greedy"))
+    greedy = engine.transcribe(path, options=RecognitionOptions(decoder="greedy"))
     assert [segment.text for segment in greedy.segments()] == ["नमस्मे मन"]
 
 
@@ -41,11 +41,11 @@ def test_the_caller_may_name_another(model: Path, tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", speak("नमस्मे"))
     engine = Engine.load(model, decoder="greedy")
     assert isinstance(engine.decoder, GreedyDecoder)
-    beam = engine.transcribe(path, options=Options(decoder="beam"))
+    beam = engine.transcribe(path, options=RecognitionOptions(decoder="beam"))
     assert [segment.text for segment in beam.segments()] == ["नमस्ते"]
     assert engine.decoder_named("beam") is engine.decoder_named("beam")
     with pytest.raises(ValueError, match="no decoder 'best'"):
-        engine.transcribe(path, options=Options(decoder="best"))
+        engine.transcribe(path, options=RecognitionOptions(decoder="best"))
 
 
 def test_without_a_word_in_model_json_it_is_greedy(tmp_path: Path) -> None:

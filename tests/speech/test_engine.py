@@ -11,10 +11,10 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shrutlekh_contract.options import Channels, RecognitionOptions
 
 from speech import AudioTooLong, AudioUnreadable, Engine, ModelNotFound, Progress, Summary
 from speech.audio import open_audio
-from speech.options import Channels, Options
 from speech.recognisers import LogProbs
 from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
 from speech.segments import Span
@@ -266,7 +266,7 @@ def test_both_sides_of_a_call_go_on_where_an_attempt_broke_off(
     answer = np.concatenate(answers)[: len(call)]
     call[: len(answer), 1] = answer
     soundfile.write(path, call, RATE, subtype="PCM_16")
-    each = Options(channels=Channels.EACH)
+    each = RecognitionOptions(channels=Channels.EACH)
     reported: dict[int, int] = {}
     progress: list[float] = []
     whole: list[Segment] = []

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shrutlekh_contract.options import RecognitionOptions
 
 from speech import Engine, HotwordsUnsupported
 from speech.decoding import FEATURES, BeamDecoder, BeamSettings, Calibration, LanguageModel
 from speech.decoding.beam import KEPT
 from speech.decoding.hot_trie import HotTrie
-from speech.options import Options
 from tests.speech.language_models import BIGRAMS, UNIGRAMS, write_language_model
 from tests.speech.sounds import TOKENS, speak, write_model, write_wav
 from tests.speech.test_beam import BLANK, PLAIN, STRIDE, best_of_all_paths, decoder, noise, spell, texts
@@ -230,39 +230,41 @@ class TestEngine:
     def recording(self, tmp_path: Path) -> Path:
         return write_wav(tmp_path / "a.wav", speak(f"नम {NAME} मन"))
 
-    def heard(self, engine: Engine, path: Path, options: Options) -> str:
+    def heard(self, engine: Engine, path: Path, options: RecognitionOptions) -> str:
         return " ".join(segment.text for segment in engine.transcribe(path, options=options).segments())
 
     def test_hot_words_of_one_recording(
         self, model: Path, recording: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         engine = Engine.load(model)
-        without = self.heard(engine, recording, Options())
+        without = self.heard(engine, recording, RecognitionOptions())
         assert NAME not in without
-        assert self.heard(engine, recording, Options(hotwords=(NAME, "GST"))) == f"नम {NAME} मन"
+        assert self.heard(engine, recording, RecognitionOptions(hotwords=(NAME, "GST"))) == f"नम {NAME} मन"
         assert "cannot spell: 1" in caplog.text
-        assert self.heard(engine, recording, Options()) == without
+        assert self.heard(engine, recording, RecognitionOptions()) == without
 
     def test_they_ask_for_beam_search_where_the_model_decodes_greedily(
         self, model: Path, recording: Path
     ) -> None:
         engine = Engine.load(model, decoder="greedy")
-        assert self.heard(engine, recording, Options(hotwords=(NAME,))) == f"नम {NAME} मन"
+        assert self.heard(engine, recording, RecognitionOptions(hotwords=(NAME,))) == f"नम {NAME} मन"
 
     def test_greedy_decoding_heeds_none_and_says_so(self, model: Path, recording: Path) -> None:
         with pytest.raises(HotwordsUnsupported, match="decoder=greedy"):
-            Engine.load(model).transcribe(recording, options=Options(decoder="greedy", hotwords=(NAME,)))
+            Engine.load(model).transcribe(
+                recording, options=RecognitionOptions(decoder="greedy", hotwords=(NAME,))
+            )
 
     def test_a_model_without_a_language_model(self, tmp_path: Path, recording: Path) -> None:
         engine = Engine.load(write_model(tmp_path / "plain"))
         with pytest.raises(HotwordsUnsupported, match="no language model"):
-            engine.transcribe(recording, options=Options(hotwords=(NAME,)))
+            engine.transcribe(recording, options=RecognitionOptions(hotwords=(NAME,)))
 
     def test_without_the_library(self, model: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "flashlight.lib.text.decoder", None)
         engine = Engine.load(model)
         with pytest.raises(HotwordsUnsupported, match="not installed"):
-            engine.transcribe(recording, options=Options(hotwords=(NAME,)))
+            engine.transcribe(recording, options=RecognitionOptions(hotwords=(NAME,)))
 
 
 def test_the_language_model_of_the_tests_is_what_they_take_it_for(language_model: LanguageModel) -> None:

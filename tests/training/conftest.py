@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.spelling import BLANK, CHARACTERS, WORD_GAP
-from training.store import StoreWriter
+from training.corpora.store import StoreWriter
+from training.text.spelling import BLANK, CHARACTERS, WORD_GAP
 
 PHONES = [BLANK, "a", "k", "m", "n"]
 WRITTEN = [BLANK, WORD_GAP, *CHARACTERS]

@@ -15,7 +15,7 @@ import soundfile
 
 from modelkit.manifest import read_manifest
 from tests.speech.sounds import speak, write_wav
-from training.prepare import Sources, Task, gather
+from training.corpora.prepare import Sources, Task, gather
 from training.recipe import EVALUATION_SETS, HELD_OUT_BOOKS
 
 

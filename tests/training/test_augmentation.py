@@ -11,7 +11,9 @@ require("torch")
 
 import torch  # noqa: E402
 
-from training.augmentation import (  # noqa: E402
+from training.corpora.store import Store, Symbols  # noqa: E402
+from training.recipe import SAMPLE_RATE  # noqa: E402
+from training.run.augmentation import (  # noqa: E402
     Dice,
     assemble,
     augment,
@@ -27,9 +29,8 @@ from training.augmentation import (  # noqa: E402
     room,
     warped,
 )
-from training.batches import Piece, Plan, Row, Symbols  # noqa: E402
-from training.recipe import SAMPLE_RATE  # noqa: E402
-from training.store import Store  # noqa: E402
+from training.run.batches import Piece, Plan, Row  # noqa: E402
+from training.run.device import audio_on  # noqa: E402
 
 CPU = torch.device("cpu")
 
@@ -55,7 +56,7 @@ def decibels(ratio: torch.Tensor) -> torch.Tensor:
 
 def test_rows_are_laid_out_as_numpy_would(store: Path) -> None:
     opened = Store(store / "store")
-    audio = opened.samples(CPU)
+    audio = audio_on(CPU, opened)
     plan = Plan(opened.clips, Symbols.load(store / "store"), 7, 30.0)
     rows = next(plan.batches())
     made, lengths = assemble(audio, rows, CPU)
@@ -74,7 +75,7 @@ def test_rows_are_laid_out_as_numpy_would(store: Path) -> None:
 
 def test_a_row_is_the_same_alone_and_in_a_batch(store: Path) -> None:
     opened = Store(store / "store")
-    audio = opened.samples(CPU)
+    audio = audio_on(CPU, opened)
     rows = next(Plan(opened.clips, Symbols.load(store / "store"), 7, 30.0).batches())
     together, _ = assemble(audio, rows, CPU)
     for row, found in zip(rows, together, strict=True):
@@ -116,9 +117,9 @@ def test_a_filter_does_not_depend_on_the_other_rows(monkeypatch: pytest.MonkeyPa
     """With the same random numbers a row alone is what it is in a batch."""
     waves, _ = tones(2)
     curves, echo = microphone(dice(3), 2, 8193), room(dice(4), 2)
-    monkeypatch.setattr("training.augmentation.microphone", lambda d, batch, bins: curves[-batch:, :bins])
-    monkeypatch.setattr("training.augmentation.band", lambda d, batch, bins: torch.zeros(batch, bins))
-    monkeypatch.setattr("training.augmentation.room", lambda d, batch: echo[-batch:])
+    monkeypatch.setattr("training.run.augmentation.microphone", lambda d, batch, bins: curves[-batch:, :bins])
+    monkeypatch.setattr("training.run.augmentation.band", lambda d, batch, bins: torch.zeros(batch, bins))
+    monkeypatch.setattr("training.run.augmentation.room", lambda d, batch: echo[-batch:])
     together, alone = filtered(waves, dice()), filtered(waves[1:], dice())
     assert torch.allclose(together[1:], alone, atol=1e-4)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.batches import Plan, Symbols, collapse, text_of
+from training.corpora.store import Clip, Store, Symbols
 from training.recipe import SAMPLE_RATE
-from training.store import Clip, Store
+from training.run.batches import Plan, collapse, text_of
 
 SECONDS = 8.0
 

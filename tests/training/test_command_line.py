@@ -3,11 +3,14 @@
 import csv
 import ctypes.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from tests.conftest import ROOT
 from tests.speech.sounds import write_wav
 from tests.training.conftest import PHONES, TINY, WRITTEN, require
 
@@ -17,13 +20,12 @@ import torch  # noqa: E402
 
 from speech import ModelFolder  # noqa: E402
 from training.__main__ import app  # noqa: E402
-from training.batches import Symbols  # noqa: E402
-from training.checkpoint import read_weights  # noqa: E402
-from training.espeak import Espeak  # noqa: E402
-from training.export import write_folder  # noqa: E402
-from training.network import Network, NetworkConfig  # noqa: E402
-from training.phones import phones_of  # noqa: E402
-from training.store import Store  # noqa: E402
+from training.corpora.store import Store, Symbols  # noqa: E402
+from training.model.checkpoint import read_weights  # noqa: E402
+from training.model.export import write_folder  # noqa: E402
+from training.model.network import Network, NetworkConfig  # noqa: E402
+from training.synthesis.espeak import Espeak  # noqa: E402
+from training.text.phones import phones_of  # noqa: E402
 
 runner = CliRunner()
 
@@ -116,3 +118,14 @@ def test_without_packages_the_error_says_what_to_run(tmp_path: Path) -> None:
     result = runner.invoke(app, ["speak", "--work", str(tmp_path), "--speech-dir", str(tmp_path)])
     assert result.exit_code == 2
     assert "fetch" in result.output
+
+
+def test_without_torch_help_works_and_the_error_names_the_extra() -> None:
+    program = "import sys; sys.modules['torch'] = None; from training.__main__ import app; app({})"
+    for arguments, status in ((["train", "--help"], 0), (["refit", "--start", "x"], 1)):
+        line = [sys.executable, "-c", program.format(arguments)]
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == status, done.stderr
+    assert "torch is not installed" in done.stderr
+    assert "[train]" in done.stderr
+    assert "Traceback" not in done.stderr

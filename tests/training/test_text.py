@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from modelkit.manifest import read_manifest
-from training.phones import inventory, phones_of
-from training.prepare import KOKORO_SEED, Sources, gather
+from training.corpora.prepare import KOKORO_SEED, Sources, gather
 from training.recipe import HELD_OUT_BOOKS, TextStyle
-from training.sentences import drawn, is_forbidden, sentences
-from training.spelling import CHARACTERS, characters_of, plain_text, text_key, training_text
-from training.transliteration import devanagari
+from training.text.phones import inventory, phones_of
+from training.text.sentences import drawn, is_forbidden, sentences
+from training.text.spelling import CHARACTERS, characters_of, plain_text, text_key, training_text
+from training.text.transliteration import devanagari
 
 
 def test_training_text_is_nfc_without_punctuation() -> None:

@@ -14,14 +14,14 @@ require("torch")
 
 import torch  # noqa: E402
 
-from training.checkpoint import Weights, blended, mean, read_weights  # noqa: E402
-from training.curve import draw  # noqa: E402
-from training.device import chosen_device, half_precision  # noqa: E402
-from training.heldout import from_store  # noqa: E402
-from training.network import ENCODER, Network, NetworkConfig  # noqa: E402
-from training.schedule import REFIT, TRAIN, done_part, rate_factor  # noqa: E402
-from training.store import Store  # noqa: E402
-from training.trainer import HELD_OUT, LOSS, Stopped, Trainer, layers_above, parameter_groups  # noqa: E402
+from training.corpora.store import Store  # noqa: E402
+from training.model.checkpoint import Weights, blended, mean, read_weights  # noqa: E402
+from training.model.network import ENCODER, Network, NetworkConfig  # noqa: E402
+from training.run.curve import draw  # noqa: E402
+from training.run.device import chosen_device, half_precision  # noqa: E402
+from training.run.heldout import from_store  # noqa: E402
+from training.run.schedule import REFIT, TRAIN, done_part, rate_factor  # noqa: E402
+from training.run.trainer import HELD_OUT, LOSS, Stopped, Trainer, layers_above, parameter_groups  # noqa: E402
 
 SETTINGS = replace(TRAIN, updates=6, warm_updates=2, batch_seconds=8.0, threads=1, device="cpu", dropout=0.1)
 FROZEN = replace(SETTINGS, freeze_encoder=True)

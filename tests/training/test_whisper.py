@@ -14,8 +14,8 @@ import torch  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from tests.training.whisper_layouts import hugging_face, openai, write_ctranslate2  # noqa: E402
-from training.network import Encoder, NetworkConfig  # noqa: E402
-from training.whisper import load_encoder  # noqa: E402
+from training.model.network import Encoder, NetworkConfig  # noqa: E402
+from training.model.whisper import load_encoder  # noqa: E402
 
 WIDTH, LAYERS = 8, 2
 CONFIG = NetworkConfig(phones=3, characters=3, width=WIDTH, heads=2, layers=LAYERS, positions=20)

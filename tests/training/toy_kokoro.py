@@ -10,7 +10,7 @@ SAMPLES_A_SIGN = 2400
 
 
 def write_toy(folder: Path) -> tuple[Path, Path, Path]:
-    """Model, voices and vocabulary as `training.kokoro.speak` takes them."""
+    """Model, voices and vocabulary as `training.synthesis.kokoro.speak` takes them."""
     folder.mkdir(parents=True, exist_ok=True)
     steps = np.arange(SAMPLES_A_SIGN) / 24000
     hum = (0.3 * np.sin(2 * np.pi * 200 * steps)).astype(np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.network import Encoder
+from training.model.network import Encoder
 
 
 def renamed(

@@ -6,8 +6,8 @@ import pytest
 
 from shared.database import Database
 from shared.files import FileStore
-from shared.jobs.lifecycle import submit
 from shared.jobs.tables import Job, Priority
+from shared.jobs.verbs import submit
 from shared.settings import Settings
 from tests.speech.sounds import write_model
 from worker.process import WorkerProcess

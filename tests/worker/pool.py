@@ -17,9 +17,9 @@ from sqlalchemy import select
 
 from shared.database import Database
 from shared.files import FileStore
-from shared.jobs.lifecycle import submit
 from shared.jobs.queries import get_job
 from shared.jobs.tables import Job, JobEvent, Priority
+from shared.jobs.verbs import submit
 from shared.presence import WORKERS
 from shared.queue import JobQueue, make_celery
 from shared.settings import Settings

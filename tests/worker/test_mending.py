@@ -10,7 +10,7 @@ from sqlalchemy import update
 import worker.mending
 from shared.database import Database
 from shared.files import FileStore
-from shared.jobs.leases import claim_next
+from shared.jobs.attempts import claim
 from shared.jobs.tables import Job, JobStatus
 from tests.worker.jobs import after, at_once, history, stored
 from worker.mending import Mender
@@ -94,7 +94,7 @@ def test_running_and_finished_jobs_are_left_alone(
 
     def claim_first(mender: Mender, job_id: object) -> bool:
         with process.database.write() as session:
-            assert claim_next(session, "w", timedelta(seconds=60))
+            assert claim(session, "w", timedelta(seconds=60))
         return fail(mender, job_id)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Mender, "_fail", claim_first)

@@ -15,7 +15,7 @@ import worker.transcribe
 from shared.clock import now
 from shared.database import Database
 from shared.errors import DatabaseUnavailable
-from shared.jobs.leases import claim_next
+from shared.jobs.attempts import claim
 from shared.jobs.tables import Job, JobStatus
 from tests.speech.sounds import speak
 from tests.worker.jobs import after, history, long_recording, recording, stored, transcript
@@ -243,7 +243,7 @@ def test_a_claim_whose_answer_was_lost_is_not_taken_for_anothers(
     """The job of another worker stays with it."""
     foreign = submit_file(recording(speak("न")))
     with process.database.write() as session:
-        claim_next(session, "another", timedelta(seconds=60))
+        claim(session, "another", timedelta(seconds=60))
     job = submit_file(recording(speak("न")))
     with monkeypatch.context() as patch:
         Outage(patch, lambda number: number == 1, committed=True)

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from shared.clock import now
 from shared.database import Database
-from shared.jobs.leases import claim_next
+from shared.jobs.attempts import claim
 from shared.jobs.queries import get_job
 from shared.jobs.tables import Job, JobStatus
 from shared.queue import QUEUE, JobQueue, make_celery
@@ -38,8 +38,8 @@ def test_a_silent_workers_job_goes_back_and_a_talking_ones_stays(
 ) -> None:
     silent, talking = submit_file(b"a"), submit_file(b"b")
     with process.database.write() as session:
-        claim_next(session, "silent", timedelta(seconds=-1))
-        claim_next(session, "talking", timedelta(seconds=60))
+        claim(session, "silent", timedelta(seconds=-1))
+        claim(session, "talking", timedelta(seconds=60))
     assert sweeper.take_back_expired() == 1
     with process.database.read() as session:
         assert get_job(session, silent.id).status is JobStatus.QUEUED
@@ -66,7 +66,7 @@ def test_two_sweepers_at_once_take_each_job_back_once(
     jobs = [submit_file(b"a") for _ in range(30)]
     with process.database.write() as session:
         for _ in jobs:
-            claim_next(session, "silent", timedelta(seconds=-1))
+            claim(session, "silent", timedelta(seconds=-1))
     databases = [Database(process.settings.database) for _ in range(2)]
     queue = JobQueue(make_celery(process.settings))
     counts = at_once([Sweeper(database, redis, queue).take_back_expired for database in databases])

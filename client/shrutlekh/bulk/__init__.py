@@ -1,1 +1,16 @@
-"""Many recordings from a command line."""
+"""Many recordings at once: find them, run them through a service, write their texts and pictures."""
+
+from shrutlekh.bulk.pipeline import Event, Options, Outcome, Submission, Uploaded, Waiting
+from shrutlekh.bulk.recordings import PathNotFound, Recording, plan
+
+__all__ = [
+    "Event",
+    "Options",
+    "Outcome",
+    "PathNotFound",
+    "Recording",
+    "Submission",
+    "Uploaded",
+    "Waiting",
+    "plan",
+]

@@ -1,4 +1,4 @@
-"""What ``shrutlekh submit`` shows of its progress: a bar on a terminal, else a line for each recording."""
+"""The progress of ``shrutlekh submit``: a bar on a terminal, otherwise a line for each recording."""
 
 from collections import Counter
 from types import TracebackType
@@ -20,7 +20,7 @@ from shrutlekh.bulk.pipeline import Event, Outcome, Uploaded, Waiting
 
 
 class Display(Protocol):
-    """Told of all that happens; a context manager around it."""
+    """Shows the events of a submission, as a context manager around it."""
 
     def __enter__(self) -> Self: ...
 
@@ -32,7 +32,7 @@ class Display(Protocol):
 
 
 class Bar:
-    """A progress bar with counts and the time that remains; failures are printed above it."""
+    """A progress bar with counts and the remaining time. Failures are printed above it."""
 
     def __init__(self, console: Console, total: int) -> None:
         self._uploaded = 0
@@ -59,7 +59,7 @@ class Bar:
 
     @property
     def description(self) -> str:
-        """What stands beside the bar, in Rich's markup."""
+        """The text beside the bar, in Rich's markup."""
         return self._progress.tasks[0].description
 
     def show(self, event: Event | Outcome) -> None:
@@ -107,7 +107,7 @@ class Lines:
         return None
 
     def show(self, event: Event | Outcome) -> None:
-        """Print the line; the reason of a wait once, until a recording is taken again."""
+        """Print the line. The reason of a wait is printed once, until a recording is accepted again."""
         if isinstance(event, Waiting):
             if not self._is_waiting:
                 line = f"Waiting: {event.reason}"
@@ -122,5 +122,5 @@ class Lines:
 
 
 def printable(path: str) -> str:
-    """A path as text that can be printed: file names may hold bytes that are no UTF-8."""
+    """A path as printable text: file names may contain bytes that are not UTF-8."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shrutlekh_contract.formats import TEXT_FORMATS
+from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions
+
 from shrutlekh.answers import Job
 from shrutlekh.bulk.recordings import Recording
-from shrutlekh.commands.recognition import NO_OPTIONS, TEXT_FORMATS, Listening
 
 SPOKEN = "spoken"
 
@@ -28,7 +30,7 @@ class Wanted:
     """
 
     model: str | None = None
-    listening: Listening = NO_OPTIONS
+    recognition: RecognitionOptions = NO_OPTIONS
     numerals: str | None = None
     formats: frozenset[str] = field(default_factory=frozenset)
     picture: bool = True
@@ -64,7 +66,8 @@ def earlier_of(recording: Recording, wanted: Wanted) -> Earlier | None:
         document = json.loads(marker.read_bytes())
         if wanted.model not in {None, document["model"]}:
             return None
-        if not wanted.listening.is_that_of(document.get("options", {"channels": "mix"})):
+        made_with = RecognitionOptions.of_json(document.get("options", {"channels": "mix"}))
+        if not all(getattr(made_with, name) == value for name, value in wanted.recognition.chosen().items()):
             return None
         if document["file"]["sha256"] != sha256(recording.source):
             return None
@@ -106,7 +109,7 @@ def write_outputs(
     texts: Mapping[str, str],
     picture: bytes | None,
     *,
-    listening: Listening = NO_OPTIONS,
+    recognition: RecognitionOptions = NO_OPTIONS,
     numerals: str = SPOKEN,
 ) -> dict[str, str]:
     """Write what a job made; returns the paths by kind. Each file appears whole or not at all.
@@ -114,7 +117,7 @@ def write_outputs(
     Args:
         transcript: the job's document.
         texts: the other formats, by name.
-        listening, numerals: what they were made with, for a later run to know.
+        recognition, numerals: what they were made with, for a later run to know.
 
     Raises:
         OSError: a file cannot be written.
@@ -123,7 +126,7 @@ def write_outputs(
         **transcript,
         "file": {"name": job.file.name, "bytes": job.file.bytes, "sha256": job.file.sha256},
         "job": job.id,
-        "options": listening.document(),
+        "options": recognition.json(),
         "numerals": numerals,
         "formats": sorted(texts.keys() - {"txt"}),
     }

@@ -6,13 +6,15 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from shrutlekh_contract.options import RecognitionOptions, SubmissionOptions, declared
+
 from shrutlekh.answers import Job
 from shrutlekh.bulk.outputs import SPOKEN, Wanted, earlier_of, existing_outputs, formats_before, write_outputs
 from shrutlekh.bulk.recordings import Recording
 from shrutlekh.client import ShrutlekhClient
-from shrutlekh.commands.recognition import NO_OPTIONS, Listening
 from shrutlekh.errors import ApiError, ClientError, NotShrutlekh, Unreachable
 
+NOTHING_CHOSEN = SubmissionOptions()
 # The same for every recording, so going on is of no use.
 HOPELESS_CODES = frozenset({"decoder_unavailable", "invalid_request", "model_not_found"})
 # The job of an earlier run has nothing more to give.
@@ -30,31 +32,33 @@ class Options:
         in_flight: recordings between upload and result at a time, which bounds memory and open polls.
         wait: whether to wait for results and write them.
         force: whether to do again what an earlier run did.
-        priority: "high", "normal" or "low".
-        client: who submits; clients take turns.
-        listening: decoder, hot-words and channels.
-        numerals: "spoken", "latin" or "devanagari"; None for what an earlier run chose, else "spoken".
+        chosen: options of the recordings. The words are always made. Numerals that are not chosen are what an
+            earlier run chose, else "spoken".
         formats: what to write beside NAME.txt and NAME.json: "srt", "vtt", "tsv".
     """
 
-    model: str | None = None
-    waveform: bool = True
     uploads: int = 4
     in_flight: int = 32
     wait: bool = True
     force: bool = False
-    priority: str | None = None
-    client: str | None = None
-    listening: Listening = NO_OPTIONS
-    numerals: str | None = None
+    chosen: SubmissionOptions = NOTHING_CHOSEN
     formats: frozenset[str] = frozenset()
 
     @property
     def wanted(self) -> Wanted:
         """What there shall be of each recording."""
         return Wanted(
-            self.model, self.listening, self.numerals, self.formats - {"txt", "json"}, self.waveform
+            self.chosen.model,
+            self.chosen.recognition(),
+            self.chosen.numerals,
+            self.formats - {"txt", "json"},
+            self.picture,
         )
+
+    @property
+    def picture(self) -> bool:
+        """Whether to fetch the waveform's picture."""
+        return self.chosen.waveform is not False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,7 @@ class Submission:
             job = self._client.job(str(document.get("job")))
             if job.status != "succeeded":
                 return None
-            return self._collect(recording, job, "fetched", self._options.numerals or earlier.numerals)
+            return self._collect(recording, job, "fetched", self._options.chosen.numerals or earlier.numerals)
         except ApiError as error:
             if error.code not in GONE_CODES:
                 raise
@@ -202,11 +206,7 @@ class Submission:
         with self._upload_slots:
             job = self._client.submit(
                 recording.source,
-                model=options.model,
-                waveform=options.waveform,
-                priority=options.priority,
-                client=options.client,
-                listening=options.listening,
+                recognition=options.chosen,
                 on_wait=lambda reason, seconds: self._events.put(Waiting(recording.source, reason, seconds)),
             )
         self._events.put(Uploaded(recording.source))
@@ -216,7 +216,7 @@ class Submission:
             job = self._client.wait_for(job.id)
         if job.status != "succeeded":
             return _failure(recording, job)
-        return self._collect(recording, job, "succeeded", options.numerals or SPOKEN)
+        return self._collect(recording, job, "succeeded", options.chosen.numerals or SPOKEN)
 
     def _collect(self, recording: Recording, job: Job, status: str, numerals: str) -> Outcome:
         """Fetch what the job made and write it."""
@@ -224,11 +224,11 @@ class Submission:
         texts = {"txt": self._text(job, transcript, numerals)}
         for form in sorted(self._options.wanted.formats | formats_before(recording.output)):
             texts[form] = self._client.transcript_text(job.id, form, numerals)
-        picture = self._client.waveform_png(job.id) if self._options.waveform else None
-        listening = Listening(job.decoder, job.channels, job.hotwords, job.hotword_weight)
+        picture = self._client.waveform_png(job.id) if self._options.picture else None
+        recognition = _made_with(job, self._options.chosen)
         with self._writing:
             outputs = write_outputs(
-                recording.output, job, transcript, texts, picture, listening=listening, numerals=numerals
+                recording.output, job, transcript, texts, picture, recognition=recognition, numerals=numerals
             )
         return Outcome(
             recording.source,
@@ -248,6 +248,13 @@ class Submission:
             case [segment] if segment.get("channel") is None:
                 return f"{transcript['text']}\n"
         return self._client.transcript_text(job.id, "txt", numerals)
+
+
+def _made_with(job: Job, asked: RecognitionOptions) -> RecognitionOptions:
+    """The options of the job, as asked where its document does not name them."""
+    return RecognitionOptions(
+        **{name: getattr(job, name, getattr(asked, name)) for name in declared(RecognitionOptions)}
+    )
 
 
 def _failure(recording: Recording, job: Job) -> Outcome:

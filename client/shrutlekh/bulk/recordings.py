@@ -1,6 +1,6 @@
-"""Which recordings a command line names, and where what is made of them goes."""
+"""The recordings that a command line names, and the output path of each."""
 
-# Texts and not Path objects, as there may be a hundred thousand of them.
+# Strings instead of Path objects: there may be a hundred thousand of them.
 # ruff: noqa: PTH113, PTH118, PTH119, PTH120, PTH122, PTH208
 
 import functools
@@ -41,20 +41,20 @@ OUTPUT_EXTENSIONS = (".txt", ".json", ".png", ".srt", ".vtt", ".tsv")
 
 
 class PathNotFound(ClientError):
-    """A path of the command line names nothing."""
+    """A path of the command line does not exist."""
 
     code = "path_not_found"
 
 
 class Recording(NamedTuple):
-    """A recording, and the path of its outputs but for their extension."""
+    """A recording, and the path of its outputs without their extension."""
 
     source: str
     output: str
 
 
 class _Found(NamedTuple):
-    """A recording and its place below the folder that was named; of a named file just the name."""
+    """A recording and its path below the named folder, or just its name if the file itself was named."""
 
     source: str
     relative: str
@@ -63,16 +63,16 @@ class _Found(NamedTuple):
 def plan(
     paths: Iterable[Path], out: Path | None = None, warn: Callable[[str], None] = lambda _: None
 ) -> list[Recording]:
-    """The recordings that ``paths`` name, sorted, each once, with an output of its own.
+    """Find the recordings that ``paths`` name: sorted, each once, each with a different output.
 
-    Outputs lie beside the recordings, or under ``out`` in the same folders as below the path that was named.
-    They are called as the recording without its extension. Recordings of one folder that differ in the
-    extension alone (``a.wav``, ``a.mp3``) keep it, also when only one of them is named; where names still
-    meet, as from several folders under one ``out``, they get a hash of the recording's full path as well. So
-    names do not depend on the order of ``paths``, and no output takes the place of another or of a recording.
+    Outputs lie beside the recordings, or under ``out`` in the same subfolders as below the named path. An
+    output has the recording's name without the extension. Recordings of one folder that differ only in their
+    extension (``a.wav``, ``a.mp3``) keep it, even if only one of them is named. If names still collide, for
+    example from several folders under one ``out``, a hash of the recording's full path is added. So names do
+    not depend on the order of ``paths``, and an output never replaces another output or a recording.
 
     Args:
-        warn: told in a sentence of each folder that cannot be read.
+        warn: called with a sentence for each folder that cannot be read.
 
     Raises:
         PathNotFound: a path does not exist.
@@ -88,7 +88,7 @@ def plan(
 
 
 def is_recording(name: str) -> bool:
-    """Whether a file in a folder is taken for a recording: by its extension, unless it is hidden."""
+    """Whether a file in a folder counts as a recording: by its extension, unless it is hidden."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
@@ -108,7 +108,7 @@ def _below(path: Path, warn: Callable[[str], None]) -> Iterator[_Found]:
 
 
 def _outputs(items: list[_Found], out: Path | None) -> list[str]:
-    """A different output for each item: those that meet take longer names until none do."""
+    """A different output for each item: colliding names are made longer until none collide."""
     recordings = {_key(item.source) for item in items}
     lengths = [1 if shared else 0 for shared in _stems_shared(items)]
     outputs = [_output(item, out, length) for item, length in zip(items, lengths, strict=True)]
@@ -130,7 +130,7 @@ def _outputs(items: list[_Found], out: Path | None) -> list[str]:
 
 
 def _output(item: _Found, out: Path | None, length: int) -> str:
-    """The output's path in its ``length``-th form, each longer than the one before."""
+    """The output's path in its ``length``-th form. Each form is longer than the one before."""
     place = item.source if out is None else os.path.join(out, item.relative)
     if length == 0:
         return os.path.splitext(place)[0]
@@ -141,11 +141,11 @@ def _output(item: _Found, out: Path | None, length: int) -> str:
 
 
 def _stems_shared(items: list[_Found]) -> Iterator[bool]:
-    """For each item, in order, whether another recording beside it differs in the extension alone."""
+    """For each item, in order, whether another recording beside it differs only in the extension."""
     for folder, group in groupby(items, lambda item: os.path.dirname(item.source)):
         try:
             names = os.listdir(folder or os.curdir)
-        except OSError:  # a folder may let its files be read and not its list
+        except OSError:  # a folder may allow reading its files but not listing them
             names = []
         stems = Counter(_normal(os.path.splitext(name)[0]) for name in names if is_recording(name))
         for item in group:
@@ -154,7 +154,7 @@ def _stems_shared(items: list[_Found]) -> Iterator[bool]:
 
 
 def _entry(path: str) -> str:
-    """The absolute path of a folder's entry, the same however it was spelled; a link stays a link."""
+    """The absolute path of a folder's entry, however it was spelled. A link stays a link."""
     folder, name = os.path.split(path)
     return os.path.join(_real_folder(folder), name)
 
@@ -169,5 +169,5 @@ def _key(path: str) -> str:
 
 
 def _normal(name: str) -> str:
-    """Names that some file systems take for one are one."""
+    """A form in which names are equal that some file systems treat as equal."""
     return unicodedata.normalize("NFC", name).casefold()

@@ -1,1 +1,1 @@
-"""A file for each command of ``shrutlekh``. They import what is slow to import when they are called."""
+"""The client's commands, a module each. ``shrutlekh.deferred`` imports a module when its command runs."""

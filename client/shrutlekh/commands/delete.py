@@ -1,12 +1,8 @@
 """``shrutlekh delete``."""
 
-from typing import TYPE_CHECKING
-
-from shrutlekh.commands.each import JobIds, for_each
+from shrutlekh.client import ShrutlekhClient
 from shrutlekh.commands.options import Url
-
-if TYPE_CHECKING:
-    from shrutlekh.client import ShrutlekhClient
+from shrutlekh.commands.several_jobs import JobIds, for_each
 
 
 def delete(job_ids: JobIds, url: Url = "http://127.0.0.1:8000") -> None:
@@ -14,7 +10,7 @@ def delete(job_ids: JobIds, url: Url = "http://127.0.0.1:8000") -> None:
     for_each(url, job_ids, _delete)
 
 
-def _delete(client: "ShrutlekhClient", job_id: str) -> str:
+def _delete(client: ShrutlekhClient, job_id: str) -> str:
     job = client.delete(job_id)
     if job is None:
         return "erased"

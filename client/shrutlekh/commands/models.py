@@ -4,7 +4,11 @@ import json
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
+from shrutlekh.client import ShrutlekhClient
 from shrutlekh.commands.options import Url
 
 
@@ -13,12 +17,6 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
     """List the installed models with their measured error rates."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from shrutlekh.client import ShrutlekhClient
-
     with ShrutlekhClient(url) as client:
         document = client.models()
     if as_json:

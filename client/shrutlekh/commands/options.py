@@ -1,10 +1,17 @@
-"""Options that several commands share."""
+"""Parameters that several commands share, and those that derive from the declared options."""
 
-import enum
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from inspect import Parameter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from shrutlekh_contract.declarations import Option
+from shrutlekh_contract.option_kinds import Choice, Flag, Number, Words
+from shrutlekh_contract.options import SubmissionOptions, declared
 
 Url = Annotated[str, typer.Option(metavar="URL", envvar="SHRUTLEKH_URL", help="Where the service answers.")]
 DataFolder = Annotated[
@@ -17,68 +24,105 @@ DataFolder = Annotated[
     ),
 ]
 
-
-class DecoderName(enum.StrEnum):
-    """The choices of ``--decoder``."""
-
-    GREEDY = "greedy"
-    BEAM = "beam"
+CHOSEN = "chosen"
+NOTHING_CHOSEN = SubmissionOptions()
 
 
-class ChannelsName(enum.StrEnum):
-    """The choices of ``--channels``."""
+def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the command-line options of the declared options with these names.
 
-    MIX = "mix"
-    EACH = "each"
+    The command's parameter `chosen` receives them as one SubmissionOptions. The command line raises
+    HotwordsUnreadable if a file of words cannot be read.
+    """
+    options = {name: option for name, option in declared(SubmissionOptions).items() if name in names}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+
+        @functools.wraps(command)
+        def run(**arguments: Any) -> None:
+            values = {name: _taken(name, option, arguments) for name, option in options.items()}
+            chosen = SubmissionOptions(**{n: value for n, value in values.items() if value is not None})
+            command(**arguments, **{CHOSEN: chosen})
+
+        parameters: list[Parameter] = []
+        for parameter in signature.parameters.values():
+            if parameter.name == CHOSEN:
+                for name, option in options.items():
+                    parameters += _parameters(name, option)
+            else:
+                parameters.append(parameter)
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate
 
 
-class NumeralsName(enum.StrEnum):
-    """The choices of ``--numerals``."""
+def _parameters(name: str, option: Option) -> Iterator[Parameter]:
+    """What Typer makes command-line options of."""
+    switch = option.switch
+    if switch is None:
+        raise ValueError(f"The option {name} is not declared for the command line.")
+    shown = switch.default or (False if option.default is None else _written(option.default))
+    settings: dict[str, Any] = {"help": switch.help, "metavar": switch.metavar, "show_default": shown}
+    flag = f"--{name.replace('_', '-')}"
+    kind: Any = str
+    match option.kind:
+        case Words():
+            file = typer.Option(flag, metavar="FILE", help="A file of them, one a line.", show_default=False)
+            settings["show_default"] = False
+            yield _parameter(
+                _one_of(name), list[str] | None, typer.Option(flag.removesuffix("s"), **settings)
+            )
+            yield _parameter(name, Path | None, file)
+            return
+        case Flag():
+            kind = bool
+            flag = f"{flag}/--no-{flag.removeprefix('--')}"
+        case Choice(words):
+            kind = _enum_of(name, words)
+        case Number(low, high):
+            kind = float
+            settings |= {"min": low, "max": high}
+    if switch.is_sent:
+        settings["show_default"] = True
+        yield _parameter(name, kind, typer.Option(flag, **settings), kind(option.default))
+    else:
+        yield _parameter(name, kind | None, typer.Option(flag, **settings))
 
-    SPOKEN = "spoken"
-    LATIN = "latin"
-    DEVANAGARI = "devanagari"
+
+def _enum_of(name: str, words: tuple[str, ...]) -> Any:
+    """Typer shows the members of an enumeration as the choices."""
+    return StrEnum(name, {word: word for word in words})
 
 
-Numerals = Annotated[
-    NumeralsName | None,
-    typer.Option(
-        help="Write numbers in words, as they were said, or in digits: 25 or २५.", show_default="spoken"
-    ),
-]
-Decoder = Annotated[
-    DecoderName | None,
-    typer.Option(
-        help="How words are found: 'beam' uses the language model and errs less, 'greedy' is faster.",
-        show_default="the model's own choice",
-    ),
-]
-Channels = Annotated[
-    ChannelsName | None,
-    typer.Option(
-        help="'each' transcribes every channel by itself, as for calls with a channel for each side; 'mix' "
-        "their mean.",
-        show_default="mix",
-    ),
-]
-Hotword = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--hotword",
-        metavar="WORD",
-        help="A word or phrase in Devanagari to prefer where it could have been said, such as a name. Give "
-        "it again for each; it needs beam search.",
-        show_default=False,
-    ),
-]
-HotwordsFile = Annotated[
-    Path | None,
-    typer.Option("--hotwords", metavar="FILE", help="A file of them, one a line.", show_default=False),
-]
-HotwordWeight = Annotated[
-    float | None,
-    typer.Option(min=0, max=20, help="How much they are preferred, from 0 to 20.", show_default="6"),
-]
+def _parameter(name: str, kind: Any, shown: Any, default: Any = None) -> Parameter:
+    return Parameter(
+        name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=Annotated[kind, shown]
+    )
+
+
+def _taken(name: str, option: Option, arguments: dict[str, Any]) -> Any:
+    """Take the value of an option out of a command's arguments."""
+    value = arguments.pop(name)
+    match option.kind:
+        case Words():
+            from shrutlekh.commands.recognition import hotwords_from
+
+            return hotwords_from(arguments.pop(_one_of(name)) or (), value)
+        case Choice() if value is not None:
+            return value.value
+        case _:
+            return value
+
+
+def _one_of(name: str) -> str:
+    return f"one_of_{name}"
+
+
+def _written(default: Any) -> str:
+    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 def formats(named: list[str] | None) -> tuple[str, ...]:

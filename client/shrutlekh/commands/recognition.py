@@ -1,60 +1,18 @@
-"""How recordings shall be listened to and written down, where it is not as the service does by itself."""
+"""Hot-words and formats as a command line names them."""
 
-import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+from shrutlekh_contract.formats import FORMATS
+from shrutlekh_contract.hotwords import split_hotwords
 
 from shrutlekh.errors import ClientError
-
-TEXT_FORMATS = ("txt", "srt", "vtt", "tsv")
-FORMATS = ("json", *TEXT_FORMATS)
 
 
 class HotwordsUnreadable(ClientError):
     """The file with hot-words cannot be read."""
 
     code = "hotwords_unreadable"
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """Options of a job; what is None or empty is left to the service.
-
-    Attributes:
-        decoder: "greedy" or "beam".
-        channels: "mix", or "each" for a transcript of each channel.
-        hotwords: words and phrases to be preferred.
-        hotword_weight: by how much: 0 to 20.
-    """
-
-    decoder: str | None = None
-    channels: str | None = None
-    hotwords: tuple[str, ...] = ()
-    hotword_weight: float | None = None
-
-    def form(self) -> dict[str, str]:
-        """The fields of the submission's form."""
-        fields = {
-            "decoder": self.decoder,
-            "channels": self.channels,
-            "hotwords": "\n".join(self.hotwords) or None,
-            "hotword_weight": None if self.hotword_weight is None else repr(self.hotword_weight),
-        }
-        return {name: value for name, value in fields.items() if value is not None}
-
-    def document(self) -> dict[str, Any]:
-        """Plain values, as NAME.json keeps them."""
-        return {**asdict(self), "hotwords": list(self.hotwords)}
-
-    def is_that_of(self, document: Mapping[str, Any]) -> bool:
-        """Whether a transcript made with the options of :meth:`document` is what this asks for: it is where
-        nothing else is asked for."""
-        return all(document.get(name) == value for name, value in self.document().items() if value)
-
-
-NO_OPTIONS = Listening()
 
 
 def hotwords_from(words: Iterable[str], file: Path | None) -> tuple[str, ...]:
@@ -70,8 +28,7 @@ def hotwords_from(words: Iterable[str], file: Path | None) -> tuple[str, ...]:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
             raise HotwordsUnreadable(f"The hot-words in {file} cannot be read: {reason}.") from error
-    parts = (" ".join(part.split()) for line in named for part in line.split(","))
-    return tuple(dict.fromkeys(unicodedata.normalize("NFC", part) for part in parts if part))
+    return split_hotwords("\n".join(named))
 
 
 def formats_from(named: Iterable[str]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """``shrutlekh retry``."""
 
-from shrutlekh.commands.each import JobIds, for_each
 from shrutlekh.commands.options import Url
+from shrutlekh.commands.several_jobs import JobIds, for_each
 
 
 def retry(job_ids: JobIds, url: Url = "http://127.0.0.1:8000") -> None:

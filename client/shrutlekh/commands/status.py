@@ -2,18 +2,20 @@
 
 import json
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from shrutlekh_contract.statuses import JobStatus
 
+from shrutlekh.answers import Job
+from shrutlekh.client import ShrutlekhClient
 from shrutlekh.commands.options import Url
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from shrutlekh.answers import Job
-    from shrutlekh.client import ShrutlekhClient
+from shrutlekh.quantities import span
 
 EPILOG = """Examples:
 
@@ -41,8 +43,6 @@ def status(
     ] = False,
 ) -> None:
     """Show the newest jobs, or one job in detail."""
-    from shrutlekh.client import ShrutlekhClient
-
     with ShrutlekhClient(url) as client:
         if job_id is None:
             _show_jobs(client, as_json, watch)
@@ -50,14 +50,11 @@ def status(
             _show_job(client, job_id, as_json, watch)
 
 
-def _show_jobs(client: "ShrutlekhClient", as_json: bool, watch: bool) -> None:
-    from rich.console import Console
-    from rich.live import Live
-
+def _show_jobs(client: ShrutlekhClient, as_json: bool, watch: bool) -> None:
     if as_json:
         while True:
             counts, jobs = _counts(client), client.jobs(limit=NEWEST).jobs
-            document = {"counts": counts, "jobs": [asdict(job) for job in jobs]}
+            document = {"counts": counts, "jobs": [job.model_dump() for job in jobs]}
             typer.echo(json.dumps(document, ensure_ascii=False))
             if not watch:
                 return
@@ -72,21 +69,16 @@ def _show_jobs(client: "ShrutlekhClient", as_json: bool, watch: bool) -> None:
             live.update(_table(client), refresh=True)
 
 
-def _counts(client: "ShrutlekhClient") -> dict[str, str]:
+def _counts(client: ShrutlekhClient) -> dict[str, str]:
     """How many jobs are in each status; "200+" where a page is not enough to tell."""
-    from shrutlekh.answers import STATUSES
-
     counts = {}
-    for name in STATUSES:
+    for name in JobStatus:
         page = client.jobs(status=name, limit=COUNTED)
-        counts[name] = f"{len(page.jobs)}{'+' if page.next_cursor else ''}"
+        counts[name.value] = f"{len(page.jobs)}{'+' if page.next_cursor else ''}"
     return counts
 
 
-def _table(client: "ShrutlekhClient") -> "Table":
-    from rich.markup import escape
-    from rich.table import Table
-
+def _table(client: ShrutlekhClient) -> Table:
     counts = ", ".join(f"{count} {name}" for name, count in _counts(client).items())
     table = Table(caption=counts, caption_justify="left")
     table.add_column("job", no_wrap=True)
@@ -103,18 +95,10 @@ def _table(client: "ShrutlekhClient") -> "Table":
 
 def _age(created_at: str) -> str:
     """How long ago that was, in the largest unit that fits."""
-    from datetime import UTC, datetime
-
-    seconds = max(0.0, (datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds())
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return span((datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds())
 
 
-def _show_job(client: "ShrutlekhClient", job_id: str, as_json: bool, watch: bool) -> None:
-    from rich.console import Console
-
+def _show_job(client: ShrutlekhClient, job_id: str, as_json: bool, watch: bool) -> None:
     errors = Console(stderr=True)
     if watch:
         with errors.status("queued") as spinner:
@@ -124,17 +108,14 @@ def _show_job(client: "ShrutlekhClient", job_id: str, as_json: bool, watch: bool
     done = job.status == "succeeded"
     text = client.transcript(job_id)["text"] if done and job.transcript else None
     if as_json:
-        typer.echo(json.dumps({**asdict(job), "text": text}, ensure_ascii=False))
+        typer.echo(json.dumps({**job.model_dump(), "text": text}, ensure_ascii=False))
     else:
         _print_details(client.url, job, text)
     if job.status == "failed":
         raise typer.Exit(1)
 
 
-def _print_details(url: str, job: "Job", text: str | None) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def _print_details(url: str, job: Job, text: str | None) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -161,11 +142,5 @@ def _print_details(url: str, job: "Job", text: str | None) -> None:
     }
     for name, value in rows.items():
         if value is not None:
-            table.add_row(name, _literal(value))
+            table.add_row(name, escape(value))
     Console().print(table)
-
-
-def _literal(value: str) -> str:
-    from rich.markup import escape
-
-    return escape(value)

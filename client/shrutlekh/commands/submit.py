@@ -1,36 +1,20 @@
 """``shrutlekh submit``."""
 
-import enum
 import json
 import secrets
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from shrutlekh_contract.options import SubmissionOptions, declared
 
-from shrutlekh.commands.options import (
-    Channels,
-    Decoder,
-    Hotword,
-    HotwordsFile,
-    HotwordWeight,
-    Numerals,
-    Url,
-    formats,
-)
+from shrutlekh.commands.options import NOTHING_CHOSEN, Url, formats, takes
 
 if TYPE_CHECKING:
     from shrutlekh.bulk.pipeline import Outcome
-
-
-class Priority(enum.StrEnum):
-    """The choices of ``--priority``."""
-
-    HIGH = "high"
-    NORMAL = "normal"
-    LOW = "low"
 
 
 EPILOG = """Examples:
@@ -53,6 +37,7 @@ that is asked for later is fetched, as long as the service still has the job.
 Exit status: 0 all is well, 1 some recordings failed, 2 wrong usage or no service."""
 
 
+@takes(*(name for name, option in declared(SubmissionOptions).items() if option.switch is not None))
 def submit(
     paths: Annotated[
         list[Path],
@@ -75,9 +60,6 @@ def submit(
     in_flight: Annotated[
         int, typer.Option(min=1, max=1000, help="Recordings at the service at a time, uploaded or waiting.")
     ] = 32,
-    model: Annotated[
-        str | None, typer.Option(help="Model to use instead of the service's default.", show_default=False)
-    ] = None,
     formats_named: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,32 +69,13 @@ def submit(
             show_default=False,
         ),
     ] = None,
-    numerals: Numerals = None,
-    decoder: Decoder = None,
-    hotword: Hotword = None,
-    hotwords_file: HotwordsFile = None,
-    hotword_weight: HotwordWeight = None,
-    channels: Channels = None,
-    waveform: Annotated[bool, typer.Option(help="Fetch a picture of each recording, NAME.png.")] = True,
+    chosen: SubmissionOptions = NOTHING_CHOSEN,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait for the texts and write them, or only submit.")
     ] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object a line on stdout for each recording.")
     ] = False,
-    priority: Annotated[
-        Priority, typer.Option(help="Recordings of a higher priority go first, whoever submits them.")
-    ] = Priority.NORMAL,
-    client_name: Annotated[
-        str | None,
-        typer.Option(
-            "--client",
-            metavar="NAME",
-            help="Who submits. Clients take turns; without a name each run counts as one, so that a single "
-            "recording comes soon while a folder is under way.",
-            show_default=False,
-        ),
-    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Do again what an earlier run has done.")] = False,
 ) -> None:
     """Transcribe recordings and folders of recordings with a running service.
@@ -125,12 +88,12 @@ def submit(
     from shrutlekh.bulk.pipeline import Options, Outcome, Submission
     from shrutlekh.bulk.recordings import plan
     from shrutlekh.client import ShrutlekhClient
-    from shrutlekh.commands.recognition import Listening, hotwords_from
     from shrutlekh.errors import ClientError
     from shrutlekh.retries import PATIENT
 
     console = Console(stderr=True)
-    listening = Listening(decoder, channels, hotwords_from(hotword or (), hotwords_file), hotword_weight)
+    if chosen.client is None:
+        chosen = replace(chosen, client=f"submit-{secrets.token_hex(4)}")
     wanted_formats = frozenset(formats(formats_named))
 
     def note(message: str) -> None:
@@ -141,17 +104,12 @@ def submit(
         note("There are no recordings there.")
         return
     options = Options(
-        model,
-        waveform,
-        min(jobs, in_flight),
-        min(in_flight, len(recordings)),
-        wait,
-        force,
-        priority.value,
-        client_name or f"submit-{secrets.token_hex(4)}",
-        listening,
-        numerals,
-        wanted_formats,
+        uploads=min(jobs, in_flight),
+        in_flight=min(in_flight, len(recordings)),
+        wait=wait,
+        force=force,
+        chosen=chosen,
+        formats=wanted_formats,
     )
     counts: Counter[str] = Counter()
     failures: list[Outcome] = []

@@ -1,0 +1,154 @@
+"""The asynchronous client, for asyncio and Trio. One client may be used by several tasks."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack, cast
+
+import anyio
+import anyio.to_thread
+import httpx
+from tenacity import AsyncRetrying
+
+from shrutlekh import calls
+from shrutlekh.answers import Job, JobPage, Readiness
+from shrutlekh.calls import LONG_POLL_SECONDS, Follower, OnProgress, SubmitOptions
+from shrutlekh.exchange import Call, http_options, unreachable
+from shrutlekh.retries import NO_RETRIES, OnWait, Retries
+from shrutlekh.uploads import Source, opened
+
+BLOCKS_AT_ONCE = 16  # of httpx's 64 KiB
+
+T = TypeVar("T")
+
+
+class AsyncShrutlekhClient:
+    """:class:`shrutlekh.ShrutlekhClient` with ``await``: the same methods, arguments, answers and errors.
+
+    Example:
+        async with AsyncShrutlekhClient("http://127.0.0.1:8000") as client:
+            job = await client.wait_for((await client.submit("interview.wav")).id)
+            print((await client.transcript(job.id))["text"])
+
+    Files are read in worker threads. Cancelling a task ends its request; the job stays at the service.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        timeout: float = 30.0,
+        *,
+        retries: Retries | None = None,
+        connections: int = 64,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._timeout = timeout
+        self._retries = retries or Retries()
+        self._sleep = sleep
+        self._http = httpx.AsyncClient(**http_options(self.url, connections), transport=transport)
+
+    async def submit(
+        self, source: Source, *, on_wait: OnWait | None = None, **options: Unpack[SubmitOptions]
+    ) -> Job:
+        """Upload a recording, streamed in small blocks, and queue its job."""
+        with opened(source) as file:
+            return await self._send(calls.submit(file, **options), on_wait)
+
+    async def job(self, job_id: str, wait: float | None = None) -> Job:
+        """A job as it is now, or with ``wait`` as soon as it has ended or that many seconds are over."""
+        return await self._send(calls.job(job_id, wait))
+
+    async def wait_for(
+        self, job_id: str, on_progress: OnProgress | None = None, poll: float = LONG_POLL_SECONDS
+    ) -> Job:
+        """Wait until the job has ended. ``on_progress``, a plain function, gets the job at each change."""
+        follower = Follower(job_id, on_progress, poll)
+        while (job := follower.ended(await self._send(follower.call()))) is None:
+            await self._sleep(follower.pause())
+        return job
+
+    async def jobs(self, *, status: str | None = None, limit: int = 50, cursor: str | None = None) -> JobPage:
+        """A page of jobs, newest first. ``cursor`` is the ``next_cursor`` of the page before."""
+        return await self._send(calls.jobs(status, limit, cursor))
+
+    async def transcript(self, job_id: str, numerals: str | None = None) -> dict[str, Any]:
+        """The transcript document of a job that succeeded; numerals "spoken", "latin" or "devanagari"."""
+        return await self._send(calls.transcript(job_id, numerals))
+
+    async def transcript_text(
+        self,
+        job_id: str,
+        format: str = "txt",  # noqa: A002 - the API's word
+        numerals: str | None = None,
+    ) -> str:
+        """The transcript as a text file: "txt", "srt", "vtt" or "tsv"."""
+        return await self._send(calls.transcript_text(job_id, format, numerals))
+
+    async def waveform_png(self, job_id: str) -> bytes:
+        """The picture of the recording."""
+        return await self._send(calls.waveform_png(job_id))
+
+    async def waveform_json(self, job_id: str) -> dict[str, Any]:
+        """The peaks of the recording in audiowaveform's JSON."""
+        return await self._send(calls.waveform_json(job_id))
+
+    async def delete(self, job_id: str) -> Job | None:
+        """Cancel a job that has not ended. Erase one that has, with its files, and return None."""
+        return await self._send(calls.delete(job_id))
+
+    async def retry(self, job_id: str) -> Job:
+        """Queue a failed or cancelled job again."""
+        return await self._send(calls.retry(job_id))
+
+    async def models(self) -> dict[str, Any]:
+        """``{"default": name, "models": [...]}``."""
+        return await self._send(calls.models())
+
+    async def ready(self) -> Readiness:
+        """Whether the service can transcribe now. Asked once, without retries."""
+        return await self._send(calls.ready())
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _send(self, call: Call[T], on_wait: OnWait | None = None) -> T:
+        retries = self._retries if call.is_retried else NO_RETRIES
+        return await AsyncRetrying(sleep=self._sleep, **retries.for_tenacity(on_wait))(self._try, call)
+
+    async def _try(self, call: Call[T]) -> T:
+        request = call.request(self._http, self._timeout)
+        if call.file is not None:
+            request.stream = _ReadInThreads(cast(httpx.SyncByteStream, request.stream))
+        try:
+            response = await self._http.send(request)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise unreachable(error, self.url) from error
+        return call.result(response, self.url)
+
+
+class _ReadInThreads(httpx.AsyncByteStream):
+    """The body of a request, read in worker threads: a slow disk does not hold up the event loop."""
+
+    def __init__(self, body: httpx.SyncByteStream) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        blocks = iter(self._body)
+        while block := await anyio.to_thread.run_sync(_several, blocks):
+            yield block
+
+
+def _several(blocks: Iterator[bytes]) -> bytes:
+    """The next blocks as one, empty at the end: handing work to a thread costs more than reading a block."""
+    return b"".join(islice(blocks, BLOCKS_AT_ONCE))

@@ -1,0 +1,31 @@
+"""One action on several jobs, as in ``shrutlekh delete`` and ``shrutlekh retry``."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from shrutlekh.client import ShrutlekhClient
+from shrutlekh.errors import ApiError
+
+JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Jobs.", show_default=False)]
+
+
+def for_each(url: str, job_ids: Sequence[str], act: Callable[[ShrutlekhClient, str], str]) -> None:
+    """Call ``act`` for each job and print its answer. A refused job does not stop the others.
+
+    Raises:
+        typer.Exit: at the end, with status 1, if any was refused.
+    """
+    failed = False
+    with ShrutlekhClient(url) as client:
+        for job_id in job_ids:
+            try:
+                said = act(client, job_id)
+            except ApiError as error:
+                typer.echo(f"{job_id}: {error}", err=True)
+                failed = True
+            else:
+                typer.echo(f"{job_id}: {said}")
+    if failed:
+        raise typer.Exit(1)

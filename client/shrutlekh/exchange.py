@@ -1,0 +1,110 @@
+"""One exchange with the service: a request, and its answer as a result or an error. Nothing here sends."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Generic, TypeVar
+
+import httpx
+
+from shrutlekh.addresses import is_loopback
+from shrutlekh.errors import ApiError, InvalidUrl, NotShrutlekh, Unreachable
+
+CONNECT_SECONDS = 10.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A request of the API.
+
+    Attributes:
+        read: makes the result of an accepted answer; KeyError, TypeError, ValueError and AttributeError mean
+            that the answer has a wrong shape.
+        accept: statuses to read besides 2xx.
+        held_seconds: how long the service may hold the answer back.
+        is_retried: false for a call that is made once, whatever the answer.
+    """
+
+    method: str
+    path: str
+    read: Callable[[httpx.Response], T]
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+    file: tuple[str, BinaryIO, str] | None = None
+    accept: frozenset[int] = frozenset()
+    held_seconds: float = 0.0
+    is_retried: bool = True
+
+    def request(self, http: httpx.Client | httpx.AsyncClient, timeout: float) -> httpx.Request:
+        """A new request, for each try: it reads the file from its beginning."""
+        return http.build_request(
+            self.method,
+            self.path,
+            params=self.params,
+            headers=self.headers,
+            data=self.form,
+            files=None if self.file is None else {"file": self.file},
+            timeout=httpx.Timeout(timeout + self.held_seconds, connect=CONNECT_SECONDS, pool=None),
+        )
+
+    def result(self, response: httpx.Response, url: str) -> T:
+        """The result of an answer.
+
+        Raises:
+            ApiError: the answer is an error.
+            NotShrutlekh: the answer has a wrong shape.
+        """
+        if not (response.is_success or response.status_code in self.accept):
+            raise _api_error(response)
+        try:
+            return self.read(response)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise NotShrutlekh(f"What answers at {url} is not Shrutlekh, or not of this version.") from error
+
+
+def http_options(url: str, connections: int) -> dict[str, Any]:
+    """Arguments for httpx's client, the synchronous or the asynchronous one.
+
+    Raises:
+        InvalidUrl: the URL cannot be parsed.
+    """
+    try:
+        base = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise InvalidUrl(f"{url} is not a URL: {error}") from error
+    return {
+        "base_url": base,
+        "limits": httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        "headers": {"User-Agent": "shrutlekh-client"},
+        "trust_env": not is_loopback(base.host),  # a proxy cannot reach a service on this machine
+    }
+
+
+def unreachable(error: httpx.TransportError | httpx.InvalidURL, url: str) -> Unreachable:
+    """The error of a request that got no answer."""
+    match error:
+        case httpx.UnsupportedProtocol() | httpx.InvalidURL():
+            return InvalidUrl(f"{url} is not a URL that begins with http:// or https://.")
+        case httpx.ConnectError() | httpx.ConnectTimeout():
+            return Unreachable(f"No Shrutlekh answers at {url}. Start one with `shrutlekh serve`.")
+    return Unreachable(f"The connection to {url} broke ({type(error).__name__}).")
+
+
+def _api_error(response: httpx.Response) -> ApiError:
+    status, after = response.status_code, _retry_after(response)
+    try:
+        problem = response.json()
+        message = str(problem.get("detail") or problem.get("title") or response.reason_phrase)
+        return ApiError(str(problem.get("code") or f"http_{status}"), message, status, after)
+    except (ValueError, AttributeError):
+        message = f"The server answered {status} {response.reason_phrase}."
+        return ApiError(f"http_{status}", message, status, after)
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    try:
+        return max(0.0, float(response.headers["Retry-After"]))
+    except (KeyError, ValueError):  # absent, or a date: the client's own backoff is good enough
+        return None

@@ -1,0 +1,17 @@
+"""The formats of a transcript."""
+
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """The formats by the extension of their files."""
+
+    JSON = "json"
+    TXT = "txt"
+    SRT = "srt"
+    VTT = "vtt"
+    TSV = "tsv"
+
+
+FORMATS = tuple(one.value for one in Format)
+TEXT_FORMATS = tuple(one for one in FORMATS if one != Format.JSON)

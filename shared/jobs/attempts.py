@@ -1,0 +1,199 @@
+"""The verbs of a worker: claim a job with a lease, renew the lease, end the attempt in one of five ways."""
+
+import random
+import uuid
+from datetime import timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from shared.clock import now
+from shared.errors import ATTEMPTS_EXHAUSTED, RECORDING_ERRORS, IllegalTransition
+from shared.files import FileStore
+from shared.jobs.lifecycle import Event, transition
+from shared.jobs.results import Measurements, Waveform, drop_segments, save_waveform
+from shared.jobs.tables import QUEUED, Job, JobStatus
+from shared.jobs.turns import ORDER
+
+BACKOFF_SECONDS = 1.0
+
+
+def claim(session: Session, owner: str, lease: timedelta) -> Job | None:
+    """Give ``owner`` the lease on the job whose turn it is; None when no job is due."""
+    moment = now()
+    job = session.scalar(
+        select(Job)
+        .where(QUEUED, Job.available_at <= moment)
+        .order_by(*ORDER)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if job is None:
+        return None
+    return transition(
+        session,
+        job,
+        Event.CLAIMED,
+        attempt=Job.attempt + 1,
+        started_at=moment,
+        lease_owner=owner,
+        lease_expires_at=moment + lease,
+    )
+
+
+def renew(
+    session: Session, job_id: uuid.UUID, owner: str, lease: timedelta, progress: float, chunks_done: int
+) -> bool:
+    """Renew the lease and report progress.
+
+    Args:
+        session: a writing session; the caller commits.
+        job_id: the running job.
+        owner: the worker that holds the lease.
+        lease: new length of the lease, from now.
+        progress: part of the recording that is done, 0 to 1.
+        chunks_done: stretches of speech whose words are in the database, by the end of the transaction.
+
+    Returns:
+        True when the worker should go on, False when a cancellation was requested.
+
+    Raises:
+        IllegalTransition: the worker no longer holds the lease and must drop its work.
+    """
+    cancel_requested = session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.status == JobStatus.RUNNING, Job.lease_owner == owner)
+        .values(
+            lease_expires_at=now() + lease,
+            progress=min(max(progress, 0.0), 1.0),
+            chunks_done=chunks_done,
+        )
+        .returning(Job.cancel_requested)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    if cancel_requested is None:
+        raise IllegalTransition("The lease on the job was lost.")
+    return not cancel_requested
+
+
+def succeed(
+    session: Session, job: Job, *, owner: str, measured: Measurements, waveform: Waveform | None
+) -> Job:
+    """End a running job with its results. Its segments are saved in the same transaction, or were before.
+
+    Raises:
+        IllegalTransition: as for :func:`shared.jobs.lifecycle.transition`.
+    """
+    after = transition(
+        session,
+        job,
+        Event.SUCCEEDED,
+        owner=owner,
+        progress=1.0,
+        audio_seconds=measured.audio_seconds,
+        audio_sample_rate=measured.sample_rate,
+        audio_channels=measured.channels,
+        speech_seconds=measured.speech_seconds,
+        stage_seconds={stage: round(seconds, 4) for stage, seconds in measured.stage_seconds.items()},
+    )
+    if waveform is not None:
+        save_waveform(session, job.id, waveform)
+    return after
+
+
+def fail(
+    session: Session, files: FileStore, job: Job, *, code: str, message: str, owner: str | None = None
+) -> Job:
+    """End a job for good, without segments. A recording that can never be read is deleted.
+
+    Args:
+        session: a writing session; the caller commits.
+        files: the store of the job's recording.
+        job: a running job, or a queued one whose recording is missing.
+        code: error code, kept with the job and in the audit trail.
+        message: tells the job's owner what went wrong and what to do.
+        owner: the worker that holds the lease on a running job.
+
+    Raises:
+        IllegalTransition: as for :func:`shared.jobs.lifecycle.transition`.
+    """
+    after = transition(
+        session,
+        job,
+        Event.FAILED,
+        owner=owner,
+        code=code,
+        chunks_done=0,
+        error_code=code,
+        error_message=message,
+    )
+    drop_segments(session, job.id)
+    if code in RECORDING_ERRORS:  # before the commit: whoever sees that the job failed finds no file
+        files.delete(job.file_key)
+    return after
+
+
+def end_cancelled(session: Session, job: Job, *, owner: str) -> Job:
+    """End a running job because a cancellation was requested. Its segments are dropped.
+
+    Raises:
+        IllegalTransition: as for :func:`shared.jobs.lifecycle.transition`.
+    """
+    after = transition(session, job, Event.CANCELLED, owner=owner, chunks_done=0)
+    drop_segments(session, job.id)
+    return after
+
+
+def release(session: Session, job: Job, *, owner: str) -> Job:
+    """Give a running job back because its worker stops: it is due at once, and the attempt does not count.
+
+    If a cancellation was requested, the job is cancelled instead.
+
+    Raises:
+        IllegalTransition: as for :func:`shared.jobs.lifecycle.transition`.
+    """
+    if job.cancel_requested:
+        return transition(session, job, Event.CANCELLED, owner=owner)
+    return transition(session, job, Event.RELEASED, owner=owner, attempt=job.attempt - 1, available_at=now())
+
+
+def hand_back(
+    session: Session,
+    job: Job,
+    *,
+    code: str,
+    message: str,
+    owner: str | None = None,
+    lease_expired: bool = False,
+) -> Job:
+    """End a running attempt that broke off through no fault of the recording.
+
+    The job is cancelled if that was requested, else queued again after a pause that grows with each attempt.
+    After its last attempt it fails with ``attempts_exhausted`` and is kept for an operator.
+
+    Raises:
+        IllegalTransition: as for :func:`shared.jobs.lifecycle.transition`.
+    """
+    if job.cancel_requested:
+        return transition(session, job, Event.CANCELLED, owner=owner, lease_expired=lease_expired)
+    if job.attempt < job.max_attempts:
+        pause = BACKOFF_SECONDS * 2 ** (job.attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+        return transition(
+            session,
+            job,
+            Event.REQUEUED,
+            owner=owner,
+            lease_expired=lease_expired,
+            code=code,
+            available_at=now() + timedelta(seconds=pause),
+        )
+    return transition(
+        session,
+        job,
+        Event.FAILED,
+        owner=owner,
+        lease_expired=lease_expired,
+        code=ATTEMPTS_EXHAUSTED,
+        error_code=ATTEMPTS_EXHAUSTED,
+        error_message=f"The job was given up after {job.attempt} attempts. The last one ended so: {message}",
+    )

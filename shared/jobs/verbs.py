@@ -1,0 +1,213 @@
+"""The verbs of a job's owner and of the operator: submit, cancel, retry, erase."""
+
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from shared.clock import now
+from shared.database import Database
+from shared.errors import RECORDING_ERRORS, IllegalTransition, RecordingGone
+from shared.files import FileStore
+from shared.jobs.lifecycle import TRANSITIONS, Event, event_row, transition
+from shared.jobs.queries import get_job
+from shared.jobs.selection import Selection
+from shared.jobs.tables import Job, JobEvent, JobStatus
+from shared.jobs.turns import give_turns
+
+# How often :func:`cancel_or_erase` looks again at a job whose state changes under its hands.
+TRIES = 10
+
+
+def submit(session: Session, *jobs: Job) -> None:
+    """Insert new jobs, queued, each with its turn and its first event. All are given the same time."""
+    moment = now()
+    give_turns(session, jobs)
+    for job in jobs:
+        job.status = JobStatus.QUEUED
+        job.created_at = job.available_at = moment
+        job.progress = 0.0
+        job.chunks_done = 0
+        job.attempt = 0
+        job.cancel_requested = False
+    session.add_all(jobs)
+    session.flush()
+    session.execute(
+        insert(JobEvent),
+        [event_row(job.id, Event.SUBMITTED, None, JobStatus.QUEUED, 0, moment, None) for job in jobs],
+    )
+
+
+def submit_once(session: Session, *jobs: Job, look_first: bool = True) -> list[Job]:
+    """Insert those jobs whose idempotency key is free.
+
+    Args:
+        session: a writing session; the caller commits.
+        jobs: new jobs, with a key or without.
+        look_first: query for the keys first. If false, skip this query; a taken key then surfaces only as
+            IntegrityError.
+
+    Returns:
+        For each job: the job itself, or the existing job of its key. Whether both are the same request is for
+        the caller to ask: :func:`shared.jobs.idempotency.is_same_request`.
+
+    Raises:
+        IntegrityError: a key is taken that looked free; :func:`is_key_taken` tells. Try again with
+            ``look_first``: then the existing job is found.
+    """
+    keys = {job.idempotency_key for job in jobs if job.idempotency_key is not None}
+    holders: dict[str | None, Job] = {}
+    if keys and look_first:
+        found = session.scalars(select(Job).where(Job.idempotency_key.in_(keys)))
+        holders = {job.idempotency_key: job for job in found}
+    result, new = [], []
+    for job in jobs:
+        holder = holders.get(job.idempotency_key)
+        if holder is None:
+            holder = job
+            new.append(job)
+            if job.idempotency_key is not None:
+                holders[job.idempotency_key] = job
+        result.append(holder)
+    if new:
+        # In the same order everywhere, so that two processes with the same keys can't deadlock.
+        submit(session, *sorted(new, key=lambda job: job.idempotency_key or ""))
+    return result
+
+
+def is_key_taken(error: IntegrityError) -> bool:
+    """True if the database refused a job because another one has its idempotency key."""
+    return Job.idempotency_key.key in str(error.orig)
+
+
+def cancel(session: Session, job_id: uuid.UUID) -> Job:
+    """Cancel a queued job at once; request that the worker of a running one ends it.
+
+    Returns:
+        The job as it is now: cancelled, or running with ``cancel_requested``.
+
+    Raises:
+        JobNotFound: there is no such job.
+        IllegalTransition: it has ended, or changed its state in this moment.
+    """
+    job = get_job(session, job_id)
+    if job.status is not JobStatus.RUNNING:
+        return transition(session, job, Event.CANCELLED)
+    asked = session.scalars(
+        update(Job)
+        .where(Job.id == job_id, Job.status == JobStatus.RUNNING)
+        .values(cancel_requested=True)
+        .returning(Job)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    ).one_or_none()
+    if asked is None:
+        raise IllegalTransition("The job changed its state in this moment.")
+    return asked
+
+
+def retry(session: Session, files: FileStore, job_id: uuid.UUID, attempts: int) -> Job:
+    """Queue a failed or cancelled job for ``attempts`` more attempts. Segments saved before are kept.
+
+    Raises:
+        JobNotFound: there is no such job.
+        IllegalTransition: it has neither failed nor been cancelled.
+        RecordingGone: its recording is not kept any more.
+    """
+    job = get_job(session, job_id)
+    if job.status in TRANSITIONS[Event.RETRIED].sources:
+        if not _is_kept(files, job):
+            raise RecordingGone("The recording is not kept any more. Submit it again.")
+        give_turns(session, [job])
+    return transition(
+        session,
+        job,
+        Event.RETRIED,
+        turn=job.turn,
+        progress=job.progress if job.chunks_done else 0.0,
+        available_at=now(),
+        max_attempts=job.attempt + attempts,
+        cancel_requested=False,
+    )
+
+
+def erase(database: Database, files: FileStore, job_id: uuid.UUID) -> None:
+    """Erase a finished job with its events, its results and its recording.
+
+    Raises:
+        JobNotFound: there is no such job.
+        IllegalTransition: it has not ended, or changed its state in this moment.
+    """
+    with database.write() as session:
+        job = get_job(session, job_id)
+        if not job.status.is_final:
+            raise IllegalTransition(f"The job can't be erased now: it is {job.status}.")
+        keys = _delete(session, [job_id])
+    if not keys:
+        raise IllegalTransition("The job changed its state in this moment.")
+    _delete_files(files, keys)
+
+
+def erase_finished(database: Database, files: FileStore, selection: Selection, at_most: int) -> int:
+    """Erase the ``at_most`` jobs of a selection that ended first, in one transaction, with their recordings.
+
+    Jobs that have not ended are left out. Any number of processes may erase at once.
+
+    Returns:
+        The number of jobs erased.
+    """
+    with database.write() as session:
+        chosen = session.scalars(
+            select(Job.id)
+            .where(*selection.finished_conditions())
+            .order_by(Job.finished_at)
+            .limit(at_most)
+            .with_for_update(skip_locked=True)
+        ).all()
+        keys = _delete(session, chosen)
+    _delete_files(files, keys)
+    return len(keys)
+
+
+def cancel_or_erase(database: Database, files: FileStore, job_id: uuid.UUID) -> Job | None:
+    """Cancel a job that has not ended, erase one that has; whichever it is at that moment.
+
+    Returns:
+        The job as it is now, or None when it was erased.
+
+    Raises:
+        JobNotFound: there is no such job.
+        IllegalTransition: it changed its state each time between two looks.
+    """
+    for _ in range(TRIES - 1):
+        with suppress(IllegalTransition):  # a worker was faster
+            return _cancel_or_erase(database, files, job_id)
+    return _cancel_or_erase(database, files, job_id)
+
+
+def _cancel_or_erase(database: Database, files: FileStore, job_id: uuid.UUID) -> Job | None:
+    try:
+        with database.write() as session:
+            return cancel(session, job_id)
+    except IllegalTransition:
+        erase(database, files, job_id)
+        return None
+
+
+def _is_kept(files: FileStore, job: Job) -> bool:
+    # The worker deletes the file after a failure that is the recording's fault, maybe a moment from now.
+    return job.error_code not in RECORDING_ERRORS and files.path(job.file_key).is_file()
+
+
+def _delete(session: Session, job_ids: Sequence[uuid.UUID]) -> Sequence[str]:
+    """Delete those of the jobs that have ended; their file keys. Events and results go by cascade."""
+    ended = Job.id.in_(job_ids), Job.finished_at.is_not(None)
+    return session.scalars(delete(Job).where(*ended).returning(Job.file_key)).all()
+
+
+def _delete_files(files: FileStore, keys: Sequence[str]) -> None:
+    # After the commit: a crash in between leaves files without a job, which the sweeper finds and removes.
+    for key in keys:
+        files.delete(key)

@@ -1,0 +1,1 @@
+"""Training data: downloaded packages, corpora made small, and the store that all of it becomes."""

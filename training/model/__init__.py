@@ -1,0 +1,1 @@
+"""The network, its weights on disk, and the model folder made of them. Needs torch."""

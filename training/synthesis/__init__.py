@@ -1,0 +1,1 @@
+"""Synthetic speech: espeak-ng and Kokoro."""
