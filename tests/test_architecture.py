@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "modelkit": {"speech", "transcript"},
     "training": {"modelkit", "speech"},
     "migrations": {"shared"},
-    "ops": {"migrations", "shared", "shrutlekh", "speech", "transcript", "worker"},
+    "ops": {"migrations", "shared", "shrutlekh", "speech", "transcript"},
     "shrutlekh": set(),
     "shrutlekh_contract": set(),
 }
@@ -54,16 +54,21 @@ STATEMENT = re.compile(
 API_STAYS_SMALL = {"numpy", "onnxruntime", "librosa", "soundfile", "soxr", "matplotlib", "torch"}
 
 
-def imports(path: Path) -> set[str]:
-    """Top-level packages that a file imports anywhere, also inside functions and for types only."""
+def imported_modules(path: Path) -> set[str]:
+    """Modules that a file imports, or imports from, anywhere, also inside functions and for types only."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
-            found.add((node.module or "").split(".")[0])
+            found.add(node.module or "")
     return found
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level packages that a file imports anywhere."""
+    return {module.split(".")[0] for module in imported_modules(path)}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -79,6 +84,18 @@ def test_the_api_and_what_it_imports_know_no_audio_library() -> None:
     for package in ("api", "shared", "shrutlekh_contract", "transcript"):
         for path in FOLDERS[package].rglob("*.py"):
             assert not imports(path) & API_STAYS_SMALL, path
+
+
+SUBPACKAGES = [path.parent.name for path in (ROOT / "speech").glob("*/__init__.py")]
+FACES_OF_SPEECH = {"speech", *(f"speech.{name}" for name in SUBPACKAGES)}
+
+
+def test_the_engine_is_imported_from_its_faces() -> None:
+    folders = [folder for name, folder in FOLDERS.items() if name != "speech"]
+    for folder in [*folders, ROOT / "benchmarks"]:
+        for path in folder.rglob("*.py"):
+            modules = {module for module in imported_modules(path) if module.split(".")[0] == "speech"}
+            assert modules <= FACES_OF_SPEECH, path.relative_to(ROOT)
 
 
 def test_no_module_without_an_idea() -> None:

@@ -5,11 +5,10 @@ import sys
 from shared.errors import ServiceError
 from shared.installed_models import find_model
 from shared.logs import configure_logging
+from shared.machine import share_out, usable_cpus, within_container
 from shared.settings import Settings
 from speech import ModelFolder, SpeechError
 from worker import exposition
-from worker.ceiling import within_container
-from worker.cpus import share_out, usable_cpus
 
 
 def main() -> None:

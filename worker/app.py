@@ -13,11 +13,11 @@ from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from shared.logs import configure_logging
+from shared.machine import Share
 from shared.queue import TRANSCRIBE, JobQueue, make_celery
 from shared.settings import Settings
 from shared.traces import configure_traces, stop_traces
 from worker.ceiling import limit_memory
-from worker.cpus import Share
 from worker.drain import Drain
 from worker.heartbeat import Heartbeat
 from worker.metrics import WARM_UP_SECONDS

@@ -11,10 +11,9 @@ from shrutlekh.quantities import counted, size
 
 from ops.doctor.findings import Area, Check, Finding, ok, problem, processes, skipped, warning
 from ops.installation import Installation
+from shared.machine import CGROUP, container_bytes, share_of, share_out, usable_cpus, within_container
 from shared.settings import Settings
 from shared.version import VERSION
-from worker.ceiling import container_bytes, share_of, within_container
-from worker.cpus import CGROUP, share_out, usable_cpus
 
 NEEDED_PYTHON = (3, 11)
 ENOUGH_FILES = 1024

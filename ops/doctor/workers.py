@@ -11,7 +11,7 @@ from ops.installation import Installation
 from shared import presence
 from shared.clock import now
 from shared.draining import draining_since
-from worker.cpus import share_out, usable_cpus
+from shared.machine import share_out, usable_cpus
 
 MISSED_BEATS = 3
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from tests.speech.sounds import write_model
-from worker.ceiling import within_container
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone limits a process's data")
 
@@ -60,25 +59,3 @@ def test_onnx_runtime_without_memory_is_understood(tmp_path: Path) -> None:
         [sys.executable, "-c", ONNX, str(folder)], capture_output=True, text=True, timeout=60
     )
     assert done.stdout.startswith("True"), done.stdout + done.stderr
-
-
-@pytest.mark.parametrize(
-    ("files", "limit", "processes", "ceiling"),
-    [
-        ({}, 4000, 2, 4000),
-        ({"memory.max": "max\n"}, 4000, 2, 4000),
-        ({"memory.max": "4000\n"}, 4000, 2, 1800),
-        ({"memory.max": "4000\n"}, 1000, 2, 1000),
-        ({"memory.max": "4000\n"}, 0, 1, 3600),
-        ({"memory/memory.limit_in_bytes": "2000\n"}, 4000, 1, 1800),
-        ({"memory/memory.limit_in_bytes": "9223372036854771712\n"}, 4000, 1, 4000),
-    ],
-    ids=str,
-)
-def test_a_container_lowers_the_ceiling(
-    tmp_path: Path, files: dict[str, str], limit: int, processes: int, ceiling: int
-) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    assert within_container(limit, processes, tmp_path) == ceiling

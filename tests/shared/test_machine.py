@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.machine import Share, share_out, usable_cpus, within_container
 from shared.settings import Settings
-from worker.cpus import Share, share_out, usable_cpus
 
 ALLOWED = len(os.sched_getaffinity(0))
 
@@ -42,3 +42,25 @@ def test_the_container_counts(tmp_path: Path, files: dict[str, str], cpus: int) 
 )
 def test_cpus_are_shared_out(processes: int, threads: int, cpus: int, share: Share) -> None:
     assert share_out(Settings(worker_processes=processes, worker_threads=threads), cpus) == share
+
+
+@pytest.mark.parametrize(
+    ("files", "limit", "processes", "ceiling"),
+    [
+        ({}, 4000, 2, 4000),
+        ({"memory.max": "max\n"}, 4000, 2, 4000),
+        ({"memory.max": "4000\n"}, 4000, 2, 1800),
+        ({"memory.max": "4000\n"}, 1000, 2, 1000),
+        ({"memory.max": "4000\n"}, 0, 1, 3600),
+        ({"memory/memory.limit_in_bytes": "2000\n"}, 4000, 1, 1800),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712\n"}, 4000, 1, 4000),
+    ],
+    ids=str,
+)
+def test_a_container_lowers_the_ceiling(
+    tmp_path: Path, files: dict[str, str], limit: int, processes: int, ceiling: int
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert within_container(limit, processes, tmp_path) == ceiling
