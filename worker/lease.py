@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import NoReturn
+from enum import Enum, auto
 
 import structlog
 from sqlalchemy.orm import Session
@@ -12,35 +12,37 @@ from sqlalchemy.orm import Session
 from shared import jobs
 from shared.errors import DatabaseUnavailable, IllegalTransition, JobNotFound
 from shared.jobs import TRANSITIONS, Event, Job, Measurements, Waveform
+from speech import Progress
 from transcript.words import Segment
 from worker.outage import outlast
 from worker.process import WorkerProcess
-from worker.recording import Outcome, Step
 
 log = structlog.get_logger(__name__)
 
 
-class Cancelled(Exception):
-    """The owner of the job asked to cancel it."""
+class Renewal(Enum):
+    """What came of `Lease.keep`."""
 
-
-class Released(Exception):
-    """The worker stops; the job was given back."""
+    PENDING = auto()  # not due yet, or the database is away: go on, nothing is lost
+    RENEWED = auto()  # progress and segments are saved
+    CANCELLED = auto()  # renewed for the last time: the client asked to cancel the job
+    LOST = auto()  # another worker may have the job
 
 
 class Lease:
-    """What a worker holds while it works on a job.
+    """A worker's time-limited right to a job.
 
-    Segments are kept in memory and saved at most every ``every`` seconds, together with the renewal: a short
-    recording then costs no extra transaction. While the database is away the work goes on; a lease that runs
-    out meanwhile is renewed all the same if nobody took the job.
+    Segments are buffered and saved at most every ``every`` seconds, together with the renewal: a short
+    recording then costs no extra transaction. While the database is away the work goes on. A lease that
+    expires meanwhile is renewed all the same if no other worker claimed the job.
 
-    What ends it (:meth:`succeed`, :meth:`fail`, ...) returns True, or False when the lease was lost, and
-    raises DatabaseUnavailable when the database stays away.
+    The methods that end it (:meth:`succeed`, :meth:`fail`, :meth:`cancel`, :meth:`hand_back`,
+    :meth:`release`) retry while the database is away. They return False when the lease was lost, and raise
+    DatabaseUnavailable when the database stays away.
     """
 
     def __init__(self, process: WorkerProcess, job: Job, segments: int, every: float) -> None:
-        """``job`` was just claimed; ``segments`` of it are in the database from attempts before."""
+        """``job`` was just claimed; earlier attempts have saved ``segments`` of it."""
         assert job.lease_owner is not None
         self.owner: str = job.lease_owner
         self._process = process
@@ -53,38 +55,28 @@ class Lease:
         self._in_doubt = False
 
     def add(self, segment: Segment) -> None:
-        """Take a finished segment."""
+        """Buffer a finished segment."""
         self._unsaved.append(segment)
 
-    def keep(self, step: Step) -> bool:
-        """Renew the lease, with progress and partial results, if it is time to. True if it was renewed.
-
-        Raises:
-            Cancelled: the job shall not go on.
-            Released: the worker stops, and the job was given back with all that was done.
-            IllegalTransition: the lease was lost; somebody else has the job now.
-        """
-        if self._process.drain.over:
-            self._give_back(step)
+    def keep(self, progress: Progress) -> Renewal:
+        """Renew the lease and save progress and segments, if it is time to."""
         if time.monotonic() - self._renewed < self._every:
-            return False
+            return Renewal.PENDING
         try:
             with self._saving() as session:
-                go_on = self._renew(session, step)
+                go_on = self._renew(session, progress)
         except DatabaseUnavailable:
             log.warning("database_unavailable")
-            return False
+            return Renewal.PENDING
         except IllegalTransition:
             log.warning("lease_lost")
-            raise
+            return Renewal.LOST
         finally:
             self._renewed = time.monotonic()
-        if not go_on:
-            raise Cancelled
-        return True
+        return Renewal.RENEWED if go_on else Renewal.CANCELLED
 
     def is_lost(self) -> bool:
-        """Whether somebody else has the job. False also while the database is away."""
+        """Whether another worker has the job. False also while the database is away."""
         try:
             with self._process.database.read() as session:
                 found = jobs.find_job(session, self._job.id)
@@ -92,26 +84,16 @@ class Lease:
             return False
         return found is None or found.lease_owner != self.owner
 
-    def succeed(self, outcome: Outcome) -> bool:
-        """Save everything: the job is done."""
+    def succeed(self, measured: Measurements, waveform: Waveform | None) -> bool:
+        """Save everything that is not saved yet: the job is done."""
 
         def write(session: Session) -> None:
-            measured = Measurements(
-                audio_seconds=outcome.seconds,
-                sample_rate=outcome.sample_rate,
-                channels=outcome.channels,
-                speech_seconds=outcome.speech_seconds,
-                stage_seconds=outcome.stage_seconds,
-            )
-            waveform = None
-            if outcome.png is not None and outcome.peaks is not None:
-                waveform = Waveform(outcome.png, outcome.peaks)
             jobs.succeed(session, self._job, owner=self.owner, measured=measured, waveform=waveform)
 
         return self._end(Event.SUCCEEDED, write, saving=True)
 
     def fail(self, code: str, message: str) -> bool:
-        """End the job for good. A recording that can never be read is not kept."""
+        """End the job for good. A recording that can never be read is deleted."""
 
         def write(session: Session) -> None:
             files = self._process.files
@@ -120,7 +102,7 @@ class Lease:
         return self._end(Event.FAILED, write)
 
     def cancel(self) -> bool:
-        """End the job as its owner asked."""
+        """End the job as its client asked."""
 
         def write(session: Session) -> None:
             jobs.end_cancelled(session, self._job, owner=self.owner)
@@ -136,21 +118,19 @@ class Lease:
 
         return self._end(Event.REQUEUED, write)
 
-    def release(self) -> bool:
-        """Give the job back because the worker stops in the middle of a step."""
-        return self._end(Event.RELEASED, self._release)
+    def release(self, progress: Progress | None = None) -> bool:
+        """Give the job back because the worker stops.
 
-    def _give_back(self, step: Step) -> NoReturn:
+        With ``progress`` everything done so far is saved. Without it, as in the middle of a step, segments
+        that are not saved yet are dropped.
+        """
+
         def write(session: Session) -> None:
-            self._renew(session, step)
-            self._release(session)
+            if progress is not None:
+                self._renew(session, progress)
+            jobs.release(session, jobs.get_job(session, self._job.id), owner=self.owner)
 
-        if not self._end(Event.RELEASED, write, saving=True):
-            raise IllegalTransition("The lease on the job was lost.")
-        raise Released
-
-    def _release(self, session: Session) -> None:
-        jobs.release(session, jobs.get_job(session, self._job.id), owner=self.owner)
+        return self._end(Event.RELEASED, write, saving=progress is not None)
 
     def _end(self, event: Event, write: Callable[[Session], None], *, saving: bool = False) -> bool:
         def attempt(again: bool) -> bool:
@@ -171,18 +151,18 @@ class Lease:
         """Whether a try whose answer was lost had taken effect."""
         with self._process.database.read() as session:
             found = jobs.find_job(session, self._job.id)
-        if found is None or found.started_at != self._job.started_at:  # somebody has claimed it since
+        if found is None or found.started_at != self._job.started_at:  # it was claimed again since
             return False
         return found.status is TRANSITIONS[event].target
 
-    def _renew(self, session: Session, step: Step) -> bool:
-        self._progress = max(self._progress, step.progress)  # an estimate may fall, what people see must not
+    def _renew(self, session: Session, progress: Progress) -> bool:
+        self._progress = max(self._progress, progress.part)  # what clients see must not fall
         length = timedelta(seconds=self._process.settings.lease_seconds)
-        return jobs.renew(session, self._job.id, self.owner, length, self._progress, step.chunks_done)
+        return jobs.renew(session, self._job.id, self.owner, length, self._progress, progress.chunks_done)
 
     @contextmanager
     def _saving(self) -> Iterator[Session]:
-        """A transaction whose block first proves that the lease is held; the segments are written behind."""
+        """A transaction whose block first proves that the lease is held; then the segments are written."""
         try:
             with self._process.database.write() as session:
                 yield session

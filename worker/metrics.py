@@ -1,13 +1,11 @@
 """What workers and the sweeper count. `worker.exposition` hands it to Prometheus."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from shared.errors import ATTEMPTS_EXHAUSTED, LEASE_EXPIRED
-
-if TYPE_CHECKING:  # the sweeper counts too, and has no engine
-    from worker.recording import Outcome
+from shared.jobs import Measurements
 
 JOBS_ENDED = Counter(
     "shrutlekh_jobs_ended",
@@ -50,21 +48,27 @@ JOBS_ENDED.labels("failed", ATTEMPTS_EXHAUSTED)
 ATTEMPTS_BROKEN.labels(LEASE_EXPIRED)
 
 
-def count_success(seconds: float, outcome: "Outcome", commit: float) -> None:
-    """A job succeeded after ``seconds`` of wall clock, ``commit`` of them for the last transaction."""
+def count_success(measured: Measurements, fills: Iterable[float], *, seconds: float, commit: float) -> None:
+    """Count a job that succeeded.
+
+    Args:
+        fills: part of each batch that was audio and not padding.
+        seconds: wall clock of the attempt.
+        commit: part of it that the last transaction took.
+    """
     JOBS_ENDED.labels("succeeded", "").inc()
-    AUDIO_SECONDS.inc(outcome.seconds)
-    SPEECH_SECONDS.inc(outcome.speech_seconds or 0.0)
-    for stage, spent in (outcome.stage_seconds | {"commit": commit}).items():
+    AUDIO_SECONDS.inc(measured.audio_seconds)
+    SPEECH_SECONDS.inc(measured.speech_seconds or 0.0)
+    for stage, spent in (measured.stage_seconds | {"commit": commit}).items():
         STAGE_SECONDS.labels(stage).inc(spent)
-    for fill in outcome.fills:
+    for fill in fills:
         BATCH_FILL.observe(fill)
-    if outcome.seconds:  # an empty recording has no factor
-        REAL_TIME_FACTOR.observe(seconds / outcome.seconds)
+    if measured.audio_seconds:  # an empty recording has no factor
+        REAL_TIME_FACTOR.observe(seconds / measured.audio_seconds)
 
 
 def count_broken_attempt(code: str, is_last: bool) -> None:
-    """An attempt ended with ``code`` through no fault of the recording; was it the job's last?"""
+    """Count an attempt that ended with ``code`` through no fault of the recording; maybe the job's last."""
     ATTEMPTS_BROKEN.labels(code).inc()
     if is_last:
         JOBS_ENDED.labels("failed", ATTEMPTS_EXHAUSTED).inc()

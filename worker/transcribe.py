@@ -1,8 +1,9 @@
 """One doorbell, one job: claim it, work on it, end it in the database."""
 
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 from opentelemetry.trace import Span, SpanKind, StatusCode, get_current_span
@@ -15,18 +16,18 @@ from shared.errors import (
     MEMORY_EXHAUSTED,
     WORKER_ERROR,
     DatabaseUnavailable,
-    IllegalTransition,
     ServiceError,
 )
-from shared.jobs import Job, claim, count_segments, job_held_by, options_of
+from shared.jobs import Job, Measurements, claim, count_segments, job_held_by, options_of
 from shared.traces import context_of, tracer
-from speech import SpeechError
+from speech import Progress, SpeechError, Transcription
+from transcript.words import Segment
 from worker import metrics
 from worker.ceiling import is_want_of_memory, lift_limit
-from worker.lease import Cancelled, Lease, Released
+from worker.lease import Lease, Renewal
 from worker.outage import outlast
+from worker.picture import PeakReading, paint, read_peaks
 from worker.process import WorkerProcess
-from worker.recording import Outcome, Step, draw, transcribe
 from worker.watchdog import Watchdog
 
 SAVE_EVERY_SECONDS = 1.0
@@ -42,9 +43,9 @@ def answer(process: WorkerProcess) -> bool:
     """Claim the next job and see it to its end. False when none was due.
 
     Raises:
-        DatabaseUnavailable: the database went away and stayed away; a lease will run out and its job come
-            back.
-        WornOut: see there.
+        DatabaseUnavailable: the database went away and stayed away. The lease will expire and the job be
+            requeued.
+        WornOut: the process must be replaced.
     """
     claimed = _claim(process)
     if claimed is None:
@@ -58,18 +59,6 @@ def answer(process: WorkerProcess) -> bool:
         finally:
             announce(process.redis, job.id)
     return True
-
-
-def _span_of(job: Job) -> AbstractContextManager[Span]:
-    """The attempt in the trace of the job's upload."""
-    upload = context_of({"traceparent": job.traceparent} if job.traceparent else {})
-    attributes: dict[str, str | int] = {
-        "shrutlekh.job_id": str(job.id),
-        "shrutlekh.attempt": job.attempt,
-        "shrutlekh.model": job.model,
-        "shrutlekh.bytes": job.file_bytes,
-    }
-    return tracer.start_as_current_span("attempt", upload, SpanKind.CONSUMER, attributes)
 
 
 def _claim(process: WorkerProcess) -> tuple[Job, int] | None:
@@ -88,7 +77,20 @@ def _claim(process: WorkerProcess) -> tuple[Job, int] | None:
     return outlast(attempt, process.settings.lease_seconds, lambda: process.drain.begun)
 
 
+def _span_of(job: Job) -> AbstractContextManager[Span]:
+    """The attempt in the trace of the job's upload."""
+    upload = context_of({"traceparent": job.traceparent} if job.traceparent else {})
+    attributes: dict[str, str | int] = {
+        "shrutlekh.job_id": str(job.id),
+        "shrutlekh.attempt": job.attempt,
+        "shrutlekh.model": job.model,
+        "shrutlekh.bytes": job.file_bytes,
+    }
+    return tracer.start_as_current_span("attempt", upload, SpanKind.CONSUMER, attributes)
+
+
 def _work(process: WorkerProcess, job: Job, segments: int) -> None:
+    """Work on the job within its time limit and the memory ceiling."""
     settings = process.settings
     lease = Lease(process, job, segments, min(SAVE_EVERY_SECONDS, settings.lease_seconds / 4))
 
@@ -100,92 +102,128 @@ def _work(process: WorkerProcess, job: Job, segments: int) -> None:
     watchdog = Watchdog(
         settings.attempt_base_seconds,
         settings.attempt_seconds_per_audio_second,
-        settings.lease_seconds,  # by then the lease has run out
+        settings.lease_seconds,  # by then the lease has expired
         on_timeout,
         lease.is_lost,
     )
     with watchdog:
-        starved = _attempt(process, job, lease, watchdog)
-        if starved:  # only here: the error, and all that its frames held, is gone
+        out_of_memory = _attempt(process, job, lease, watchdog)
+        if out_of_memory:  # only here: the error, and all that its frames held, is gone
             lift_limit()
             log.error("memory_exhausted", limit_bytes=settings.worker_memory_bytes)
             _hand_back(lease, job, MEMORY_EXHAUSTED, _memory_message(settings.worker_memory_bytes))
-    if starved:
+    if out_of_memory:
         raise WornOut
 
 
 def _attempt(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog) -> bool:
-    """Work on the job and end it; True if there was no memory for that, and the job is still to end."""
-    began = time.perf_counter()
+    """Work on the job and end it, whatever goes wrong.
+
+    Returns:
+        True if there was not enough memory; the caller then hands the job back.
+    """
     try:
-        with tracer.start_as_current_span("transcribe", record_exception=False) as span:
-            outcome = _run(process, job, lease, watchdog)
-            span.set_attribute("shrutlekh.audio_seconds", outcome.seconds)
-            for stage, spent in outcome.stage_seconds.items():
-                span.set_attribute(f"shrutlekh.{stage}_seconds", spent)
-        worked = time.perf_counter()
-        with tracer.start_as_current_span("commit", record_exception=False):
-            succeeded = lease.succeed(outcome)
-        if succeeded:
-            ended = time.perf_counter()
-            metrics.count_success(ended - began, outcome, ended - worked)
-            seconds = round(ended - began, 3)
-            log.info("job_succeeded", audio_seconds=round(outcome.seconds, 3), seconds=seconds)
-    except Cancelled:
-        if lease.cancel():
-            metrics.JOBS_ENDED.labels("cancelled", "").inc()
-            log.info("job_cancelled")
-    except Released:
-        log.info("job_released")
-        process.queue.ring(job.id)
+        _transcribe(process, job, lease, watchdog)
     except SystemExit:  # a SIGTERM to this very process, as an init system sends it to all of a service
-        if lease.release():
-            log.info("job_released")
-            process.queue.ring(job.id)
+        _release(process, job, lease)
         raise
-    except IllegalTransition:
-        return False  # the lease was lost, and whoever has the job now goes on with it
     except DatabaseUnavailable:
         log.error("database_unavailable")
         raise
-    except (SpeechError, ServiceError) as error:
-        if is_want_of_memory(error):  # a model that could not be loaded for it, for example
-            return True
-        _fail(lease, error.code, error.message)
-    except FileNotFoundError:
-        _fail(lease, FILE_MISSING, "The stored recording is gone. Submit it again.")
     except Exception as error:
-        if is_want_of_memory(error):
+        if is_want_of_memory(error):  # also a SpeechError: a model may not load for want of memory
             return True
-        log.exception("attempt_failed")
-        _hand_back(lease, job, WORKER_ERROR, f"The worker met an unexpected {type(error).__name__}.")
+        if isinstance(error, SpeechError | ServiceError):
+            _fail(lease, error.code, error.message)
+        else:
+            log.exception("attempt_failed")
+            _hand_back(lease, job, WORKER_ERROR, f"The worker met an unexpected {type(error).__name__}.")
     return False
 
 
-def _run(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog) -> Outcome:
-    def on_progress(step: Step) -> None:
-        watchdog.heard(step.audio_seconds)
-        if lease.keep(step):
-            announce(process.redis, job.id)
+def _transcribe(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog) -> None:
+    """The way of one recording: from its file through the engine to its results in the database.
 
-    settings = process.settings
+    After each step of the engine the job is either released (the worker stops), cancelled, dropped (another
+    worker has it), or kept: its lease is renewed and what is finished is saved.
+    """
+    began = time.perf_counter()
     path = process.files.path(job.file_key)
     if not path.is_file():
-        raise FileNotFoundError(path)
-    if not job.transcript:
-        return draw(path, settings.max_audio_seconds, process.painter, on_progress)
-    engine = process.engines.get(job.model)
-    painter = process.painter if job.waveform else None
-    return transcribe(
-        path,
-        settings.max_audio_seconds,
-        engine,
-        painter,
-        lease.add,
-        on_progress,
-        job.chunks_done,
-        options_of(job),
+        _fail(lease, FILE_MISSING, "The stored recording is gone. Submit it again.")
+        return
+    with (
+        tracer.start_as_current_span("transcribe", record_exception=False) as span,
+        closing(_events(process, job, path)) as events,
+    ):
+        for event in events:
+            if isinstance(event, Segment):
+                lease.add(event)
+            elif isinstance(event, Progress):
+                watchdog.heard(event.audio_seconds)
+                if process.drain.over:
+                    _release(process, job, lease, event)
+                    return
+                renewal = lease.keep(event)
+                if renewal is Renewal.CANCELLED:
+                    _cancel(lease)
+                    return
+                if renewal is Renewal.LOST:
+                    return
+                if renewal is Renewal.RENEWED:
+                    announce(process.redis, job.id)
+            else:
+                summary = event  # always the last event
+        stage_seconds = dict(summary.stage_seconds)
+        waveform = None
+        if job.waveform:
+            waveform, stage_seconds["waveform"] = paint(process.painter, summary.peaks)
+        span.set_attribute("shrutlekh.audio_seconds", summary.seconds)
+        for stage, spent in stage_seconds.items():
+            span.set_attribute(f"shrutlekh.{stage}_seconds", spent)
+    measured = Measurements(
+        audio_seconds=summary.seconds,
+        sample_rate=summary.sample_rate,
+        channels=summary.channels,
+        speech_seconds=summary.speech_seconds if job.transcript else None,
+        stage_seconds=stage_seconds,
     )
+    worked = time.perf_counter()
+    with tracer.start_as_current_span("commit", record_exception=False):
+        succeeded = lease.succeed(measured, waveform)
+    if succeeded:
+        ended = time.perf_counter()
+        metrics.count_success(measured, summary.fills, seconds=ended - began, commit=ended - worked)
+        seconds = round(ended - began, 3)
+        log.info("job_succeeded", audio_seconds=round(summary.seconds, 3), seconds=seconds)
+
+
+def _events(process: WorkerProcess, job: Job, path: Path) -> Transcription | PeakReading:
+    """The recording as events; to be closed.
+
+    Raises:
+        ModelNotInstalled: the job's model is gone.
+        SpeechError: the recording can't be read or is too long, or the model is invalid.
+    """
+    max_seconds = process.settings.max_audio_seconds
+    if not job.transcript:
+        return read_peaks(path, max_seconds)
+    engine = process.engines.get(job.model)
+    return engine.transcribe(
+        path, max_seconds=max_seconds, skip_chunks=job.chunks_done, options=options_of(job)
+    )
+
+
+def _release(process: WorkerProcess, job: Job, lease: Lease, progress: Progress | None = None) -> None:
+    if lease.release(progress):
+        log.info("job_released")
+        process.queue.ring(job.id)
+
+
+def _cancel(lease: Lease) -> None:
+    if lease.cancel():
+        metrics.JOBS_ENDED.labels("cancelled", "").inc()
+        log.info("job_cancelled")
 
 
 def _fail(lease: Lease, code: str, message: str) -> None:

@@ -17,11 +17,11 @@ from shared.database import Database
 from shared.errors import DatabaseUnavailable
 from shared.jobs.attempts import claim
 from shared.jobs.tables import Job, JobStatus
+from speech import Engine, Progress
 from tests.speech.sounds import speak
 from tests.worker.jobs import after, history, long_recording, recording, stored, transcript
-from worker.lease import Lease
+from worker.lease import Lease, Renewal
 from worker.process import WorkerProcess
-from worker.recording import Step
 from worker.transcribe import answer
 
 SUCCESS = [("submitted", None), ("claimed", None), ("succeeded", None)]
@@ -140,12 +140,12 @@ def test_other_ends_are_tried_again_too(
 def test_an_attempt_is_handed_back_once(
     process: WorkerProcess, submit_file: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **choices: object) -> None:
         raise RuntimeError
 
     job = submit_file(recording(speak("न")))
     with monkeypatch.context() as patch:
-        patch.setattr(worker.transcribe, "transcribe", broken)
+        patch.setattr(Engine, "transcribe", broken)
         Outage(patch, lambda number: 2 <= number < 4, committed)
         answer(process)
     assert history(process, job) == [("submitted", None), ("claimed", None), ("requeued", "worker_error")]
@@ -158,11 +158,11 @@ def test_a_lease_that_ran_out_in_an_outage_is_renewed_if_nobody_took_the_job(
     job = submit_file(long_recording())
     keep = Lease.keep
 
-    def run_out(lease: Lease, step: Step) -> bool:
+    def run_out(lease: Lease, progress: Progress) -> Renewal:
         with process.database.write() as session:
             past = now() - timedelta(seconds=5)
             session.execute(update(Job).where(Job.id == job.id).values(lease_expires_at=past))
-        return keep(lease, step)
+        return keep(lease, progress)
 
     monkeypatch.setattr(Lease, "keep", run_out)
     answer(process)

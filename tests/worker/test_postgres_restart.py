@@ -10,11 +10,11 @@ import worker.transcribe
 from migrations.schema import upgrade
 from shared.database import Database
 from shared.jobs.tables import Job
+from speech import Progress
 from tests.conftest import own_postgres, postgres_url_of
 from tests.worker.jobs import after, history, long_recording, transcript
-from worker.lease import Lease
+from worker.lease import Lease, Renewal
 from worker.process import WorkerProcess
-from worker.recording import Step
 from worker.transcribe import answer
 
 pytestmark = pytest.mark.stack
@@ -54,10 +54,10 @@ def test_its_crash_costs_no_work(
     restarts: list[threading.Thread] = []
     keep, succeed = Lease.keep, Lease.succeed
 
-    def crash_in_the_middle(lease: Lease, step: Step) -> bool:
-        if step.progress > 0.4 and not restarts:
+    def crash_in_the_middle(lease: Lease, progress: Progress) -> Renewal:
+        if progress.part > 0.4 and not restarts:
             restarts.append(crash(server))
-        return keep(lease, step)
+        return keep(lease, progress)
 
     def crash_at_the_end(lease: Lease, *outcome: Any) -> bool:
         restarts[0].join()

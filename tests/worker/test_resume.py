@@ -7,13 +7,13 @@ import pytest
 
 import worker.transcribe
 from shared.jobs.tables import Job, JobStatus
-from speech import Transcription
+from speech import Progress
 from speech.recognisers import LogProbs, Samples
 from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
+from speech.utterances import UtteranceReader
 from tests.worker.jobs import after, history, long_recording, make_due, transcript
-from worker.lease import Lease
+from worker.lease import Lease, Renewal
 from worker.process import WorkerProcess
-from worker.recording import Step
 from worker.transcribe import answer
 
 
@@ -21,7 +21,7 @@ from worker.transcribe import answer
 def runs(monkeypatch: pytest.MonkeyPatch, process: WorkerProcess) -> Iterator[list[int]]:
     """Chunks in each run of the graph: runs of about three chunks, saved after each."""
     monkeypatch.setattr(worker.transcribe, "SAVE_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(Transcription, "WORKING_BYTES", 3 * 2**20)
+    monkeypatch.setattr(UtteranceReader, "WORKING_BYTES", 3 * 2**20)
     sizes: list[int] = []
     log_probs = OnnxCtcRecogniser.log_probs
 
@@ -37,11 +37,11 @@ def break_off(patch: pytest.MonkeyPatch, at: float, error: BaseException, when_k
     """End an attempt where it has done ``at`` of its recording: right after a renewal, or instead of it."""
     keep = Lease.keep
 
-    def broken(lease: Lease, step: Step) -> bool:
-        if step.progress > at and not when_kept:
+    def broken(lease: Lease, progress: Progress) -> Renewal:
+        if progress.part > at and not when_kept:
             raise error
-        kept = keep(lease, step)
-        if step.progress > at:
+        kept = keep(lease, progress)
+        if progress.part > at:
             raise error
         return kept
 

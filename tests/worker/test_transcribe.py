@@ -13,10 +13,11 @@ from shared.database import Database
 from shared.jobs.attempts import claim
 from shared.jobs.queries import get_job, segments_of, waveform_peaks, waveform_png
 from shared.jobs.tables import Job, JobStatus
+from speech import Engine, Progress
 from tests.speech.sounds import RATE, silence, speak, wav_bytes
 from tests.worker.jobs import after, history, long_recording, make_due, recording, stored
+from worker.lease import Lease, Renewal
 from worker.process import WorkerProcess
-from worker.recording import Step
 from worker.transcribe import WornOut, answer
 
 
@@ -128,12 +129,12 @@ def test_a_file_that_is_gone_fails_with_a_code(
 def test_a_fault_of_the_machine_is_tried_again_and_keeps_the_file(
     process: WorkerProcess, submit_file: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **choices: object) -> None:
         raise RuntimeError
 
     job = submit_file(recording(speak("न")))
     with monkeypatch.context() as patch:
-        patch.setattr(worker.transcribe, "transcribe", broken)
+        patch.setattr(Engine, "transcribe", broken)
         answer(process)
     assert after(process, job).status is JobStatus.QUEUED
     assert history(process, job)[-1] == ("requeued", "worker_error")
@@ -159,11 +160,11 @@ def test_without_memory_the_job_goes_back_and_the_process_shall_end(
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
 ) -> None:
-    def starve(*_: object) -> None:
+    def starve(*_: object, **choices: object) -> None:
         raise error
 
     job = submit_file(recording(speak("न")), max_attempts=1)
-    monkeypatch.setattr(worker.transcribe, "transcribe", starve)
+    monkeypatch.setattr(Engine, "transcribe", starve)
     with pytest.raises(WornOut):
         answer(process)
     done = after(process, job)
@@ -178,14 +179,14 @@ def test_a_running_job_is_cancelled_between_segments(
 ) -> None:
     monkeypatch.setattr(worker.transcribe, "SAVE_EVERY_SECONDS", 0.0)
     job = submit_file(long_recording())
-    keep = worker.transcribe.Lease.keep
+    keep = Lease.keep
 
-    def cancel_meanwhile(lease: worker.transcribe.Lease, step: Step) -> bool:
+    def cancel_meanwhile(lease: Lease, progress: Progress) -> Renewal:
         with process.database.write() as session:
             session.execute(update(Job).where(Job.id == job.id).values(cancel_requested=True))
-        return keep(lease, step)
+        return keep(lease, progress)
 
-    monkeypatch.setattr(worker.transcribe.Lease, "keep", cancel_meanwhile)
+    monkeypatch.setattr(Lease, "keep", cancel_meanwhile)
     answer(process)
     assert after(process, job).status is JobStatus.CANCELLED
     with process.database.read() as session:
@@ -197,14 +198,14 @@ def test_a_worker_that_lost_its_lease_leaves_the_job_alone(
 ) -> None:
     monkeypatch.setattr(worker.transcribe, "SAVE_EVERY_SECONDS", 0.0)
     job = submit_file(long_recording())
-    keep = worker.transcribe.Lease.keep
+    keep = Lease.keep
 
-    def lose(lease: worker.transcribe.Lease, step: Step) -> bool:
+    def lose(lease: Lease, progress: Progress) -> Renewal:
         with process.database.write() as session:
             session.execute(update(Job).where(Job.id == job.id).values(lease_owner="another"))
-        return keep(lease, step)
+        return keep(lease, progress)
 
-    monkeypatch.setattr(worker.transcribe.Lease, "keep", lose)
+    monkeypatch.setattr(Lease, "keep", lose)
     answer(process)
     now_held = after(process, job)
     assert (now_held.status, now_held.lease_owner) == (JobStatus.RUNNING, "another")
@@ -217,15 +218,15 @@ def test_partial_results_and_progress_are_there_while_it_runs(
     monkeypatch.setattr(worker.transcribe, "SAVE_EVERY_SECONDS", 0.0)
     job = submit_file(long_recording())
     seen: list[tuple[float, int]] = []
-    keep = worker.transcribe.Lease.keep
+    keep = Lease.keep
 
-    def look(lease: worker.transcribe.Lease, step: Step) -> bool:
-        kept = keep(lease, step)
+    def look(lease: Lease, progress: Progress) -> Renewal:
+        kept = keep(lease, progress)
         with process.database.read() as session:
             seen.append((get_job(session, job.id).progress, len(segments_of(session, job.id))))
         return kept
 
-    monkeypatch.setattr(worker.transcribe.Lease, "keep", look)
+    monkeypatch.setattr(Lease, "keep", look)
     answer(process)
     assert seen == sorted(seen), seen
     assert any(0 < progress < 1 and segments for progress, segments in seen), seen
