@@ -1,21 +1,19 @@
-"""One recording through the engine in this process: what ``shrutlekh transcribe`` does with a file.
-
-What is imported of the other packages is imported when it is called.
-"""
+"""One recording through the engine in this process: what ``shrutlekh transcribe`` does with a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 from shrutlekh.errors import ClientError
 from shrutlekh_contract.options import Numerals, SubmissionOptions
 
-if TYPE_CHECKING:
-    from speech import Engine
-    from transcript.transcript import Transcript
-    from transcript.words import Segment
+from ops.progress_line import Meter
+from speech import Engine, Progress, SpeechError, waveform
+from transcript.cues import label
+from transcript.formats import Format, dump, render
+from transcript.transcript import Transcript, with_numerals
+from transcript.words import Segment
 
 
 class Failed(ClientError):
@@ -45,19 +43,15 @@ class Request:
     picture: Path | None
 
 
-def transcribe_file(engine: "Engine", file: Path, request: Request) -> None:
+def transcribe_file(engine: Engine, file: Path, request: Request) -> None:
     """Transcribe a recording, print or write what is asked for.
 
     Raises:
         Failed: it cannot be read, or a file not be written.
     """
-    from speech import SpeechError
-
     try:
         transcript = _listen(engine, file, request)
         if request.as_json:
-            from transcript.formats import dump
-
             typer.echo(dump({"path": str(file), **transcript.document()}))
         for name in request.formats:
             _write(transcript, name, request.outputs.get(file))
@@ -67,12 +61,7 @@ def transcribe_file(engine: "Engine", file: Path, request: Request) -> None:
         raise Failed("file_unwritable", f"{error.strerror or error}: {error.filename}") from error
 
 
-def _listen(engine: "Engine", file: Path, request: Request) -> "Transcript":
-    from ops.progress_line import Meter
-    from speech import Progress
-    from transcript.transcript import Transcript, with_numerals
-    from transcript.words import Segment
-
+def _listen(engine: Engine, file: Path, request: Request) -> Transcript:
     numerals = Numerals(request.chosen.numerals or Numerals.SPOKEN)
     segments: list[Segment] = []
     with (
@@ -89,9 +78,7 @@ def _listen(engine: "Engine", file: Path, request: Request) -> "Transcript":
                     meter.say(_labelled(segment))
         summary = transcription.summary
         if request.picture is not None:
-            from speech.waveform import paint
-
-            request.picture.write_bytes(paint(summary.peaks, summary.seconds))
+            request.picture.write_bytes(waveform.paint(summary.peaks, summary.seconds))
         return Transcript.of(
             segments,
             language=engine.folder.language,
@@ -101,15 +88,11 @@ def _listen(engine: "Engine", file: Path, request: Request) -> "Transcript":
         )
 
 
-def _labelled(segment: "Segment") -> str:
-    from transcript.cues import label
-
+def _labelled(segment: Segment) -> str:
     return segment.text if segment.channel is None else label(segment.channel) + segment.text
 
 
-def _write(transcript: "Transcript", name: str, output: str | None) -> None:
-    from transcript.formats import Format, render
-
+def _write(transcript: Transcript, name: str, output: str | None) -> None:
     text = render(transcript, Format(name))
     if output is None:
         typer.echo(text, nl=False)

@@ -2,16 +2,18 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from shrutlekh.bulk.recordings import plan
 from shrutlekh.commands.options import NOTHING_CHOSEN, formats, takes
 from shrutlekh.errors import ClientError
 from shrutlekh_contract.options import RecognitionOptions, SubmissionOptions, declared
 
-if TYPE_CHECKING:
-    from ops.local_transcription import Request
-    from speech import Engine
+from ops.local_transcription import Failed, Request, transcribe_file
+from shared.settings import Settings
+from speech import Engine, SpeechError
+from transcript.formats import dump
 
 EPILOG = """Examples:
 
@@ -68,11 +70,6 @@ def transcribe(
     if as_json and wanted:
         raise typer.BadParameter("prints lines of its own: name it without --format.", param_hint="--json")
 
-    from shrutlekh.bulk.recordings import plan
-
-    from ops.local_transcription import Failed, Request, transcribe_file
-    from speech import SpeechError
-
     there = [file for file in files if out is not None and file.is_file()]
     outputs = {Path(recording.source): recording.output for recording in plan(there, out)}
     if out is not None:
@@ -96,15 +93,13 @@ def transcribe(
         raise typer.Exit(1)
 
 
-def _engine(model: str | None, request: "Request") -> "Engine":
+def _engine(model: str | None, request: Request) -> Engine:
     """The engine, which can do what is asked.
 
     Raises:
         SpeechError: there is no such model, or it is broken, or has no such decoder.
         ClientError: a setting is wrong, or the library that beam search needs is missing.
     """
-    from speech import Engine
-
     engine = Engine.load(_model_folder(model), _cpus())
     try:
         engine.decoder_for(request.chosen)
@@ -115,8 +110,6 @@ def _engine(model: str | None, request: "Request") -> "Engine":
 
 def _complain(file: Path | None, code: str, message: str, as_json: bool) -> None:
     """Say what failed on stderr, and on stdout where a program listens."""
-    from transcript.formats import dump
-
     typer.echo(f"{'' if file is None else f'{file}: '}{code}: {message}", err=True)
     if as_json and file is not None:
         document: dict[str, Any] = {"path": str(file), "error": {"code": code, "message": message}}
@@ -125,8 +118,6 @@ def _complain(file: Path | None, code: str, message: str, as_json: bool) -> None
 
 def _model_folder(model: str | None) -> Path:
     """The folder named, or that of the installed model named, or of the default one."""
-    from shared.settings import Settings
-
     if model is not None and (Path(model) / "model.json").is_file():
         return Path(model)
     try:

@@ -1,14 +1,16 @@
 """The default model: installed, whole, and with the decoder it names."""
 
-from typing import TYPE_CHECKING
+from importlib import import_module
 
 from shrutlekh.quantities import counted
+from shrutlekh_contract.decoders import BEAM, GREEDY, decoders_of
 
 from ops.doctor.findings import Area, Check, Finding, ok, problem, skipped, warning
-
-if TYPE_CHECKING:
-    from ops.installation import Installation
-    from speech import ModelFolder
+from ops.installation import Installation
+from shared.errors import ModelNotInstalled
+from shared.installed_models import find_model
+from speech import ModelFolder, SpeechError
+from speech.decoding import language_model_file
 
 HASH_SECONDS = 60.0
 ADVICE = (
@@ -16,11 +18,8 @@ ADVICE = (
 )
 
 
-def installed(installation: "Installation") -> Finding:
+def installed(installation: Installation) -> Finding:
     """There, and can its description be read?"""
-    from shared.errors import ModelNotInstalled
-    from speech import SpeechError
-
     settings = installation.settings
     try:
         model = _default(installation)
@@ -30,10 +29,8 @@ def installed(installation: "Installation") -> Finding:
     return ok(f"{model.name} in {settings.models_dir}.")
 
 
-def whole(installation: "Installation") -> Finding:
+def whole(installation: Installation) -> Finding:
     """Are its files the ones that were described?"""
-    from speech import SpeechError
-
     model = _default(installation)
     if not model.files:
         return warning(
@@ -52,12 +49,8 @@ def whole(installation: "Installation") -> Finding:
     return ok(f"Its {counted(len(model.files), 'file')} are those that model.json describes.")
 
 
-def decoder(installation: "Installation") -> Finding:
+def decoder(installation: Installation) -> Finding:
     """Can words be found in the way that the model names?"""
-    from shrutlekh_contract.decoders import BEAM, GREEDY, decoders_of
-
-    from speech.decoding import language_model_file
-
     model = _default(installation)
     name = model.decoding.get("decoder", GREEDY)
     if name != BEAM:
@@ -68,8 +61,7 @@ def decoder(installation: "Installation") -> Finding:
             "Install the model again, with its folder lm.",
         )
     try:
-        import flashlight.lib.text.decoder
-        import flashlight.lib.text.decoder.kenlm  # noqa: F401
+        import_module("flashlight.lib.text.decoder.kenlm")
     except ImportError as error:
         return warning(
             f"Beam search is not available ({installation.reason(error)}): words are decoded greedily, with "
@@ -79,10 +71,8 @@ def decoder(installation: "Installation") -> Finding:
     return ok("Beam search and its language model are there.")
 
 
-def others(installation: "Installation") -> Finding:
+def others(installation: Installation) -> Finding:
     """Is any other folder of models broken?"""
-    from speech import ModelFolder, SpeechError
-
     broken, fine = [], 0
     for card in sorted(installation.settings.models_dir.glob("*/model.json")):
         try:
@@ -97,10 +87,7 @@ def others(installation: "Installation") -> Finding:
     return ok(f"{counted(fine, 'model')} installed.") if fine else skipped("No model is installed.")
 
 
-def _default(installation: "Installation") -> "ModelFolder":
-    from shared.installed_models import find_model
-    from speech import ModelFolder
-
+def _default(installation: Installation) -> ModelFolder:
     settings = installation.settings
     return ModelFolder.load(find_model(settings.models_dir, settings.default_model))
 

@@ -13,6 +13,8 @@ from shrutlekh_contract.declarations import Option
 from shrutlekh_contract.option_kinds import Choice, Flag, Number, Words
 from shrutlekh_contract.options import SubmissionOptions, declared
 
+from shrutlekh.commands.recognition import formats_from, hotwords_from
+
 Url = Annotated[str, typer.Option(metavar="URL", envvar="SHRUTLEKH_URL", help="Where the service answers.")]
 DataFolder = Annotated[
     Path | None,
@@ -108,8 +110,6 @@ def _taken(name: str, option: Option, arguments: dict[str, Any]) -> Any:
     value = arguments.pop(name)
     match option.kind:
         case Words():
-            from shrutlekh.commands.recognition import hotwords_from
-
             return hotwords_from(arguments.pop(_one_of(name)) or (), value)
         case Choice() if value is not None:
             return value.value
@@ -127,8 +127,6 @@ def _written(default: Any) -> str:
 
 def formats(named: list[str] | None) -> tuple[str, ...]:
     """What ``--format`` names; wrong usage where one is none."""
-    from shrutlekh.commands.recognition import formats_from
-
     try:
         return formats_from(named or ())
     except ValueError as error:

@@ -6,16 +6,19 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from shrutlekh_contract.options import SubmissionOptions, declared
 
+from shrutlekh.bulk.display import Bar, Display, Lines, printable
+from shrutlekh.bulk.pipeline import Options, Outcome, Submission
+from shrutlekh.bulk.recordings import plan
+from shrutlekh.client import ShrutlekhClient
 from shrutlekh.commands.options import NOTHING_CHOSEN, Url, formats, takes
-
-if TYPE_CHECKING:
-    from shrutlekh.bulk.pipeline import Outcome
-
+from shrutlekh.errors import ClientError
+from shrutlekh.retries import PATIENT
 
 EPILOG = """Examples:
 
@@ -82,15 +85,6 @@ def submit(
 
     Writes NAME.txt, NAME.json and NAME.png for each recording, and the formats that are asked for.
     """
-    from rich.console import Console
-
-    from shrutlekh.bulk.display import Bar, Display, Lines
-    from shrutlekh.bulk.pipeline import Options, Outcome, Submission
-    from shrutlekh.bulk.recordings import plan
-    from shrutlekh.client import ShrutlekhClient
-    from shrutlekh.errors import ClientError
-    from shrutlekh.retries import PATIENT
-
     console = Console(stderr=True)
     if chosen.client is None:
         chosen = replace(chosen, client=f"submit-{secrets.token_hex(4)}")
@@ -145,9 +139,7 @@ def submit(
         raise typer.Exit(1)
 
 
-def _json_line(outcome: "Outcome") -> str:
-    from shrutlekh.bulk.display import printable
-
+def _json_line(outcome: Outcome) -> str:
     record: dict[str, Any] = {
         "path": printable(outcome.source),
         "status": outcome.status,
@@ -161,9 +153,7 @@ def _json_line(outcome: "Outcome") -> str:
     return json.dumps(record, ensure_ascii=False)
 
 
-def _sentence(failure: "Outcome") -> str:
-    from shrutlekh.bulk.display import printable
-
+def _sentence(failure: Outcome) -> str:
     code, message = failure.error or ("", "")
     return f"{printable(failure.source)}: {code}: {message}"
 
