@@ -79,18 +79,6 @@ def with_numerals(segment: Segment, numerals: Numerals) -> Segment:
     return segment if numerals is Numerals.SPOKEN else write_numbers(segment, Digits(numerals.value))
 
 
-def segment_of(document: dict[str, Any]) -> Segment:
-    """The segment that :meth:`Transcript.document` wrote so. Raises KeyError where it is none."""
-    return Segment(
-        start=document["start"],
-        end=document["end"],
-        text=document["text"],
-        confidence=document["confidence"],
-        words=words_of(document["words"]),
-        channel=document.get("channel"),
-    )
-
-
 def words_of(documents: Iterable[dict[str, Any]]) -> tuple[Word, ...]:
     """The words of a list of `{text, start, end, confidence}`. Raises KeyError where one is none."""
     return tuple(
