@@ -1,4 +1,4 @@
-"""What the service knows of an installed model without loading it: is it there, what does it say."""
+"""Find installed models and read their ``model.json``, without loading them."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any
 from shared.errors import ModelNotInstalled
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-LANGUAGE_MODEL = "lm"  # a folder in that of a model; without it there is no beam search
+LANGUAGE_MODEL = "lm"  # subfolder of a model folder; beam search needs it
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,35 +26,35 @@ class InstalledModel:
 
 
 def find_model(models_dir: Path, name: str) -> Path:
-    """Folder of the installed model ``name``.
+    """Return the folder of the installed model ``name``.
 
     Raises:
-        ModelNotInstalled: there is none.
+        ModelNotInstalled: no such model is installed.
     """
     folder = models_dir / name
     if not NAME.fullmatch(name) or not (folder / "model.json").is_file():
         installed = ", ".join(model.name for model in installed_models(models_dir)) or "none"
-        raise ModelNotInstalled(f"The model asked for is not installed. Installed: {installed}.")
+        raise ModelNotInstalled(f"The requested model is not installed. Installed: {installed}.")
     return folder
 
 
 def decoders_of(folder: Path) -> list[str]:
-    """The decoders that the model in a folder can be asked for.
+    """List the decoders that the model in ``folder`` supports.
 
-    The front end may have no more of a model than what describes it, so the language model itself is not
-    looked for.
+    The folder may hold only the model's description, as on API machines, so the language model's files are
+    not checked.
     """
     return ["greedy", "beam"] if (folder / LANGUAGE_MODEL).is_dir() else ["greedy"]
 
 
 def installed_models(models_dir: Path) -> list[InstalledModel]:
-    """All installed models, by name. Folders without a readable ``model.json`` are passed over."""
+    """List the installed models by name. Folders without a readable ``model.json`` are skipped."""
     folders = sorted(path.parent for path in models_dir.glob("*/model.json"))
     return [model for model in map(read_card, folders) if model is not None]
 
 
 def read_card(folder: Path) -> InstalledModel | None:
-    """What a model folder says of itself; None if it has no readable ``model.json``."""
+    """Read ``model.json`` of a model folder. None if it is missing or malformed."""
     try:
         card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         return InstalledModel(
