@@ -1,4 +1,4 @@
-"""The simple forms: send a recording, wait, get the text or the picture."""
+"""The simple forms: upload a recording and get its text or waveform picture in the same request."""
 
 import uuid
 
@@ -16,7 +16,7 @@ from shared.jobs.queries import get_job
 from shared.jobs.tables import Job
 from transcript.formats import dump
 
-HOW_TO_LISTEN = ("model", "decoder", "hotwords", "hotword_weight", "channels")
+RECOGNITION_OPTIONS = ("model", "decoder", "hotwords", "hotword_weight", "channels")
 ERRORS = (*UPLOAD_ERRORS, JobFailed, JobHasNoResult, StillRunning)
 
 router = APIRouter(tags=["simple"])
@@ -26,12 +26,12 @@ router = APIRouter(tags=["simple"])
     "/transcribe/",
     response_model=SimpleTranscriptOut,
     responses=problems(*ERRORS, ServiceError),
-    openapi_extra=form(*HOW_TO_LISTEN, "numerals"),
+    openapi_extra=form(*RECOGNITION_OPTIONS, "numerals"),
 )
 @router.post("/transcribe", include_in_schema=False)
 async def transcribe(request: Request, services: ServicesDep) -> Response:
-    """Send a recording, get its text."""
-    known = frozenset({*HOW_TO_LISTEN, "numerals"})
+    """Upload a recording and get its text."""
+    known = frozenset({*RECOGNITION_OPTIONS, "numerals"})
     job, options = await _submit_and_wait(request, services, known, transcript=True, waveform=False)
 
     def read() -> str:
@@ -46,8 +46,8 @@ async def transcribe(request: Request, services: ServicesDep) -> Response:
     response_class=Response,
     responses={
         200: {
-            "description": "The picture.",
-            "headers": {"Location": {"description": "The job.", "schema": {"type": "string"}}},
+            "description": "The waveform picture.",
+            "headers": {"Location": {"description": "URL of the job.", "schema": {"type": "string"}}},
             "content": {"image/png": {}},
         },
         **problems(*ERRORS, ServiceError),
@@ -56,7 +56,7 @@ async def transcribe(request: Request, services: ServicesDep) -> Response:
 )
 @router.post("/visualize", include_in_schema=False)
 async def visualize(request: Request, services: ServicesDep) -> Response:
-    """Send a recording, get the picture of its waveform."""
+    """Upload a recording and get the picture of its waveform."""
     known = frozenset({"model"})
     job, _ = await _submit_and_wait(request, services, known, transcript=False, waveform=True)
     png = await services.threads.read(lambda: read_png(services, job.id))
@@ -66,7 +66,20 @@ async def visualize(request: Request, services: ServicesDep) -> Response:
 async def _submit_and_wait(
     request: Request, services: Services, known: frozenset[str], **fixed: bool
 ) -> tuple[Job, JobOptions]:
-    """A job that succeeded, and what its form asked for; or the error that says why not."""
+    """Submit the form's recording and wait for its job.
+
+    Args:
+        known: options that the form may set.
+        fixed: options that the route sets itself.
+
+    Returns:
+        The succeeded job and the form's options.
+
+    Raises:
+        ServiceError: as :func:`api.intake.submission.submit_form`.
+        JobFailed, JobHasNoResult: the job failed, or was cancelled meanwhile.
+        StillRunning: the job did not finish in time, or the client disconnected.
+    """
     submitted = await submit_form(request, services, known=known, fixed=fixed)
     job_id = submitted.job.id
 

@@ -99,7 +99,7 @@ async def test_what_may_be_chosen(client: httpx.AsyncClient, path: str, known: s
     response = await client.post(path, files={"file": ("a.wav", AUDIO)}, data={"waveform": "true"})
     assert response.status_code == 422
     assert response.json()["errors"] == [
-        {"field": "waveform", "message": f"There is no such field. Fields: {known}."}
+        {"field": "waveform", "message": f"Unknown field. Allowed fields: {known}."}
     ]
 
 
