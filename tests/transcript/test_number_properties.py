@@ -91,7 +91,7 @@ def test_two_numbers_side_by_side_are_one_only_where_they_spell_it(left: int, ri
 VOCABULARY = sorted(
     WORDS.keys()
     | {part for role in ROLES.values() for key in role for part in key.split()}
-    | {part for phrases in KEPT.values() for phrase in phrases for place in phrase.places for part in place}
+    | {part for phrases in KEPT.values() for phrase in phrases for place in phrase.words for part in place}
     | {"मैं", "घर", "लोग", "10", "५", "दो-तीन", "रुपये।", "(बीस)", "पच्चीस,", "…", "a", "-", "व"}
 )
 

@@ -102,7 +102,7 @@ def test_every_spelling_of_a_cardinal_is_read(key: str) -> None:
 def test_a_spelling_of_two_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {"cardinals.tsv": [["1", "एक"], ["2", "दो एक"]]}
     monkeypatch.setattr(lexicon, "_rows", lambda table: iter(rows[table]))
-    with pytest.raises(ValueError, match="एक stands for two numbers"):
+    with pytest.raises(ValueError, match="एक has two meanings"):
         lexicon._read_words()
 
 
@@ -116,11 +116,11 @@ def test_no_word_of_the_tables_is_two_things() -> None:
 @pytest.mark.parametrize(
     "phrase",
     [phrase for phrases in KEPT.values() for phrase in phrases],
-    ids=lambda phrase: str(phrase.places),
+    ids=lambda phrase: str(phrase.words),
 )
 def test_every_kept_phrase_would_change_without_its_line(phrase, monkeypatch: pytest.MonkeyPatch) -> None:
-    for choice in range(max(map(len, phrase.places))):
-        text = " ".join(sorted(place)[choice % len(place)] for place in phrase.places)
+    for choice in range(max(map(len, phrase.words))):
+        text = " ".join(sorted(place)[choice % len(place)] for place in phrase.words)
         monkeypatch.undo()
         assert written(text) == text
         monkeypatch.setattr("transcript.numbers.runs.KEPT", {})
