@@ -1,4 +1,4 @@
-"""A queue with a bound: who comes when it is full is told to come again, before the body is read."""
+"""Queue limit: while the queue is full, submissions get a 429 before their body is read."""
 
 import asyncio
 import threading
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def narrow(settings: Settings) -> Settings:
-    """A service that lets three jobs wait."""
+    """A service with a queue limit of three jobs."""
     return settings.model_copy(update={"queue_limit": 3})
 
 

@@ -1,4 +1,4 @@
-"""What holds for every number and for any words at all."""
+"""Properties that hold for every number and for arbitrary words."""
 
 import sys
 from collections.abc import Callable
@@ -148,7 +148,7 @@ def test_both_kinds_of_digits_say_the_same(segment: Segment) -> None:
 
 
 def lines_run(work: Callable[[], object]) -> int:
-    """Lines of Python that `work` executes."""
+    """Count the lines of Python that `work` executes."""
     count = 0
 
     def trace(frame: FrameType, event: str, argument: object) -> object:

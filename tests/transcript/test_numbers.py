@@ -1,4 +1,4 @@
-"""Numbers in digits: what is written, phrase by phrase, and what becomes of the words."""
+"""Numbers in digits: the written form, phrase by phrase, and the resulting words."""
 
 from pathlib import Path
 
@@ -107,7 +107,7 @@ def test_a_spelling_of_two_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_no_word_of_the_tables_is_two_things() -> None:
-    """What a word means must not depend on where in a phrase it is looked for."""
+    """Words beside a number must not be number words too, and all keys must be folded."""
     beside = set().union(*(ROLES[role] for role in ("percent", "money", "paise", "month", "clock", "unit")))
     assert not beside & WORDS.keys()
     assert all(fold(key) == key and split_punctuation(key) == ("", key, "") for key in WORDS)
