@@ -1,6 +1,7 @@
-"""The memory ceiling of a worker process: a recording that swells must not bring the machine down.
+"""The memory limit of a worker process.
 
-Under the ceiling an allocation fails and Python gets to say so; without it the kernel kills whom it likes.
+With the limit, an allocation that is too large fails as an exception in this process, which can then report
+it. Without it the kernel's OOM killer may pick any process of the machine.
 """
 
 import errno
@@ -10,16 +11,17 @@ from pathlib import Path
 from worker.cpus import CGROUP
 
 PART_OF_THE_CONTAINER = 0.9
-"""Of a container's memory for all processes together; the rest is the parent's and the page cache's."""
+"""Share of a container's memory for all worker processes. The rest is for the parent and the page cache."""
 
 SIGNS = ("bad_alloc", "Failed to allocate memory", "malloc () failed", "can't start new thread")
-"""What C++ libraries, ONNX Runtime, libsndfile and the threading module say when there is no memory."""
+"""Parts of the messages of C++ libraries, ONNX Runtime, libsndfile and threading when memory runs out."""
 
 
 def within_container(limit: int, processes: int, cgroup: Path = CGROUP) -> int:
-    """Bytes that each of ``processes`` may allocate: ``limit``, or its share of the container if less.
+    """Return the bytes that each of ``processes`` may allocate.
 
-    0 is no limit, in and out; a container without a limit changes nothing (cgroup version 2 or 1).
+    That is ``limit``, or the process's share of the container's memory if less. 0 means unlimited, as
+    argument and as result. Reads the limit of cgroup version 2 or 1.
     """
     allowed = container_bytes(cgroup)
     if allowed is None:
@@ -29,24 +31,24 @@ def within_container(limit: int, processes: int, cgroup: Path = CGROUP) -> int:
 
 
 def share_of(memory: int, processes: int) -> int:
-    """Bytes for each of ``processes`` that have ``memory`` to themselves."""
+    """Divide a container's ``memory`` in bytes among ``processes``."""
     return int(memory * PART_OF_THE_CONTAINER / processes)
 
 
 def container_bytes(cgroup: Path = CGROUP) -> int | None:
-    """Memory of the container that this process is in; None outside of any, or where it has no limit."""
+    """Return this container's memory limit in bytes. None outside a container or without a limit."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
             limit = int((cgroup / name).read_text())
         except (OSError, ValueError):
-            continue  # another version, or "max"
-        if 0 < limit < 2**60:  # version 1 writes a number near 2**63 for no limit
+            continue  # the other cgroup version, or "max"
+        if 0 < limit < 2**60:  # cgroup version 1 writes a number near 2**63 if there is no limit
             return limit
     return None
 
 
 def limit_memory(limit: int) -> None:
-    """Let this process allocate at most ``limit`` bytes of data; 0 sets no limit. Linux alone can."""
+    """Limit the data that this process may allocate to ``limit`` bytes. 0 sets no limit. Linux only."""
     if limit and sys.platform == "linux":
         import resource
 
@@ -57,7 +59,7 @@ def limit_memory(limit: int) -> None:
 
 
 def lift_limit() -> None:
-    """Give a process that ran into its ceiling room for its last words."""
+    """Remove the limit, so that a process that reached it can still hand its job back and log."""
     if sys.platform == "linux":
         import resource
 
@@ -66,7 +68,7 @@ def lift_limit() -> None:
 
 
 def is_want_of_memory(error: Exception) -> bool:
-    """Whether ``error`` says that there was no memory left."""
+    """Return whether ``error`` means that memory ran out."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return any(sign in str(error) for sign in SIGNS)

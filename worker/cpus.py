@@ -1,4 +1,4 @@
-"""How many CPUs this process may use, containers included, and how they are shared out."""
+"""Count the CPUs that this process may use, also in a container, and divide them among worker processes."""
 
 import math
 import os
@@ -12,21 +12,21 @@ CGROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Worker processes, and ONNX Runtime threads for each."""
+    """Number of worker processes, and of ONNX Runtime threads per process."""
 
     processes: int
     threads: int
 
 
 def usable_cpus(cgroup: Path = CGROUP) -> int:
-    """CPUs of the affinity mask, bounded by the cgroup's CPU quota (version 2 or 1), at least one."""
+    """Count the CPUs of the affinity mask, at most the CPU quota of cgroup version 2 or 1, at least one."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota(cgroup)
     return max(1, min(allowed, math.ceil(quota))) if quota else allowed
 
 
 def share_out(settings: Settings, cpus: int) -> Share:
-    """One process for each CPU unless the settings say otherwise: small models gain most from that."""
+    """Divide the CPUs: one process per CPU by default, the best throughput for small models."""
     processes = settings.worker_processes or cpus
     return Share(processes, settings.worker_threads or max(1, cpus // processes))
 
@@ -40,4 +40,4 @@ def _quota(cgroup: Path) -> float | None:
             period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text()
         return float(limit) / float(period) if float(limit) > 0 else None
     except (OSError, ValueError, ZeroDivisionError):
-        return None  # no quota ("max"), or no cgroup at all
+        return None  # no quota ("max"), or not in a cgroup

@@ -1,1 +1,1 @@
-"""Recordings as blocks of samples."""
+"""Decode recordings into blocks of samples."""
