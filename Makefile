@@ -5,12 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORK ?= .work/training
 TORCH := 2.13.0
-# With glibc's malloc, training on the CPU spends most of its time in page faults (Debian: libjemalloc2).
+# With glibc's malloc, training on the CPU spends most of its time in page faults. Debian's package is libjemalloc2.
 JEMALLOC := $(firstword $(wildcard /usr/lib/*/libjemalloc.so.2))
 
 .PHONY: help setup demo test lint audit format bench faults fuzz compose-test model lock clean
 
-help: ## what the targets do
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup: $(STAMP) ## make .venv with the locked dependencies
@@ -37,32 +37,32 @@ lint: setup ## ruff, mypy and the audit of the dependencies
 audit: setup ## hashes, licences and known vulnerabilities of all locked dependencies
 	$(BIN)/python deploy/audit.py $(ARGS)
 
-format: setup ## let ruff put the code into form
+format: setup ## format the code with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## CPU of the whole system against a bare ONNX Runtime loop; a recording of 3 hours (ARGS=--quick for short ones)
+bench: setup ## CPU of the whole system against a bare ONNX Runtime loop; a recording of 3 hours (ARGS=--quick: half an hour)
 	$(BIN)/python -m benchmarks.overhead $(ARGS)
 	$(BIN)/python -m benchmarks.long $(filter --quick,$(ARGS))
 
 faults: setup ## kill, freeze, flush and fill in the middle of 200 jobs (SEED=7, SHORT=1, ARGS=--help)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(ARGS)
 
-compose-test: setup ## build and run the docker-compose stack, hurt it, upgrade it, save it, put it back (needs Docker)
+compose-test: setup ## build and run the compose stack, crash, upgrade, back up and restore it (needs Docker)
 	$(BIN)/python -m tests.compose $(ARGS)
 
 fuzz: setup ## 2,000 mutated and hostile media files through a real worker (SEED=7, ARGS="--count 500 --short")
 	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-model: setup ## make the default model again; goes on where it was stopped (needs espeak-ng, npm, the corpora; better a GPU)
+model: setup ## train the default model; continues where it stopped (needs espeak-ng, npm, the corpora; preferably a GPU)
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install torch==$(TORCH)
 	LD_PRELOAD=$(JEMALLOC) $(BIN)/python -m training all --work $(WORK) $(ARGS)
 
-lock: ## resolve the dependencies anew (needs uv)
+lock: ## resolve the dependencies again (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --quiet --upgrade --output-file requirements.lock
 	for image in api worker; do uv pip compile deploy/$$image.in --constraint requirements.lock --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet --output-file deploy/$$image.lock; done
 
-clean: ## remove what the other targets made
+clean: ## remove everything that the other targets made
 	rm -rf $(VENV) .demo .work .mypy_cache .pytest_cache .ruff_cache

@@ -1,1 +1,1 @@
-"""HTTP front end: takes recordings in, hands out jobs, transcripts and pictures."""
+"""HTTP front end: accepts recordings and serves jobs, transcripts and waveforms."""

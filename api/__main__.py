@@ -9,24 +9,24 @@ from api.app import create_app
 from shared.logs import configure_logging
 from shared.settings import Settings
 
-DRAIN_SECONDS = 8  # for uploads under way; container runtimes kill after 10
+DRAIN_SECONDS = 8  # for uploads in progress; container runtimes kill after 10 seconds
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that sends home who waits for a job before it waits for requests to end."""
+    """Uvicorn server that ends pending long polls before draining other requests."""
 
     def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End long polls at once, let uploads finish, then stop."""
+        """End long polls at once, let other requests finish, then stop."""
         self._app.state.services.watcher.stop()
         await super().shutdown(sockets)
 
 
 def main() -> None:
-    """Run the front end with the settings of the environment."""
+    """Run the front end, configured from the environment."""
     settings = Settings()
     configure_logging(settings.log_level)
     app = create_app(settings)
@@ -36,7 +36,7 @@ def main() -> None:
         port=settings.port,
         log_config=None,
         timeout_graceful_shutdown=DRAIN_SECONDS,
-        access_log=settings.log_level == "DEBUG",  # polls by the thousand would bury what matters
+        access_log=settings.log_level == "DEBUG",  # thousands of polls would bury other lines
         server_header=False,
     )
     Server(app, config).run()

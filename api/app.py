@@ -1,4 +1,4 @@
-"""The application: routes, errors, middleware, and the services they work with."""
+"""The FastAPI application: routes, error handlers, middleware and services."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,8 +19,7 @@ from shared.version import VERSION
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The front end with these settings. It opens its connections when it starts, not before."""
-
+    """Create the application. It opens its connections at startup, not here."""
     metrics = Metrics()
 
     @asynccontextmanager

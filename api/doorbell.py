@@ -1,4 +1,4 @@
-"""Telling workers and waiting requests what happened, without anybody waiting for Redis."""
+"""Notify workers and long polls through Redis in the background, so that no request waits for Redis."""
 
 import time
 import uuid
@@ -13,19 +13,19 @@ from api.threads import Threads
 from shared.announcements import announce
 from shared.queue import JobQueue
 
-# How long a Redis that was found away is left alone.
+# After a failed message, drop messages for this long instead of waiting for Redis again.
 OUTAGE_SECONDS = 1.0
-# How long a stop waits for what was not told yet.
-LAST_WORDS_SECONDS = 1.0
+# How long shutdown waits for unsent messages.
+FLUSH_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
 
 class Doorbell:
-    """Rings for jobs and announces changes, in the background.
+    """Ring for jobs and announce changes, in the background.
 
-    What Redis does not hear while it is away, or hangs, is not told again: the sweeper rings for jobs that
-    wait, and waiting requests look by themselves.
+    Messages are dropped while Redis is down or hangs. That is safe: the sweeper rings again for queued jobs,
+    and long polls also re-read their job periodically.
     """
 
     def __init__(self, threads: Threads, queue: JobQueue, redis: Redis) -> None:
@@ -33,30 +33,32 @@ class Doorbell:
         self._redis = redis
         self._away_until = 0.0
         self._messages = Batcher[Callable[[], bool], None](
-            lambda messages: threads.ring(lambda: self._tell(messages))
+            lambda messages: threads.ring(lambda: self._send(messages))
         )
 
     def ring(self, job_id: uuid.UUID) -> None:
-        """Tell the workers of a job."""
+        """Tell the workers about a queued job."""
         self._messages.post(partial(self._queue.ring, job_id))
 
     def announce(self, job_id: uuid.UUID) -> None:
-        """Tell those who wait for a job that it has changed."""
+        """Tell the long polls of a job that it has changed."""
         self._messages.post(partial(announce, self._redis, job_id))
 
     async def close(self) -> None:
-        """Tell what was not told yet, if Redis hears it."""
-        await self._messages.settle(LAST_WORDS_SECONDS)
+        """Send the pending messages, for at most :data:`FLUSH_SECONDS`."""
+        await self._messages.settle(FLUSH_SECONDS)
 
-    def _tell(self, messages: list[Callable[[], bool]]) -> list[None]:
-        for message in messages:
+    def _send(self, messages: list[Callable[[], bool]]) -> list[None]:
+        for send in messages:
             if time.monotonic() < self._away_until:
                 continue
             try:
-                is_heard = message()
-            except Exception:  # the answer does not depend on it: nobody else would hear of a bug
+                is_sent = send()
+            except (
+                Exception
+            ):  # no caller awaits the result, so a bug would go unnoticed without this log line
                 log.exception("doorbell_failed")
-                is_heard = False
-            if not is_heard:
+                is_sent = False
+            if not is_sent:
                 self._away_until = time.monotonic() + OUTAGE_SECONDS
         return [None] * len(messages)

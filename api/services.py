@@ -1,4 +1,4 @@
-"""What the routes work with: opened when the application starts, closed when it stops."""
+"""The objects that routes use: opened at the application's startup, closed at its shutdown."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ from shared.traces import configure_traces, stop_traces
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of a running front end."""
+    """Connections, thread pools and background tasks of a running front end."""
 
     settings: Settings
     threads: Threads
@@ -40,7 +40,7 @@ class Services:
 
 @asynccontextmanager
 async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
-    """Open the parts. Neither Redis nor Postgres need be there yet."""
+    """Open the services and close them at the end of the block. Redis and Postgres need not be up yet."""
     configure_traces("shrutlekh-api", settings.otlp_endpoint)
     threads = Threads(single_writer=settings.database.startswith("sqlite"))
     database = Database(settings.database, pool_size=threads.connections)

@@ -1,7 +1,7 @@
-"""Which blocking work runs in which threads.
+"""Thread limits for blocking work.
 
-Each kind has its own bound, so that slow disks hold up no poll and waiting writers hold up no reader. There
-are as many database connections as threads that may want one: none ever waits for the pool.
+Each kind of work has its own limit, so that slow disks do not delay polls and waiting writers do not delay
+readers. There are as many database connections as threads that use one, so no thread waits for the pool.
 """
 
 from collections.abc import Callable
@@ -17,10 +17,14 @@ RINGS = 4
 
 
 class Threads:
-    """Bounded threads for reading and writing the database, for files, for the queue and for the probe."""
+    """Run blocking functions in threads, with a limit for each kind of work.
+
+    Attributes:
+        connections: database connections that the threads may use at once.
+    """
 
     def __init__(self, *, single_writer: bool) -> None:
-        # SQLite lets one write at a time; here they queue fairly instead of polling for its lock.
+        # SQLite allows one writer at a time. Here writers queue in order instead of polling for its lock.
         writes = 1 if single_writer else READS
         self.connections = READS + writes + 1
         self._reads = CapacityLimiter(READS)
@@ -46,10 +50,10 @@ class Threads:
         return await to_thread.run_sync(work, limiter=self._rings)
 
     async def probe(self, work: Callable[[], Result], seconds: float) -> Result:
-        """Run a health check; one that hangs is left behind, and the next waits for it.
+        """Run a health check. If it hangs, its thread is abandoned and the next check waits for that thread.
 
         Raises:
-            TimeoutError: it took longer than ``seconds``.
+            TimeoutError: the check took longer than ``seconds``.
         """
         with fail_after(seconds):
             return await to_thread.run_sync(work, limiter=self._probe, abandon_on_cancel=True)

@@ -67,7 +67,7 @@ GPL_LIBRARY = re.compile(
     r"^lib(?:x264|x265|xvidcore|vidstab|rubberband|postproc|readline|gdbm|fdk-aac|zvbi)\b"
 )
 GPL_NAMED = {
-    ("av", "libx264"): "a video encoder in PyAV's FFmpeg; see docs/operations.md, Dependencies",
+    ("av", "libx264"): "a video encoder in PyAV's FFmpeg; see docs/licences.md",
     ("av", "libx265"): "the same",
 }
 """Libraries under the GPL inside of wheels whose own metadata names another licence."""

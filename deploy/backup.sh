@@ -1,6 +1,7 @@
 #!/bin/sh
-# Usage: deploy/backup.sh FOLDER    The stack may be running. Database first: a recording that comes later is then
-# a file too many, which the sweeper removes, and never a job without its file.
+# Usage: deploy/backup.sh FOLDER
+# Save the database and the recordings of the compose stack, which may be running. The database is saved first: a
+# recording that arrives meanwhile is then a file without a job, which the sweeper removes, not a job without its file.
 set -eu
 folder=${1:?Usage: deploy/backup.sh FOLDER}
 mkdir -p "$folder"

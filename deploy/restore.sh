@@ -1,6 +1,7 @@
 #!/bin/sh
-# Usage: deploy/restore.sh FOLDER    Puts back what deploy/backup.sh saved, into a new or an old stack. What the
-# database holds now is replaced. API, workers and sweeper stop meanwhile; `docker compose up -d` starts them again.
+# Usage: deploy/restore.sh FOLDER
+# Restore what deploy/backup.sh saved, into a new or an existing stack. The present content of the database is replaced.
+# API, workers and sweeper are stopped and stay stopped; `docker compose up --detach` starts them again.
 set -eu
 folder=${1:?Usage: deploy/restore.sh FOLDER}
 [ -s "$folder/database.dump" ] && [ -s "$folder/recordings.tar.gz" ] || { echo "$folder holds no backup." >&2; exit 1; }

@@ -1,4 +1,4 @@
-"""``python -m migrations``: bring the database of the settings to the newest schema."""
+"""``python -m migrations``: upgrade the configured database to the newest schema."""
 
 import argparse
 
@@ -8,10 +8,16 @@ from shared.settings import Settings
 
 
 def main() -> None:
-    """Parse the command line and run."""
+    """Upgrade the database, or write a new migration."""
     parser = argparse.ArgumentParser(prog="python -m migrations", description=__doc__)
-    parser.add_argument("--new", metavar="TEXT", help="write a migration from what the tables changed")
-    parser.add_argument("--to", metavar="REVISION", default="head", help="stop at this revision")
+    parser.add_argument(
+        "--new",
+        metavar="TITLE",
+        help="instead, generate a migration with this title from the changes in shared/jobs/tables.py",
+    )
+    parser.add_argument(
+        "--to", metavar="REVISION", default="head", help="revision to upgrade to (default: the newest)"
+    )
     arguments = parser.parse_args()
     database = Database(Settings().database)
     if arguments.new is None:

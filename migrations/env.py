@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that ``migrations.upgrade`` hands over."""
+"""Alembic's environment: run the migrations on the connection that :mod:`migrations.schema` passes."""
 
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ from shared.jobs.tables import Base, UtcDateTime
 
 
 def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
-    """Write our own column types as what they are in the database: migrations must outlive the classes."""
+    """Render custom column types as SQLAlchemy's own, because migrations must outlive our classes."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False

@@ -1,4 +1,4 @@
-"""Bring a database to the newest schema, and make new migrations."""
+"""Upgrade a database, and configure Alembic without an ini file."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from sqlalchemy import Connection, text
 
 from shared.database import Database
 
-LOCK = 0x5348_5255  # one upgrade at a time on Postgres; SQLite's own write lock does it there
+LOCK = 0x5348_5255  # Postgres advisory lock: one upgrade at a time. SQLite's write lock does the same.
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
-    """Alembic's configuration without an ini file."""
+    """Make Alembic's configuration for ``connection``."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
@@ -21,7 +21,7 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Migrate to ``revision``. Several processes may call it at once."""
+    """Upgrade to ``revision``. Safe to call from several processes at once."""
     with database.write() as session:
         connection = session.connection()
         if not database.is_sqlite:

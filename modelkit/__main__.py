@@ -100,7 +100,7 @@ def evaluate(
 ) -> None:
     """Corpus WER and CER of a model, or of transcripts already written, with 95 % bootstrap intervals.
 
-    Beside the strict rates it gives those with spelling variants folded: see docs/text.md.
+    Beside the strict rates it gives those with spelling variants folded: see docs/measure-accuracy.md.
     """
     if (folder is None) == (hypotheses is None):
         raise typer.BadParameter("Give either a model folder or --hypotheses.")

@@ -1,7 +1,7 @@
 """Spelling variants: the second normaliser, which makes two accepted spellings of a Hindi word one.
 
-Its error rates stand beside the strict ones and never replace them. docs/text.md says what is folded, why and
-by which source.
+Its error rates stand beside the strict ones and never replace them. docs/measure-accuracy.md says
+what is folded, why and by which source.
 """
 
 import csv

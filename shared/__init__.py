@@ -1,1 +1,1 @@
-"""What the API and the workers share: settings, tables, life cycle, file store, queue, error codes."""
+"""Code shared by the API and the workers: settings, job life cycle, file store, queue, error codes."""

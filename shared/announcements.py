@@ -1,7 +1,7 @@
-"""Word of changes: who changes a job says so on a Redis channel, so that waiting requests look at once.
+"""Publish job changes on a Redis channel, so that long polls see them at once.
 
-Only a hint. A waiting request also looks by itself now and then, so a lost message costs a moment, never an
-answer.
+A message is only a hint: long polls also re-read their job periodically, so a lost message delays an answer
+by a moment and never loses it.
 """
 
 import uuid
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 def announce(redis: Redis, job_id: uuid.UUID) -> bool:
-    """Say that the job has changed. False when Redis is away, which is no error."""
+    """Publish that the job has changed. Return False, without raising, if Redis is unreachable."""
     try:
         redis.publish(CHANNEL, str(job_id))
     except (RedisError, OSError) as error:

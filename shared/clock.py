@@ -1,8 +1,8 @@
-"""The service's time: aware UTC."""
+"""The service's clock: timezone-aware UTC."""
 
 from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """The present moment, aware, in UTC."""
+    """Return the current time as a timezone-aware UTC datetime."""
     return datetime.now(UTC)

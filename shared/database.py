@@ -1,4 +1,4 @@
-"""Sessions on SQLite and Postgres with one discipline: say beforehand whether you read or write."""
+"""Database sessions on SQLite and Postgres. Callers declare up front whether they read or write."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -16,7 +16,8 @@ from shared.errors import DatabaseFull, DatabaseUnavailable
 WRITES = "shrutlekh_writes"
 SQLITE_BUSY_SECONDS = 15.0
 POSTGRES_DISK_FULL = "53100"
-# A server that vanishes without a word, as behind a network that drops packets, is noticed in half a minute.
+# Detect within half a minute a server that disappears without closing its connections, for example behind a
+# network that drops packets.
 POSTGRES_CONNECTION = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -27,10 +28,10 @@ POSTGRES_CONNECTION = {
 
 
 class Database:
-    """The database of the service.
+    """The service's database.
 
-    On SQLite a writer takes the write lock at BEGIN (``BEGIN IMMEDIATE``): it then waits its turn instead of
-    failing half way through with "database is locked", which no busy timeout can help.
+    On SQLite a writer takes the write lock at BEGIN (``BEGIN IMMEDIATE``). Otherwise a transaction that reads
+    first and writes later can fail halfway with "database is locked", whatever the busy timeout.
     """
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
@@ -39,22 +40,23 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that only reads.
+        """Open a read-only session.
 
         Raises:
             DatabaseUnavailable: the database does not answer.
         """
-        with _outage_named(), Session(self.engine, expire_on_commit=False) as session:
+        with _translated_errors(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session in one transaction: committed at the end of the block, rolled back if it raises.
+        """Open a session in one transaction: committed at the end of the block, rolled back if it raises.
 
         Raises:
-            DatabaseUnavailable: the database does not answer; DatabaseFull: its disk is full.
+            DatabaseUnavailable: the database does not answer.
+            DatabaseFull: the database's disk is full.
         """
-        with _outage_named(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with _translated_errors(), Session(self.engine, expire_on_commit=False) as session, session.begin():
             session.connection(execution_options={WRITES: True})
             yield session
 
@@ -69,22 +71,26 @@ class Database:
 
 
 @contextmanager
-def _outage_named() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
+    """Turn the driver's outage and disk-full errors into the service's, and strip row data from the rest."""
     try:
         yield
     except (OperationalError, PoolTimeout) as error:
         if isinstance(error, OperationalError) and _is_disk_full(error):
-            raise DatabaseFull("The disk of the server's database is full. Tell its operator.") from error
+            raise DatabaseFull("The disk of the server's database is full. Contact the operator.") from error
         raise DatabaseUnavailable("The database does not answer. Try again in a moment.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable("The database connection was lost. Try again in a moment.") from error
-        _drop_detail(error)
+        _strip_row_data(error)
         raise
 
 
-def _drop_detail(error: DBAPIError) -> None:
-    """Postgres quotes the row that it refuses; the error may go into a log, and people's words must not."""
+def _strip_row_data(error: DBAPIError) -> None:
+    """Keep only the primary message of a Postgres error.
+
+    Postgres quotes the rejected row. Errors may be logged, and users' words must not be.
+    """
     primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
     if error.orig is not None and primary is not None:
         error.args = tuple(str(part).replace(str(error.orig), primary) for part in error.args)
@@ -114,7 +120,7 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,
-        hide_parameters=True,  # an error's text goes into the log, and people's words must not
+        hide_parameters=True,  # errors are logged, and users' words must not be
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=SQLITE_BUSY_SECONDS * 2,
@@ -123,7 +129,7 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # BEGIN is ours, see below
+        connection.isolation_level = None  # stops sqlite3 from issuing BEGIN itself; _begin below does
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")

@@ -1,8 +1,8 @@
-"""The operator's word to all workers to finish what they do and take nothing new.
+"""Drain mode: the operator's switch that makes all workers finish their jobs and take no new ones.
 
-A file in the data folder: every worker reads recordings there, so every worker can see it; a look is one
-``stat``; and it outlasts an emptied Redis and a restart of anything, for it is before such work that an
-operator drains.
+The switch is a file in the data folder. Every worker reads recordings there and so sees it, a check is one
+``stat``, and it survives a Redis flush and any restart, which is the kind of maintenance that operators drain
+for.
 """
 
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ FILE_NAME: Final = "draining"
 
 
 def begin(data_dir: Path) -> None:
-    """Let no worker take a job any more. Told twice, the time of the first stays.
+    """Stop all workers from taking jobs. Calling it again keeps the start time of the first call.
 
     Raises:
         OSError: the data folder cannot be written.
@@ -22,17 +22,17 @@ def begin(data_dir: Path) -> None:
 
 
 def end(data_dir: Path) -> None:
-    """Let the workers go on. The sweeper rings for what waits."""
+    """Let the workers take jobs again. The sweeper then rings for the queued ones."""
     (data_dir / FILE_NAME).unlink(missing_ok=True)
 
 
 def is_draining(data_dir: Path) -> bool:
-    """Whether no job shall be taken."""
+    """Return whether workers must not take jobs."""
     return (data_dir / FILE_NAME).exists()
 
 
 def draining_since(data_dir: Path) -> datetime | None:
-    """When the workers were told; None when they take jobs."""
+    """Return when the drain began, or None if workers may take jobs."""
     try:
         return datetime.fromtimestamp((data_dir / FILE_NAME).stat().st_mtime, UTC)
     except FileNotFoundError:

@@ -1,13 +1,16 @@
-"""Errors that a person gets to see: a stable ``code``, a sentence that says what to do, an HTTP status."""
+"""Errors that users see: a stable ``code``, a sentence that says what to do, an HTTP status.
+
+The docstring of each class is its description in the OpenAPI document.
+"""
 
 from typing import Any
 
 
 class ServiceError(Exception):
-    """Base of all coded errors.
+    """Base of all errors with a code.
 
-    ``code`` is part of the API contract and never changes; ``message`` is for people. ``extra`` joins the
-    problem document, ``headers`` the response.
+    ``code`` is part of the API contract and never changes; ``message`` is written for people. The members of
+    ``extra`` are added to the problem document, and ``headers`` to the response.
     """
 
     code = "internal_error"
@@ -32,15 +35,15 @@ class InvalidRequest(ServiceError):
 
 
 class JobNotFound(ServiceError):
-    """No job has this id, or it was erased."""
+    """No job has this id. It may have been erased."""
 
     code = "job_not_found"
     status = 404
-    title = "There is no such job"
+    title = "Job not found"
 
 
 class JobNotFinished(ServiceError):
-    """The result was asked for before there is one."""
+    """The result was requested before the job finished."""
 
     code = "job_not_finished"
     status = 409
@@ -48,7 +51,7 @@ class JobNotFinished(ServiceError):
 
 
 class JobHasNoResult(ServiceError):
-    """The job ended without a result: it failed or was cancelled."""
+    """The job has no result, because it failed or was cancelled."""
 
     code = "job_has_no_result"
     status = 409
@@ -60,7 +63,7 @@ class TranscriptNotMade(ServiceError):
 
     code = "transcript_not_made"
     status = 404
-    title = "The job was asked for no transcript"
+    title = "The job was submitted without a transcript"
 
 
 class WaveformNotMade(ServiceError):
@@ -68,43 +71,43 @@ class WaveformNotMade(ServiceError):
 
     code = "waveform_not_made"
     status = 404
-    title = "The job was asked for no picture"
+    title = "The job was submitted without a waveform"
 
 
 class IllegalTransition(ServiceError):
-    """The job is not in a state from which this event may happen (or another process was faster)."""
+    """The job's state does not allow this operation, or another process changed it at the same time."""
 
     code = "illegal_transition"
     status = 409
-    title = "The job is in another state"
+    title = "The job's state does not allow this"
 
 
 class IdempotencyConflict(ServiceError):
-    """The idempotency key was used before, for another recording or other options."""
+    """The idempotency key was already used for a different recording or different options."""
 
     code = "idempotency_conflict"
     status = 409
-    title = "The Idempotency-Key was used for something else"
+    title = "The Idempotency-Key was used for a different submission"
 
 
 class RecordingGone(ServiceError):
-    """The job can't run again, for its recording is no longer kept."""
+    """The job cannot run again, because its recording is no longer stored."""
 
     code = "recording_gone"
     status = 409
-    title = "The recording is no longer there"
+    title = "The recording is no longer stored"
 
 
 class QueueFull(ServiceError):
-    """As many jobs wait as the operator allows."""
+    """The queue has reached the length that the operator allows."""
 
     code = "queue_full"
     status = 429
-    title = "Too many jobs are waiting"
+    title = "The queue is full"
 
 
 class UploadTooLarge(ServiceError):
-    """The upload passed the size limit."""
+    """The upload exceeds the size limit."""
 
     code = "upload_too_large"
     status = 413
@@ -112,11 +115,11 @@ class UploadTooLarge(ServiceError):
 
 
 class UploadStalled(ServiceError):
-    """The upload paused for so long that what had arrived was taken for a crash's leftover and removed."""
+    """The upload paused for so long that its partial file was removed as an abandoned one."""
 
     code = "upload_stalled"
     status = 408
-    title = "The upload took too long a pause"
+    title = "The upload paused for too long"
 
 
 class NotMultipart(ServiceError):
@@ -124,27 +127,27 @@ class NotMultipart(ServiceError):
 
     code = "unsupported_media_type"
     status = 415
-    title = "Send the recording as a form"
+    title = "Send the recording as multipart/form-data"
 
 
 class ModelNotInstalled(ServiceError):
-    """The job asks for a model that is not installed."""
+    """The requested model is not installed."""
 
     code = "model_not_found"
     status = 422
-    title = "There is no such model"
+    title = "Model not found"
 
 
 class DecoderUnavailable(ServiceError):
-    """The job asks for beam search, or for hot-words, which need it, of a model without a language model."""
+    """Beam search, or hot-words, which need it, were requested of a model without a language model."""
 
     code = "decoder_unavailable"
     status = 422
-    title = "The model has no such decoder"
+    title = "The model does not support this decoder"
 
 
 class JobFailed(ServiceError):
-    """A simple form waited for a job that failed; ``code`` is that of the failure, and decides the status."""
+    """The job failed while a simple form waited for it. The failure's ``code`` decides the status."""
 
     status = 422
     title = "The recording could not be transcribed"
@@ -156,11 +159,11 @@ class JobFailed(ServiceError):
 
 
 class StillRunning(ServiceError):
-    """A simple form gave up waiting; the job goes on and can be polled."""
+    """A simple form stopped waiting for its job. The job continues and can be polled."""
 
     code = "still_running"
     status = 504
-    title = "The transcription takes longer than this request may wait"
+    title = "The job takes longer than this request may wait"
 
 
 class DatabaseUnavailable(ServiceError):
@@ -172,7 +175,7 @@ class DatabaseUnavailable(ServiceError):
 
 
 class StorageFull(ServiceError):
-    """The disk of the file store is full."""
+    """The disk that stores the recordings is full."""
 
     code = "storage_full"
     status = 507
@@ -180,18 +183,18 @@ class StorageFull(ServiceError):
 
 
 class DatabaseFull(DatabaseUnavailable):
-    """The disk of the database is full: it can be read, but nothing can be added."""
+    """The database's disk is full: reads work, writes do not."""
 
     code = StorageFull.code
     status = StorageFull.status
     title = StorageFull.title
 
 
-# The recording's fault: the same bytes fail again, so they are not kept.
+# Faults of the recording. The same bytes would fail again, so the stored file is deleted.
 RECORDING_ERRORS = frozenset({"audio_unreadable", "audio_unsupported", "audio_too_long"})
-# Not the machine's fault: the job is not tried again.
+# Faults of the recording or the request: the job is not retried.
 PERMANENT_JOB_ERRORS = RECORDING_ERRORS | {"model_not_found", "model_invalid", "hotwords_unsupported"}
-# The machine's fault.
+# Faults of the machine: the job is retried.
 ATTEMPTS_EXHAUSTED = "attempts_exhausted"
 LEASE_EXPIRED = "lease_expired"
 WORKER_ERROR = "worker_error"

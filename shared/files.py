@@ -1,4 +1,4 @@
-"""Where recordings lie: a folder of server-named files, written whole or not at all."""
+"""The file store for recordings: a folder of server-named files, each stored completely or not at all."""
 
 import errno
 import hashlib
@@ -17,11 +17,12 @@ from typing import Self
 from shared.errors import StorageFull, UploadStalled, UploadTooLarge
 
 PARTIAL = ".part"
+DISK_FULL = "The server has no disk space for this recording. Contact the operator."
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file that lies whole in the store; ``key`` is its name there."""
+    """A complete file in the store. ``key`` is its name there."""
 
     key: str
     size: int
@@ -29,9 +30,9 @@ class StoredFile:
 
 
 class Upload:
-    """A file on its way into the store, opened by its first block or by :meth:`commit`.
+    """A file being written to the store. The first block, or :meth:`commit`, creates it on disk.
 
-    As a context manager it is discarded at the end of the block unless it was committed.
+    As a context manager it discards the file at the end of the block unless it was committed.
     """
 
     def __init__(self, store: "FileStore", max_bytes: int) -> None:
@@ -45,15 +46,15 @@ class Upload:
 
     @property
     def is_open(self) -> bool:
-        """True while there is something to discard."""
+        """Whether there is a partial file to discard."""
         return self._file is not None
 
     def write(self, block: bytes) -> None:
         """Append a block.
 
         Raises:
-            UploadTooLarge: the file would pass the size limit; nothing of the block is written.
-            StorageFull: the disk has no room.
+            UploadTooLarge: the file would exceed the size limit. Nothing of the block is written.
+            StorageFull: the block would eat into the disk reserve.
         """
         self.size += len(block)
         if self.size > self._max_bytes:
@@ -64,19 +65,19 @@ class Upload:
         self._store.require_room(len(block))
         self._hash.update(block)
         rest = memoryview(block)
-        with _disk_full_named():
+        with _translated_errors():
             file = self._opened()
             while rest:
                 rest = rest[file.write(rest) :]
 
     def commit(self) -> StoredFile:
-        """Force the bytes to the disk and give the file its place in the store.
+        """Flush the file to disk and rename it to its final path.
 
         Raises:
-            StorageFull: the disk has no room.
-            UploadStalled: it was removed as a crash's leftover while it waited for more.
+            StorageFull: the disk is full.
+            UploadStalled: the sweeper removed the partial file as an abandoned one.
         """
-        with _disk_full_named():
+        with _translated_errors():
             file = self._opened()
             os.fsync(file.fileno())
             file.close()
@@ -88,7 +89,7 @@ class Upload:
         return StoredFile(self._key, self.size, self._hash.hexdigest())
 
     def discard(self) -> None:
-        """Remove what was written, unless it was committed. May be called twice."""
+        """Delete the partial file, unless it was committed. Idempotent."""
         if self._file is not None:
             self._file.close()
             self._partial.unlink(missing_ok=True)
@@ -105,15 +106,15 @@ class Upload:
     def _opened(self) -> FileIO:
         if self._file is None:
             self._partial.parent.mkdir(parents=True, exist_ok=True)
-            # Unbuffered: the blocks are large, and a failed write must not be tried again at close.
+            # Unbuffered: the blocks are large, and close() must not repeat a write that failed.
             self._file = self._partial.open("xb", buffering=0)
         return self._file
 
 
 class FileStore:
-    """Files by key under a root folder, spread over 256 sub-folders.
+    """Files by key under a root folder, spread over 256 subfolders.
 
-    Uploads leave ``reserve_bytes`` of the disk free, or a block less for each that is written at the moment.
+    Uploads leave ``reserve_bytes`` of the disk free, short by at most one block per concurrent upload.
     """
 
     def __init__(self, root: Path, reserve_bytes: int = 0) -> None:
@@ -121,36 +122,40 @@ class FileStore:
         self._reserve_bytes = reserve_bytes
 
     def path(self, key: str) -> Path:
-        """Where the file with this key lies. Keys are made by the store, never by a client."""
+        """Return the path of the file with this key. The store makes the keys, clients never do."""
         return self.root / key[:2] / key
 
     def receive(self, max_bytes: int) -> Upload:
-        """Begin to store a file of at most ``max_bytes``."""
+        """Start an upload of at most ``max_bytes``."""
         return Upload(self, max_bytes)
 
     def require_room(self, size: int) -> None:
-        """Refuse ``size`` more bytes that would eat into the reserve.
+        """Check that ``size`` more bytes fit on the disk without eating into the reserve.
 
         Raises:
-            StorageFull: they would.
+            StorageFull: they do not fit.
         """
-        with _disk_full_named():
+        with _translated_errors():
             self.root.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(self.root).free < self._reserve_bytes + size:
-            raise StorageFull("The server has no room for this recording. Tell its operator.")
+            raise StorageFull(DISK_FULL)
 
     def delete(self, key: str) -> None:
-        """Remove a file; one that is gone already is no error."""
+        """Delete a file. Does nothing if it does not exist."""
         self.path(key).unlink(missing_ok=True)
 
     def keys(self, older_than: float = math.inf) -> Iterator[str]:
-        """The keys of the whole files that were last written before ``older_than`` (Unix time)."""
+        """Yield the keys of complete files last modified before ``older_than`` (Unix time)."""
         for entry in self._entries(older_than):
             if not entry.name.endswith(PARTIAL):
                 yield entry.name
 
     def remove_partial(self, older_than: float) -> int:
-        """Remove what a crash left of uploads, last written before ``older_than`` (Unix time)."""
+        """Delete partial files that crashes left behind, last modified before ``older_than`` (Unix time).
+
+        Returns:
+            How many were deleted.
+        """
         removed = 0
         for entry in self._entries(older_than):
             if entry.name.endswith(PARTIAL):
@@ -159,7 +164,7 @@ class FileStore:
         return removed
 
     def _entries(self, older_than: float) -> Iterator["os.DirEntry[str]"]:
-        """Files, a folder at a time: memory does not grow with their number."""
+        """Yield the files folder by folder, so that memory does not grow with their number."""
         for folder in self.root.glob("??"):
             with os.scandir(folder) as entries:
                 for entry in entries:
@@ -169,10 +174,11 @@ class FileStore:
 
 
 @contextmanager
-def _disk_full_named() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
+    """Turn the operating system's disk-full and quota errors into StorageFull."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull("The server has no room for this recording. Tell its operator.") from error
+            raise StorageFull(DISK_FULL) from error
         raise

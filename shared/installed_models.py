@@ -1,4 +1,4 @@
-"""What the service knows of an installed model without loading it: is it there, what does it say."""
+"""Find installed models and read their ``model.json``, without loading them."""
 
 import re
 from dataclasses import dataclass
@@ -27,26 +27,26 @@ class InstalledModel:
 
 
 def find_model(models_dir: Path, name: str) -> Path:
-    """Folder of the installed model ``name``.
+    """Return the folder of the installed model ``name``.
 
     Raises:
-        ModelNotInstalled: there is none.
+        ModelNotInstalled: no such model is installed.
     """
     folder = models_dir / name
     if not NAME.fullmatch(name) or not (folder / FILE_NAME).is_file():
         installed = ", ".join(model.name for model in installed_models(models_dir)) or "none"
-        raise ModelNotInstalled(f"The model asked for is not installed. Installed: {installed}.")
+        raise ModelNotInstalled(f"The requested model is not installed. Installed: {installed}.")
     return folder
 
 
 def installed_models(models_dir: Path) -> list[InstalledModel]:
-    """All installed models, by name. Folders without a valid ``model.json`` are left out."""
+    """List the installed models by name. Folders without a valid ``model.json`` are skipped."""
     folders = sorted(path.parent for path in models_dir.glob(f"*/{FILE_NAME}"))
     return [model for model in map(read_card, folders) if model is not None]
 
 
 def read_card(folder: Path) -> InstalledModel | None:
-    """What a model folder says of itself; None if it has no valid ``model.json``."""
+    """Read ``model.json`` of a model folder. None if it is missing or invalid."""
     try:
         card = ModelCard.read(folder)
     except (OSError, ModelCardInvalid):

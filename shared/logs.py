@@ -1,4 +1,4 @@
-"""Log lines: JSON for machines, coloured text on a terminal. Never transcript text, never a secret."""
+"""Logging: JSON lines, or coloured text on a terminal. Log neither transcript text nor secrets."""
 
 import logging
 import sys
@@ -7,21 +7,25 @@ import structlog
 
 
 def configure_logging(level: str) -> None:
-    """Send structlog, the standard library's loggers and warnings to stderr in one form."""
+    """Send structlog, standard library loggers and warnings to stderr in one format.
+
+    Args:
+        level: least severe level to write, such as ``INFO``.
+    """
     on_terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer()
         if on_terminal
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
-    before: list[structlog.typing.Processor] = [
+    common: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -29,7 +33,7 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=before,
+            foreign_pre_chain=common,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,

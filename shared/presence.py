@@ -1,4 +1,4 @@
-"""Which workers are there: each beats into a Redis sorted set, scored by the time of its last beat."""
+"""Worker presence: a Redis sorted set of workers, scored by the Unix time of their last heartbeat."""
 
 import time
 from typing import cast
@@ -10,7 +10,7 @@ WORKERS = "shrutlekh:workers"
 
 
 def beat(redis: Redis, worker: str, expiry: float) -> None:
-    """Say that ``worker`` is alive and warm; forget those silent for more than ``expiry`` seconds."""
+    """Record a heartbeat of ``worker``, and remove workers silent for more than ``expiry`` seconds."""
     moment = time.time()
     with redis.pipeline() as pipeline:
         pipeline.zadd(WORKERS, {worker: moment})
@@ -19,16 +19,16 @@ def beat(redis: Redis, worker: str, expiry: float) -> None:
 
 
 def leave(redis: Redis, worker: str) -> None:
-    """Say that ``worker`` stops."""
+    """Remove ``worker``, which is stopping."""
     redis.zrem(WORKERS, worker)
 
 
 async def count(redis: AsyncRedis, expiry: float) -> int:
-    """Number of workers that have beaten within the last ``expiry`` seconds."""
+    """Count the workers with a heartbeat within the last ``expiry`` seconds."""
     return int(await redis.zcount(WORKERS, time.time() - expiry, "+inf"))
 
 
 def present(redis: Redis, expiry: float) -> list[str]:
-    """The workers that have beaten within the last ``expiry`` seconds."""
+    """List the workers with a heartbeat within the last ``expiry`` seconds."""
     names = cast(list[bytes], redis.zrangebyscore(WORKERS, time.time() - expiry, "+inf"))
     return [name.decode() for name in names]

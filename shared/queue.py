@@ -1,7 +1,7 @@
-"""The doorbell: a Celery message that carries nothing but a job's id.
+"""The doorbell: a Celery message that carries only a job id.
 
-Whoever hears it claims the job that SQL puts first, which need not be the one named. So losing a message
-loses no job (the database knows it, the sweeper rings again), and a message too many finds nothing to claim.
+The worker that receives it claims the job that SQL ranks first, not necessarily the one named. A lost message
+therefore loses no job (the sweeper rings again for it), and a surplus message finds nothing to claim.
 """
 
 import uuid
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 def make_celery(settings: Settings) -> Celery:
-    """The Celery application, the same for those who ring and those who answer."""
+    """Make the Celery application, configured alike for senders and workers."""
     celery = Celery("shrutlekh", broker=_broker_url(settings.redis_url))
     celery.conf.update(
         task_default_queue=QUEUE,
@@ -30,7 +30,7 @@ def make_celery(settings: Settings) -> Celery:
         result_backend=None,
         worker_prefetch_multiplier=1,
         broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,  # a worker outlasts any outage
+        broker_connection_max_retries=None,  # workers survive an outage of any length
         broker_connection_timeout=2,
         task_publish_retry=False,
         broker_transport_options={
@@ -38,7 +38,7 @@ def make_celery(settings: Settings) -> Celery:
             "socket_timeout": 5,
             "socket_keepalive": True,
             "health_check_interval": 25,
-            # Ringing for a Redis that is away fails at once instead of after seconds of trying.
+            # Sending fails at once while Redis is unreachable, instead of retrying for seconds.
             "max_retries": 1,
             "interval_start": 0,
         },
@@ -50,13 +50,13 @@ def make_celery(settings: Settings) -> Celery:
 
 
 class JobQueue:
-    """The sending side of the queue."""
+    """The sending end of the queue."""
 
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
 
     def ring(self, job_id: uuid.UUID) -> bool:
-        """Tell the workers of a job. False when Redis is away: the sweeper will ring for it later."""
+        """Send the doorbell for a job. Return False if Redis is unreachable: the sweeper rings later."""
         try:
             self._celery.send_task(TRANSCRIBE, args=[str(job_id)], retry=False)
         except (OperationalError, RedisError, OSError) as error:
@@ -70,7 +70,7 @@ class JobQueue:
 
 
 def _broker_url(redis_url: str) -> str:
-    """Kombu spells a Redis on a Unix socket differently from redis-py."""
+    """Translate redis-py's URL of a Unix socket into Kombu's form."""
     prefix = "unix://"
     if not redis_url.startswith(prefix):
         return redis_url

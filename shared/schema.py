@@ -1,4 +1,4 @@
-"""Which migration the code is written for. The front end cannot import the migrations themselves."""
+"""The schema revision that this code needs, declared here because the API does not import the migrations."""
 
 from typing import Final
 
@@ -10,10 +10,10 @@ NEWEST: Final = "0004"
 
 
 def revision_of(database: Database) -> str | None:
-    """The migration that a database is at; None for one that has seen none.
+    """Return the revision that the database is at, or None before its first migration.
 
     Raises:
-        DatabaseUnavailable: it does not answer.
+        DatabaseUnavailable: the database does not answer.
     """
     with database.read() as session:
         if not inspect(session.connection()).has_table("alembic_version"):

@@ -11,109 +11,185 @@ MODELS_BESIDE_THE_CODE = Path(__file__).resolve().parent.parent / "models"
 
 
 class Settings(BaseSettings):
-    """One immutable object, made once by whoever starts a process and handed down.
+    """The service's settings: immutable, created once by a process's entry point and passed down.
 
-    Nothing reads it at import time. ``docs/settings.md`` lists each field; a test holds the two
-    together.
+    No module reads settings at import time. A test checks that ``docs/settings.md`` repeats every field with
+    its default and description.
     """
 
     model_config = SettingsConfigDict(
         env_prefix="SHRUTLEKH_", frozen=True, extra="ignore", env_ignore_empty=True
     )
 
-    data_dir: Path = Field(Path("data"), description="Folder for the SQLite file and the stored recordings.")
+    data_dir: Path = Field(
+        Path("data"),
+        description="Folder for the SQLite database, the stored recordings and the drain mark. "
+        "The API, the workers and the sweeper must share it.",
+    )
     database_url: str = Field(
         "",
-        description="SQLAlchemy URL. Empty means SQLite in `data_dir`. Postgres: `postgresql+psycopg://...`.",
+        description="SQLAlchemy URL of the database. Empty: SQLite in `data_dir`. "
+        "Set `postgresql+psycopg://...` to run workers on several machines.",
     )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
-        description="Redis of the queue: `redis://`, `rediss://` or `unix:///path?db=0`.",
+        description="Redis that carries the queue and the heartbeats: "
+        "`redis://`, `rediss://` (TLS) or `unix:///path?db=0`.",
     )
     models_dir: Path = Field(
-        MODELS_BESIDE_THE_CODE, description="Folder with a folder for each installed model."
+        MODELS_BESIDE_THE_CODE,
+        description="Folder with one subfolder per installed model. Set it to keep models outside the code.",
     )
-    default_model: str = Field("hi-ctc-base", description="Model of a job that names none.")
+    default_model: str = Field(
+        "hi-ctc-base",
+        description="Model for jobs that do not name one. "
+        "Workers load it at startup and do not start without it.",
+    )
 
-    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    host: str = Field(
+        "127.0.0.1",
+        description="Address that the API and the metrics servers listen on. "
+        "Set `0.0.0.0` in a container or behind a proxy on another machine.",
+    )
     port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
     cors_origins: Annotated[list[str], NoDecode] = Field(
-        [], description="Origins, separated by commas, whose pages may call the API from a browser."
+        [],
+        description="Comma-separated origins whose pages may call the API from a browser. Empty: none. "
+        "`*`: any.",
     )
     max_upload_bytes: int = Field(
-        2 * 1024**3, ge=1, description="Largest recording in bytes; a larger one is refused while it arrives."
+        2 * 1024**3,
+        ge=1,
+        description="Largest recording in bytes. Larger uploads are rejected with 413 while they arrive. "
+        "Raise it for longer uncompressed recordings.",
     )
     disk_reserve_bytes: int = Field(
         256 * 1024**2,
         ge=0,
-        description="Room that uploads leave free on the disk; one that would eat into it gets a 507.",
+        description="Disk space in bytes that uploads leave free. Uploads that would use it are rejected "
+        "with 507. Raise it if the database shares the disk and grows fast.",
     )
     queue_limit: int = Field(
-        100_000, ge=0, description="Jobs that may wait at most; one more gets a 429. 0 sets no limit."
+        100_000,
+        ge=0,
+        description="Most jobs in the queue. Further submissions are rejected with 429. 0: no limit. "
+        "Lower it to tell clients sooner that the workers are behind.",
     )
-    max_wait_seconds: float = Field(60.0, ge=0, description="Longest `?wait=` that a poll may ask for.")
+    max_wait_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="Longest `?wait=` of a long poll. Longer ones are cut to this. "
+        "Keep it below the timeout of a proxy in front of the API. 0: no long polls.",
+    )
     simple_wait_seconds: float = Field(
         600.0,
         gt=0,
-        description="How long `/transcribe/` and `/visualize/` wait before they hand out the job.",
+        description="How long `/transcribe/` and `/visualize/` wait for their job before they answer 504 "
+        "with a link to it. Keep it below the timeout of a proxy in front of the API.",
     )
 
-    max_audio_seconds: float = Field(6 * 3600.0, gt=0, description="Longest recording in seconds of audio.")
-    max_attempts: int = Field(3, ge=1, le=20, description="Attempts at a job before it fails for good.")
+    max_audio_seconds: float = Field(
+        6 * 3600.0,
+        gt=0,
+        description="Longest recording in seconds of audio. Longer ones fail with `audio_too_long`.",
+    )
+    max_attempts: int = Field(
+        3,
+        ge=1,
+        le=20,
+        description="Attempts at a job before it fails with `attempts_exhausted`. "
+        "Raise it if machines or connections often fail.",
+    )
     lease_seconds: float = Field(
-        60.0, gt=0, description="How long a worker may stay silent before its job goes back to the queue."
+        60.0,
+        gt=0,
+        description="How long a worker may go without renewing its lease before its job returns to the "
+        "queue. Lower: faster recovery from crashes. Keep it above the longest step of a job plus the clock "
+        "skew.",
     )
     attempt_base_seconds: float = Field(
-        300.0, gt=0, description="Longest attempt at a job, not counting what its audio adds."
+        300.0,
+        gt=0,
+        description="Time limit of an attempt, excluding the allowance for its audio. "
+        "Raise it if attempts end with `attempt_timed_out` on slow machines.",
     )
     attempt_seconds_per_audio_second: float = Field(
-        4.0, ge=0, description="What each second of audio adds to the longest attempt."
+        4.0,
+        ge=0,
+        description="Seconds added to the time limit of an attempt per second of decoded audio. "
+        "Raise it for models slower than real time.",
     )
-    sweep_seconds: float = Field(5.0, gt=0, description="Pause between two rounds of the sweeper.")
+    sweep_seconds: float = Field(
+        5.0,
+        gt=0,
+        description="Pause between two rounds of the sweeper. Lower: expired leases and lost messages are "
+        "repaired sooner, at the cost of more queries.",
+    )
     orphan_seconds: float = Field(
         3600.0,
         gt=0,
-        description="Age at which a file without a job is deleted: what a crash left of an upload.",
+        description="Age at which a stored file without a job, such as an interrupted upload, is deleted. "
+        "Raise it if uploads pause for longer.",
     )
     retention_days: float | None = Field(
         None,
         gt=0,
-        description="Days after its end at which a job is erased with its recording. Empty keeps everything.",
+        description="Days after a job ends until it is erased with its recording. "
+        "Empty: jobs are kept forever.",
     )
 
     worker_processes: int = Field(
-        0, ge=0, description="Worker processes. 0 means one for each CPU this process may use."
+        0,
+        ge=0,
+        description="Processes of a worker. 0: one per usable CPU. Lower it to save memory.",
     )
     worker_threads: int = Field(
-        0, ge=0, description="ONNX Runtime threads of a worker process. 0 shares the CPUs out evenly."
+        0,
+        ge=0,
+        description="ONNX Runtime threads per worker process. 0: the usable CPUs divided by the processes.",
     )
     worker_memory_bytes: int = Field(
         4 * 1024**3,
         ge=0,
-        description="Memory a worker process may allocate at most; in a container its share. 0: no limit.",
+        description="Most memory that a worker process may allocate; less in a container too small for it. "
+        "0: no limit beyond the container's. Raise it if attempts end with `memory_exhausted`.",
     )
     drain_seconds: float = Field(
         20.0,
         ge=0,
-        description="How long a worker told to stop goes on with its job before it gives it back.",
+        description="How long a worker that was told to stop keeps working on its jobs before it hands them "
+        "back. Keep it below the supervisor's grace period.",
     )
     heartbeat_seconds: float = Field(
-        2.0, gt=0, description="Pause between two heartbeats of a worker; five missed and it counts as gone."
+        2.0,
+        gt=0,
+        description="Interval between a worker's heartbeats. After five missed ones it counts as gone.",
     )
 
     worker_metrics_port: int = Field(
-        0, ge=0, le=65535, description="Port of a worker's `/metrics` on `host`. 0 serves none."
+        0,
+        ge=0,
+        le=65535,
+        description="Port of a worker's Prometheus `/metrics`, on `host`. 0: not served.",
     )
     sweeper_metrics_port: int = Field(
-        0, ge=0, le=65535, description="Port of the sweeper's `/metrics` on `host`. 0 serves none."
+        0,
+        ge=0,
+        le=65535,
+        description="Port of the sweeper's Prometheus `/metrics`, on `host`. 0: not served.",
     )
 
     otlp_endpoint: str = Field(
         "",
-        description="Collector of traces by OTLP over HTTP (`http://collector:4318`). Empty sends none.",
+        description="OTLP/HTTP collector that traces are exported to, such as `http://collector:4318`. "
+        "Empty: traces are not exported.",
     )
 
-    log_level: str = Field("INFO", description="Least severe log line that is written.")
+    log_level: str = Field(
+        "INFO",
+        description="Least severe level that is logged: `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`. "
+        "`DEBUG` adds the API's access log.",
+    )
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -132,15 +208,15 @@ class Settings(BaseSettings):
 
     @cached_property
     def database(self) -> str:
-        """The database URL in force."""
+        """The database URL to connect to: `database_url`, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'shrutlekh.db'}"
 
     @property
     def files_dir(self) -> Path:
-        """Folder of the stored recordings."""
+        """Folder of the stored recordings, inside the data folder."""
         return self.data_dir / "files"
 
     @property
     def heartbeat_expiry(self) -> float:
-        """Seconds after which a silent worker counts as gone."""
+        """Seconds without a heartbeat after which a worker counts as gone."""
         return 5 * self.heartbeat_seconds

@@ -1,7 +1,7 @@
-"""OpenTelemetry: one trace from an upload to the commit of its result, where a collector is named.
+"""OpenTelemetry tracing: one trace from an upload to the commit of its result, if a collector is configured.
 
-A job carries the trace of its upload through the queue in W3C's form. Spans hold ids, sizes, seconds and
-codes, never words, names or keys. Without a collector the API's own no-op tracer costs next to nothing.
+The trace crosses the queue as a W3C ``traceparent`` in the job's row. Spans hold ids, sizes, durations and
+codes, never words, names or keys. Without a collector, OpenTelemetry's no-op tracer costs next to nothing.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ _W3C: Final = TraceContextTextMapPropagator()
 
 
 def configure_traces(service: str, endpoint: str) -> None:
-    """Send what `tracer` records to the collector at ``endpoint``; "" sends nothing.
+    """Export the spans of `tracer` to the OTLP collector at ``endpoint``; "" exports nothing.
 
-    To be called once in each process, after any fork: it starts a thread.
+    Call it once per process and after any fork: it starts a thread.
     """
     if not endpoint:
         return
@@ -36,19 +36,19 @@ def configure_traces(service: str, endpoint: str) -> None:
 
 
 def stop_traces() -> None:
-    """Send what has not been sent yet."""
+    """Export the remaining spans."""
     shutdown = getattr(trace.get_tracer_provider(), "shutdown", None)
     if shutdown is not None:
         shutdown()
 
 
 def traceparent() -> str | None:
-    """The current span in W3C's form; None outside of any."""
+    """Return the current span as a W3C ``traceparent``, or None outside a span."""
     carrier: dict[str, str] = {}
     _W3C.inject(carrier)
     return carrier.get("traceparent")
 
 
 def context_of(carrier: Mapping[str, str]) -> Context:
-    """The context that a `traceparent` names; an empty one without."""
+    """Return the trace context of ``carrier["traceparent"]``, or an empty one if it is absent."""
     return _W3C.extract(carrier, Context())

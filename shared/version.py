@@ -1,4 +1,4 @@
-"""The version, where the package's metadata are read from too: in an image there are only the folders."""
+"""The version. A constant, because the container images hold the folders without package metadata."""
 
 from typing import Final
 

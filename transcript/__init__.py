@@ -1,5 +1,5 @@
-"""What was said: words with times, numbers in digits on request, and the files that people take it home in.
+"""Transcripts: words with times, numbers in digits on request, and the export formats.
 
-Pure Python over plain values: the engine makes transcripts, the front end shows them, and the front end has
-no numpy.
+Pure Python over plain values. The engine creates transcripts and the API renders them, and the API must not
+need numpy.
 """

@@ -1,8 +1,8 @@
-"""Subtitles: words grouped into cues that can be read and never overlap.
+"""Subtitles: group words into readable cues that never overlap.
 
-The cues of a transcript are the cheapest way to cut its words in order, by dynamic programming over the place
-of each cut: as few cues as there may be, cut at pauses and between phrases, each long enough to be read. What
-a cue holds is a hard limit; time is what there is, for no word is left out.
+Dynamic programming over the positions of the cuts finds the cheapest sequence of cues: as few as possible,
+cut at pauses and between phrases, each shown long enough to be read. The text capacity of a cue is a hard
+limit. Its reading time is only a cost, because no word may be dropped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,15 +29,14 @@ from transcript.subtitle_rules import (
 from transcript.timeline import TimedText, milliseconds, words_in_order
 from transcript.transcript import Transcript
 
-# Prices, in cues.
-CUT_IN_SPEECH: Final = 1.0  # where there is no pause; less for a shorter one
-CUT_IN_PHRASE: Final = 0.6  # before a word that leans on the one before
-CUT_AT_PHRASE: Final = -0.3  # before a word that begins something
-MISSING_SECOND: Final = 4.0  # of the time that a cue needs
-TWO_SPEAKERS: Final = 0.5  # in one cue, where each could have their own
-FULLNESS: Final = (
-    0.5  # of a cue that is full, by its square: two alike are read easier than one full, one empty
-)
+# Costs, in units of one cue.
+CUT_IN_SPEECH: Final = 1.0  # a cut without a pause; scaled down to 0 for a pause of CLEAR_PAUSE_MS
+CUT_IN_PHRASE: Final = 0.6  # a cut before a word that belongs to the preceding one
+CUT_AT_PHRASE: Final = -0.3  # a cut before a word that begins a phrase
+MISSING_SECOND: Final = 4.0  # per second by which a cue is too short to be read
+TWO_SPEAKERS: Final = 0.5  # two speakers share a cue
+# Times the square of the fill: two half-full cues are easier to read than a full and a nearly empty one.
+FULLNESS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,8 @@ class Line:
     """A line of a cue.
 
     Attributes:
-        channel: whose words these are; None where channels were mixed.
-        is_labelled: whether the line says so. Width is kept for it.
+        channel: channel of the words; None if channels were mixed.
+        is_labelled: whether the line starts with the channel's label. The label counts towards the width.
     """
 
     text: str
@@ -56,7 +55,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Lines that are shown together, from `start` to `end` in milliseconds."""
+    """Lines shown together from `start` to `end`, in milliseconds."""
 
     start: int
     end: int
@@ -64,17 +63,18 @@ class Cue:
 
 
 def label(channel: int) -> str:
-    """What stands before the words of a channel."""
+    """Return the prefix of a channel's words."""
     return f"[{channel}] "
 
 
 def cues_of(transcript: Transcript) -> list[Cue]:
-    """The subtitles of a transcript, by time.
+    """Make the subtitles of a transcript, ordered by time.
 
-    Each has one or two lines of at most MAX_WIDTH, unless a word alone is wider: words are not broken. Lines
-    of two channels share a cue where people speak at the same time; a third one waits for the next.
-    A cue is shown from its first word on until it can be read, at most MAX_MS, and ends at least GAP_MS
-    before the next one begins. Only where words leave no time at all does one begin later than its words.
+    A cue has one or two lines of at most MAX_WIDTH. Only a single word may be wider, because words are not
+    broken. Two channels that speak at the same time share a cue, with a line each; a third channel gets the
+    next cue. A cue starts with its first word, stays until it can be read but at most MAX_MS, and ends at
+    least GAP_MS before the next one. It starts later than its first word only if the preceding cue needs that
+    time to be seen at all (SHORTEST_MS).
     """
     words, recording_end = words_in_order(transcript), milliseconds(transcript.seconds)
     groups = [words[first:last] for first, last in pairwise(_cuts(words, recording_end))]
@@ -83,7 +83,7 @@ def cues_of(transcript: Transcript) -> list[Cue]:
     for group in groups:
         starts.append(max(group[0].start, earliest))
         earliest = starts[-1] + SHORTEST_MS + GAP_MS
-    # Past the end of the recording nothing is shown, but for what has no other time.
+    # A cue ends with the recording, unless it could not be shown at all otherwise.
     next_starts = [*starts, max(recording_end + GAP_MS, earliest)][1:]
     return [
         Cue(start, _end(group, start, next_start), _lines(group))
@@ -92,13 +92,13 @@ def cues_of(transcript: Transcript) -> list[Cue]:
 
 
 def _end(group: Sequence[TimedText], start: int, next_start: int) -> int:
-    """When a cue that begins at `start` is taken away; the one after it begins at `next_start`."""
+    """Return when to hide a cue that starts at `start`, if the next one starts at `next_start`."""
     latest = min(next_start - GAP_MS, start + MAX_MS)
     spoken_until = max(word.end for word in group)
-    wanted = max(spoken_until, start + MIN_MS, start + _reading_ms(group))
-    if next_start - wanted < SHORTEST_REST_MS:
-        wanted = latest
-    return min(wanted, latest)
+    preferred = max(spoken_until, start + MIN_MS, start + _reading_ms(group))
+    if next_start - preferred < SHORTEST_REST_MS:
+        preferred = latest
+    return min(preferred, latest)
 
 
 def _reading_ms(group: Sequence[TimedText]) -> int:
@@ -107,36 +107,38 @@ def _reading_ms(group: Sequence[TimedText]) -> int:
 
 
 def _cuts(words: Sequence[TimedText], recording_end: int) -> list[int]:
-    """Where the cheapest cues begin and end, as positions between words: 0, ..., len(words)."""
+    """Return the cuts of the cheapest sequence of cues, as ascending word indices from 0 to len(words)."""
     count = len(words)
     starts = [word.start for word in words] + [recording_end + GAP_MS]
     letters = list(accumulate((reading_length(word.text) + 1 for word in words), initial=0))
-    prices = [_cut_price(before, after) for before, after in pairwise(words)] + [0.0]
+    cut_costs = [_cut_cost(before, after) for before, after in pairwise(words)] + [0.0]
     cheapest = [0.0] + [float("inf")] * count
     came_from = [0] * (count + 1)
     for first in range(count):
-        so_far = cheapest[first]
-        for last, fullness, speakers in _reach(words, first):
+        cost_so_far = cheapest[first]
+        for last, fullness, speakers in _cues_from(words, first):
             shown = min(starts[last] - GAP_MS - starts[first], MAX_MS)
             needed = max(MIN_MS, (letters[last] - letters[first] - 1) * 1000 / READING_SPEED)
-            price = so_far + 1.0 + prices[last - 1] + FULLNESS * fullness * fullness
+            cost = cost_so_far + 1.0 + cut_costs[last - 1] + FULLNESS * fullness * fullness
             if needed > shown:
-                price += MISSING_SECOND * (needed - shown) / 1000
+                cost += MISSING_SECOND * (needed - shown) / 1000
             if speakers > 1:
-                price += TWO_SPEAKERS
-            if price < cheapest[last]:
-                cheapest[last], came_from[last] = price, first
+                cost += TWO_SPEAKERS
+            if cost < cheapest[last]:
+                cheapest[last], came_from[last] = cost, first
     cuts = [count]
     while cuts[-1] > 0:
         cuts.append(came_from[cuts[-1]])
     return cuts[::-1]
 
 
-def _reach(words: Sequence[TimedText], first: int) -> Iterator[tuple[int, float, int]]:
-    """All cues that can begin with word `first`: the word after their last, how full they are from 0 to 1,
-    the number of speakers."""
+def _cues_from(words: Sequence[TimedText], first: int) -> Iterator[tuple[int, float, int]]:
+    """Yield each possible cue that begins with word `first`.
+
+    As (index after its last word, fill from 0 to 1, number of speakers).
+    """
     begin, spoken_until = words[first].start, words[first].end
-    widths: dict[int | None, int] = {}  # of each channel's words on one line
+    widths: dict[int | None, int] = {}  # by channel, with all its words on one line
     total = line = 0
     lines = 1
     for last in range(first, len(words)):
@@ -145,10 +147,11 @@ def _reach(words: Sequence[TimedText], first: int) -> Iterator[tuple[int, float,
             return
         spoken_until = max(spoken_until, word.end)
         size = width(word.text)
-        known = word.channel in widths
-        widths[word.channel] = widths[word.channel] + 1 + size if known else _label_width(word.channel) + size
-        if len(widths) > 1:
-            # A line for each. A word that is too wide for it stands alone.
+        if word.channel in widths:
+            widths[word.channel] += 1 + size
+        else:
+            widths[word.channel] = _label_width(word.channel) + size
+        if len(widths) > 1:  # each channel gets a line
             if len(widths) > MAX_LINES or any(width > MAX_WIDTH for width in widths.values()):
                 return
         elif last == first:
@@ -163,23 +166,23 @@ def _reach(words: Sequence[TimedText], first: int) -> Iterator[tuple[int, float,
         yield last + 1, min(total / (MAX_LINES * MAX_WIDTH), 1.0), len(widths)
 
 
-def _cut_price(before: TimedText, after: TimedText) -> float:
-    """What it costs to end a cue, or a line, between two words."""
+def _cut_cost(before: TimedText, after: TimedText) -> float:
+    """Return the cost of ending a cue or a line between two words."""
     if before.channel != after.channel:
         return 0.0
     if before.text.endswith(SENTENCE_ENDS):
         return CUT_AT_PHRASE
     pause = min(max(after.start - before.end, 0), CLEAR_PAUSE_MS)
-    price = CUT_IN_SPEECH * (1 - pause / CLEAR_PAUSE_MS)
+    cost = CUT_IN_SPEECH * (1 - pause / CLEAR_PAUSE_MS)
     if after.text in CLINGING:
-        price += CUT_IN_PHRASE
+        cost += CUT_IN_PHRASE
     elif after.text in OPENING:
-        price += CUT_AT_PHRASE
-    return price
+        cost += CUT_AT_PHRASE
+    return cost
 
 
 def _lines(group: Sequence[TimedText]) -> tuple[Line, ...]:
-    """The lines of a cue: one for each speaker, or one or two for a single one."""
+    """Return the lines of a cue: one per speaker, or one or two for a single speaker."""
     channels = list(dict.fromkeys(word.channel for word in group))
     if len(channels) > 1:
         return tuple(
@@ -197,18 +200,21 @@ def _lines(group: Sequence[TimedText]) -> tuple[Line, ...]:
 
 
 def _best_break(group: Sequence[TimedText], label_width: int) -> int | None:
-    """Before which word the second line begins, if there are two: lines alike, broken where speech would."""
+    """Return the index of the second line's first word; None if one line is enough.
+
+    The break balances the widths of the lines and prefers pauses and phrase boundaries.
+    """
     ends = list(accumulate((width(word.text) + 1 for word in group), initial=label_width - 1))
     whole = ends[-1]
     if whole <= MAX_WIDTH or len(group) == 1:
         return None
-    best, least = None, float("inf")
+    best, least_cost = None, float("inf")
     for cut in range(1, len(group)):
         upper, lower = ends[cut], whole - ends[cut] - 1
         too_wide = (upper > MAX_WIDTH and cut > 1) + (lower > MAX_WIDTH and cut < len(group) - 1)
-        price = abs(upper - lower) / MAX_WIDTH + _cut_price(group[cut - 1], group[cut]) + 10 * too_wide
-        if price < least:
-            best, least = cut, price
+        cost = abs(upper - lower) / MAX_WIDTH + _cut_cost(group[cut - 1], group[cut]) + 10 * too_wide
+        if cost < least_cost:
+            best, least_cost = cut, cost
     return best
 
 

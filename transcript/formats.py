@@ -1,4 +1,4 @@
-"""The files that a transcript can be taken home in. docs/formats.md shows each."""
+"""The export formats of a transcript. docs/formats.md shows each."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -20,22 +20,22 @@ MEDIA_TYPES: Final = {
     Format.TSV: "text/tab-separated-values; charset=utf-8",
 }
 
-# SubRip has no escapes. What players take for a tag or an override (`<i>`, `{\an8}`) is kept from it by an
-# invisible character that also forbids a break.
+# SubRip has no escapes. A word joiner, which is invisible and forbids a line break, keeps players from taking
+# text for a tag or an override (`<i>`, `{\an8}`).
 _SUBRIP: Final = str.maketrans({"<": "<\u2060", "{": "{\u2060"})
 _WEBVTT: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _ARROW: Final = "-->"
-# Programs that look into files do not know an empty one as SubRip, but one with a cue of nothing.
-_SUBRIP_OF_SILENCE: Final = "1\n00:00:00,000 --> 00:00:00,001\n\n"
+# Programs that sniff file contents do not recognise an empty file as SubRip, but do one with an empty cue.
+_EMPTY_SUBRIP: Final = "1\n00:00:00,000 --> 00:00:00,001\n\n"
 
 
-def render(transcript: Transcript, form: Format) -> str:
-    """The file of a transcript in one of the formats. Without words it is valid and empty."""
-    return _RENDERERS[form](transcript)
+def render(transcript: Transcript, file_format: Format) -> str:
+    """Return the contents of the transcript's file. A transcript without words gives a valid, empty file."""
+    return _RENDERERS[file_format](transcript)
 
 
 def dump(document: dict[str, Any]) -> str:
-    """A JSON document on one line, Devanagari unescaped."""
+    """Serialise a JSON document on one line, with Devanagari unescaped."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
@@ -52,7 +52,7 @@ def _srt(transcript: Transcript) -> str:
         f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{_joined(cue, _subrip_line)}"
         for number, cue in enumerate(cues_of(transcript), 1)
     )
-    return "\n".join(cues) or _SUBRIP_OF_SILENCE
+    return "\n".join(cues) or _EMPTY_SUBRIP
 
 
 def _vtt(transcript: Transcript) -> str:
@@ -91,7 +91,7 @@ def _webvtt_line(line: Line) -> str:
 
 
 def _clock(moment: int, point: str) -> str:
-    """Milliseconds as hours, minutes, seconds; at least two digits of hours."""
+    """Format milliseconds as HH:MM:SS and thousandths, with at least two digits of hours."""
     seconds, thousandths = divmod(moment, 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)

@@ -1,4 +1,4 @@
-"""Plain text to read: paragraphs, a new one where somebody paused or somebody else speaks."""
+"""Paragraphs of plain text: a new one begins at a long pause or a change of speaker."""
 
 from typing import Final
 
@@ -7,18 +7,18 @@ from transcript.cues import label
 from transcript.transcript import Transcript
 
 PAUSE_SECONDS: Final = 2.0
-"""A pause so long ends a paragraph."""
+"""A pause of this length ends a paragraph."""
 LONG_SECONDS: Final = 60.0
-"""A paragraph so long ends at the next segment that follows a pause of:"""
+"""After this length, a pause of SHORT_PAUSE_SECONDS already ends a paragraph."""
 SHORT_PAUSE_SECONDS: Final = 0.5
 
 
 def paragraphs(transcript: Transcript) -> list[str]:
-    """The segments' texts, joined by a space to paragraphs of one line each.
+    """Join the segments' texts to paragraphs of one line each.
 
-    Where channels were heard one by one, a paragraph holds one channel's words and begins with its number.
+    If channels were transcribed separately, a paragraph holds the words of one channel, after its label.
     """
-    written: list[list[str]] = []
+    gathered: list[list[str]] = []
     begun = ended = 0.0
     channel: int | None = None
     for segment in transcript.segments:
@@ -28,12 +28,12 @@ def paragraphs(transcript: Transcript) -> list[str]:
         pause = segment.start - ended
         is_long = segment.start - begun >= LONG_SECONDS
         if (
-            not written
+            not gathered
             or segment.channel != channel
             or pause >= (SHORT_PAUSE_SECONDS if is_long else PAUSE_SECONDS)
         ):
-            written.append([])
+            gathered.append([])
             begun, channel = segment.start, segment.channel
-        written[-1].append(text if written[-1] or channel is None else label(channel) + text)
+        gathered[-1].append(text if gathered[-1] or channel is None else label(channel) + text)
         ended = segment.end
-    return [" ".join(texts) for texts in written]
+    return [" ".join(texts) for texts in gathered]

@@ -1,4 +1,4 @@
-"""Words in the order in which they were said, with times in whole milliseconds that never run backwards."""
+"""Words in spoken order, with times in whole milliseconds that never decrease within a channel."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -10,16 +10,16 @@ from transcript.characters import one_line
 from transcript.transcript import Transcript
 from transcript.words import Segment
 
-LONGEST_MS = 2**53  # what a float still counts by ones
+LONGEST_MS = 2**53  # up to here a float represents every integer
 
 
 @dataclass(frozen=True, slots=True)
 class TimedText:
-    """A word as subtitles show it.
+    """A word of a subtitle.
 
     Attributes:
-        start, end: milliseconds; end is not before start. On one channel no start is before the last one's.
-        channel: from 1, or None where channels were mixed.
+        start, end: milliseconds, with start <= end. Within a channel, starts never decrease.
+        channel: counted from 1; None if channels were mixed.
     """
 
     text: str
@@ -29,9 +29,9 @@ class TimedText:
 
 
 def words_in_order(transcript: Transcript) -> list[TimedText]:
-    """All words that show something, by start; those of one channel in the order of the transcript.
+    """Return all non-empty words by start time. Words of one channel keep the order of the transcript.
 
-    Times outside the recording are moved to its edge, and those that run backwards to the time before.
+    Times outside the recording are clamped to it, and a start before the preceding word's is raised to it.
     """
     end = milliseconds(transcript.seconds)
     channels: dict[int | None, list[Segment]] = {}
@@ -43,7 +43,7 @@ def words_in_order(transcript: Transcript) -> list[TimedText]:
 
 
 def milliseconds(seconds: float) -> int:
-    """Seconds as milliseconds, rounded; what is no time is 0."""
+    """Convert seconds to whole milliseconds. Negative and non-finite values give 0."""
     if not math.isfinite(seconds) or seconds <= 0:
         return 0
     return min(round(seconds * 1000), LONGEST_MS)
@@ -61,7 +61,7 @@ def _of_channel(segments: Iterable[Segment], recording_end: int) -> Iterator[Tim
 
 
 def _words(segment: Segment) -> Iterator[tuple[str, float, float]]:
-    """Text and times of the words; spread evenly over a segment that has none."""
+    """Yield text, start and end of each word. A segment without word times spreads its words evenly."""
     if segment.words:
         for word in segment.words:
             yield word.text, word.start, word.end

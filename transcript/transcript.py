@@ -1,4 +1,4 @@
-"""All that was said in a recording, as one value that every format is made from."""
+"""The transcript of a recording: the value that every format is rendered from."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,8 +18,8 @@ class Transcript:
         segments: by start, then channel.
         language: BCP 47.
         seconds: length of the recording.
-        model: name of the model that heard it.
-        speech_seconds: seconds taken for speech, over all channels that were heard; None where unknown.
+        model: name of the model that transcribed it.
+        speech_seconds: seconds classified as speech, summed over the transcribed channels; None if unknown.
     """
 
     segments: tuple[Segment, ...]
@@ -38,30 +38,30 @@ class Transcript:
         model: str,
         speech_seconds: float | None = None,
     ) -> Self:
-        """The transcript of segments in any order."""
+        """Make a transcript of segments in any order."""
         ordered = sorted(segments, key=lambda segment: (segment.start, segment.channel or 0))
         return cls(tuple(ordered), language, seconds, model, speech_seconds)
 
     @property
     def no_speech(self) -> bool:
-        """True if nothing that was said was understood: there are no words."""
+        """Whether the transcript has no words."""
         return not any(segment.text for segment in self.segments)
 
     @property
     def text(self) -> str:
-        """All of it in one line."""
+        """The whole text in one line."""
         return " ".join(segment.text for segment in self.segments if segment.text)
 
     def with_numerals(self, numerals: Numerals) -> Self:
-        """The transcript with its numbers written as `numerals` says; `Word.spoken` keeps what was said."""
+        """Return the transcript with its numbers in `numerals`. `Word.spoken` keeps the spoken words."""
         if numerals is Numerals.SPOKEN:
             return self
         return replace(self, segments=tuple(with_numerals(segment, numerals) for segment in self.segments))
 
     def document(self) -> dict[str, Any]:
-        """The `json` format as plain values: what is said of the whole, then `text` and `segments`.
+        """Return the `json` format as plain values: metadata, then `text` and `segments`.
 
-        Times are rounded to milliseconds, confidences to four digits.
+        Times are rounded to milliseconds, confidences to four decimals.
         """
         return {
             "model": self.model,
@@ -75,12 +75,16 @@ class Transcript:
 
 
 def with_numerals(segment: Segment, numerals: Numerals) -> Segment:
-    """The segment with its numbers written as `numerals` says; `Word.spoken` keeps what was said."""
+    """Return the segment with its numbers in `numerals`. `Word.spoken` keeps the spoken words."""
     return segment if numerals is Numerals.SPOKEN else write_numbers(segment, Digits(numerals.value))
 
 
 def words_of(documents: Iterable[dict[str, Any]]) -> tuple[Word, ...]:
-    """The words of a list of `{text, start, end, confidence}`. Raises KeyError where one is none."""
+    """Parse words from `{text, start, end, confidence}`, optionally with `spoken`.
+
+    Raises:
+        KeyError: a member is missing.
+    """
     return tuple(
         Word(word["text"], word["start"], word["end"], word["confidence"], word.get("spoken"))
         for word in documents

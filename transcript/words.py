@@ -1,11 +1,11 @@
-"""The result types. Times are seconds from the start of the recording, confidences lie in 0..1."""
+"""Words and segments. Times are seconds from the start of the recording, confidences are in 0..1."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word as it is written; `spoken` is how it was said where that differs, as for a number in digits."""
+    """A written word. If it was spoken differently, as a number in digits, `spoken` has the spoken words."""
 
     text: str
     start: float
@@ -18,9 +18,12 @@ class Word:
 class Segment:
     """Words spoken without a long pause.
 
-    start is that of the first word and end that of the last, so that silence belongs to no segment; text is
-    the words joined by a space; confidence is the mean of the words' confidences, or None for a decoder
-    that has none; channel counts from 1 where the channels of a recording were heard one by one.
+    Attributes:
+        start: start of the first word, so that segments do not include silence.
+        end: end of the last word.
+        text: the words joined by spaces.
+        confidence: mean of the words' confidences; None if the decoder gives none.
+        channel: counted from 1 if channels were transcribed separately; None if they were mixed.
     """
 
     start: float
@@ -32,7 +35,7 @@ class Segment:
 
     @classmethod
     def from_words(cls, words: tuple[Word, ...], channel: int | None = None) -> "Segment":
-        """The segment of one or more words in order."""
+        """Make the segment of one or more words in order."""
         return cls(
             start=words[0].start,
             end=words[-1].end,
@@ -44,5 +47,5 @@ class Segment:
 
     @property
     def spoken(self) -> str:
-        """The words as they were said."""
+        """The text as spoken."""
         return " ".join(word.text if word.spoken is None else word.spoken for word in self.words)

@@ -1,4 +1,4 @@
-"""``python -m worker``: run a worker with the settings of the environment."""
+"""``python -m worker``: run a worker, configured from the environment."""
 
 import sys
 
@@ -12,7 +12,7 @@ from worker import exposition
 
 
 def main() -> None:
-    """Start the worker, or say why it can't start."""
+    """Start the worker, or exit with the reason why it cannot start."""
     settings = Settings()
     configure_logging(settings.log_level)
     try:
@@ -22,7 +22,7 @@ def main() -> None:
         sys.exit(f"{error.message} Look at SHRUTLEKH_MODELS_DIR and SHRUTLEKH_DEFAULT_MODEL.")
     if settings.worker_metrics_port:
         exposition.share_counts()
-    from worker.app import Worker  # not before it is settled how prometheus-client counts
+    from worker.app import Worker  # imports prometheus-client, which chooses its mode at import
 
     share = share_out(settings, usable_cpus())
     ceiling = within_container(settings.worker_memory_bytes, share.processes)

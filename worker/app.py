@@ -1,4 +1,4 @@
-"""The Celery application of a worker, and what happens when its processes start and stop."""
+"""The Celery application of a worker, with the hooks for the start and stop of its processes."""
 
 import logging
 import multiprocessing
@@ -32,7 +32,8 @@ log = structlog.get_logger(__name__)
 class Worker:
     """Celery's prefork pool around :func:`worker.transcribe.answer`.
 
-    The parent process loads no model and opens no database: all of that is made after the fork.
+    The parent process loads no model and opens no database connection. Each pool process does so after the
+    fork.
     """
 
     def __init__(self, settings: Settings, share: Share) -> None:
@@ -47,27 +48,27 @@ class Worker:
             worker_concurrency=share.processes,
             worker_proc_alive_timeout=LONGEST_WARM_UP_SECONDS,
             worker_disable_rate_limits=True,
-            worker_redirect_stdouts=False,  # it would swallow what the pool's processes log
+            worker_redirect_stdouts=False,  # redirection would swallow the log of the pool processes
         )
         self.celery.task(name=TRANSCRIBE)(self.on_doorbell)
-        for logger in ("celery.worker.strategy", "celery.app.trace"):  # a line for each doorbell says nothing
+        for logger in ("celery.worker.strategy", "celery.app.trace"):  # they log a line per doorbell
             logging.getLogger(logger).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
         worker_process_init.connect(self.on_process_start, weak=False)
         worker_process_shutdown.connect(self.on_process_stop, weak=False)
         worker_shutting_down.connect(self.on_shutting_down, weak=False)
 
     def run(self) -> bool:
-        """Work until SIGTERM or SIGQUIT.
+        """Run until SIGTERM or SIGQUIT.
 
-        SIGTERM lets the processes go on with their jobs for ``drain_seconds`` and then give them back;
-        SIGQUIT drops the jobs, and their leases run out.
+        After SIGTERM the processes continue their jobs for ``drain_seconds`` and then hand them back. SIGQUIT
+        abandons the jobs, and their leases expire.
 
         Returns:
-            False when it ended because a process could not start.
+            False if the worker stopped because a process could not start.
         """
         self.celery.worker_main(
             [
-                "--quiet",  # no banner among the log lines
+                "--quiet",  # keeps the banner out of the log
                 "worker",
                 "--pool=prefork",
                 "--without-gossip",
@@ -79,10 +80,10 @@ class Worker:
         return not self._start_failed.is_set()
 
     def on_doorbell(self, job_id: str) -> None:
-        """A message came: take the next job. Which one is SQL's decision, not the message's.
+        """Handle a doorbell: claim the next job, which SQL chooses and not the message, and run it.
 
         Raises:
-            SystemExit: the pool shall replace this process.
+            SystemExit: the pool must replace this process.
         """
         assert self._process is not None, "the pool starts its processes through on_process_start"
         if self._drain.begun:
@@ -90,16 +91,16 @@ class Worker:
             return
         try:
             answer(self._process)
-        except (WornOut, MemoryError) as error:  # Celery's parent would end itself over a MemoryError
+        except (WornOut, MemoryError) as error:  # a MemoryError would make Celery's parent exit
             raise SystemExit(0) from error
 
     def on_shutting_down(self, how: str, **_: Any) -> None:
-        """In the parent, in its signal handler: it was told to stop."""
+        """Handle the stop signal. Runs in the parent's signal handler."""
         if how == "Warm":
             self._drain.begin()
 
     def on_process_start(self, **_: Any) -> None:
-        """In a new process: load and warm the model, then say that a worker is there."""
+        """Initialise a new pool process: load and warm the model, then start the heartbeat."""
         configure_logging(self.settings.log_level)
         configure_traces("shrutlekh-worker", self.settings.otlp_endpoint)
         limit_memory(self.settings.worker_memory_bytes)
@@ -111,7 +112,7 @@ class Worker:
                     self.settings, self.share.threads, queue, self._drain
                 )
         except Exception:
-            # Celery would go on without: a worker that answers no doorbell must not look like one that does.
+            # Stop the whole worker: Celery would continue without this process and look healthy.
             log.exception("worker_start_failed")
             self._start_failed.set()
             os.kill(os.getppid(), signal.SIGTERM)
@@ -124,7 +125,7 @@ class Worker:
         log.info("worker_warm", worker=process.name, threads=self.share.threads)
 
     def on_process_stop(self, **_: Any) -> None:
-        """A process ends in order."""
+        """Clean up at the orderly end of a pool process."""
         if self._heartbeat is not None:
             self._heartbeat.stop()
         if self._process is not None:

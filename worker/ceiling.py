@@ -1,18 +1,18 @@
-"""The memory ceiling of a worker process: a recording that decodes to gigabytes must not stop the machine.
+"""The memory limit of a worker process.
 
-Under the ceiling an allocation fails and Python can report it. Without it the kernel's OOM killer may pick
-any process.
+With the limit, an allocation that is too large fails as an exception in this process, which can then report
+it. Without it the kernel's OOM killer may pick any process of the machine.
 """
 
 import errno
 import sys
 
 SIGNS = ("bad_alloc", "Failed to allocate memory", "malloc () failed", "can't start new thread")
-"""What C++ libraries, ONNX Runtime, libsndfile and the threading module say when there is no memory."""
+"""Parts of the messages of C++ libraries, ONNX Runtime, libsndfile and threading when memory runs out."""
 
 
 def limit_memory(limit: int) -> None:
-    """Let this process allocate at most ``limit`` bytes of data; 0 sets no limit. Works on Linux only."""
+    """Limit the data that this process may allocate to ``limit`` bytes. 0 sets no limit. Linux only."""
     if limit and sys.platform == "linux":
         import resource
 
@@ -23,7 +23,7 @@ def limit_memory(limit: int) -> None:
 
 
 def lift_limit() -> None:
-    """Remove the ceiling, so that a process that ran into it can still hand its job back."""
+    """Remove the limit, so that a process that reached it can still hand its job back and log."""
     if sys.platform == "linux":
         import resource
 
@@ -32,7 +32,7 @@ def lift_limit() -> None:
 
 
 def is_want_of_memory(error: Exception) -> bool:
-    """Whether ``error`` says that there was no memory left."""
+    """Return whether ``error`` means that memory ran out."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return any(sign in str(error) for sign in SIGNS)

@@ -1,4 +1,4 @@
-"""A worker that was told to stop: how its processes hear of it, and how long they go on."""
+"""Graceful stop of a worker: tell its pool processes to stop, and how long they may go on."""
 
 import multiprocessing
 import os
@@ -12,24 +12,24 @@ LOOK_SECONDS = 0.1
 
 
 class Drain:
-    """Made before the fork, told in the parent, looked at in the pool's processes.
+    """The stop signal of a worker: created before the fork, set in the parent, read in the pool processes.
 
-    A plain number in shared memory: a signal handler may take no lock, and a look at it costs nothing.
+    It is a plain number in shared memory, because a signal handler must not take a lock. Reading it is cheap.
     """
 
     def __init__(self, seconds: float) -> None:
-        """``seconds`` is how long a process goes on with its job."""
+        """``seconds`` is how long a process keeps working on its job after the stop."""
         self._seconds = seconds
         self._told = multiprocessing.RawValue("d", 0.0)
 
     def begin(self) -> None:
-        """The worker stops. May be called from a signal handler, and twice."""
+        """Start the stop. Idempotent, and safe in a signal handler."""
         if not self._told.value:
-            self._told.value = time.monotonic()  # one clock for all processes of a machine
+            self._told.value = time.monotonic()  # the same clock in all processes of a machine
 
     @contextmanager
     def ends_process(self) -> Iterator[None]:
-        """While the block runs, as that of a model being loaded, a worker told to stop ends this process."""
+        """Exit this process if the worker is told to stop during the block, such as the load of a model."""
         done = threading.Event()
 
         def look() -> None:
@@ -47,17 +47,17 @@ class Drain:
 
     @property
     def begun(self) -> bool:
-        """Whether the worker was told to stop: no job is begun any more."""
+        """Whether the worker was told to stop. Processes then start no job."""
         return bool(self._told.value)
 
     @property
     def over(self) -> bool:
-        """Whether a job in hand shall be given back at its next step."""
+        """Whether the time limit has passed, so that a running job is handed back at its next step."""
         return self._passed(self._seconds)
 
     @property
     def late(self) -> bool:
-        """Whether even a database that is away is waited for no longer."""
+        """Whether processes must also stop waiting for an unavailable database."""
         return self._passed(self._seconds + LAST_WORDS_SECONDS)
 
     def _passed(self, seconds: float) -> bool:

@@ -8,9 +8,9 @@ from speech import Engine
 
 
 class Engines:
-    """Engines by model name; the ones used least recently are let go.
+    """LRU cache of engines by model name.
 
-    ONNX Runtime's sessions and their threads do not survive a fork: make this object after it.
+    Create it after the fork, because ONNX Runtime's sessions and threads do not survive one.
     """
 
     LOADED_AT_MOST = 2
@@ -21,11 +21,11 @@ class Engines:
         self._loaded: OrderedDict[str, Engine] = OrderedDict()
 
     def get(self, name: str) -> Engine:
-        """The warm engine of a model.
+        """Return the warmed engine of a model. Loads it if it is not in the cache.
 
         Raises:
-            ModelNotInstalled: there is no such model.
-            SpeechError: the model folder is not in order.
+            ModelNotInstalled: no such model is installed.
+            SpeechError: the model folder is invalid.
         """
         engine = self._loaded.get(name)
         if engine is None:

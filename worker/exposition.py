@@ -1,7 +1,7 @@
-"""Where Prometheus reads what is counted.
+"""Serve the metrics to Prometheus.
 
-The processes of a worker's pool count in memory-mapped files of one folder, and the parent adds them up:
-prometheus-client's multiprocess mode. What a process counted stays in the sum when it dies.
+A worker uses prometheus-client's multiprocess mode: its pool processes count in memory-mapped files in one
+folder, and the parent sums them up. The counts of a process that died stay in the sum.
 """
 
 import os
@@ -14,15 +14,15 @@ _FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def share_counts() -> None:
-    """Count over all processes to come. To be called before anything imports prometheus-client."""
+    """Enable multiprocess mode. Call it before anything imports prometheus-client."""
     os.environ[_FOLDER] = tempfile.mkdtemp(prefix="shrutlekh-metrics-")
 
 
 def serve_or_exit(host: str, port: int) -> None:
-    """Answer on ``/metrics`` from a thread; port 0 serves nothing.
+    """Serve ``/metrics`` from a thread. Port 0 serves nothing.
 
     Raises:
-        SystemExit: the port cannot be opened; it says so.
+        SystemExit: the port cannot be opened. Its message says why.
     """
     if not port:
         return
@@ -40,7 +40,7 @@ def serve_or_exit(host: str, port: int) -> None:
 
 
 def stop_sharing() -> None:
-    """Remove the files."""
+    """Delete the files of multiprocess mode."""
     folder = os.environ.pop(_FOLDER, None)
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A thread that says every few seconds that this process is alive and its model warm."""
+"""The heartbeat thread: reports every few seconds that this process is alive and its model is warm."""
 
 import threading
 from contextlib import suppress
@@ -10,7 +10,7 @@ from shared.presence import beat, leave
 
 
 class Heartbeat:
-    """Beats from :meth:`start` to :meth:`stop`. A Redis that is away is tried again at the next beat."""
+    """Sends heartbeats from :meth:`start` to :meth:`stop`. Skips them while Redis is unreachable."""
 
     def __init__(self, redis: Redis, worker: str, seconds: float, expiry: float) -> None:
         self._redis = redis
@@ -21,18 +21,18 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Begin to beat."""
+        """Start sending heartbeats."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Beat no more, and say so."""
+        """Stop sending heartbeats and remove the worker from Redis."""
         self._stopped.set()
         self._thread.join(timeout=5)
-        with suppress(RedisError, OSError):  # the last beat expires by itself
+        with suppress(RedisError, OSError):  # the last heartbeat expires anyway
             leave(self._redis, self._worker)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            with suppress(RedisError, OSError, MemoryError):  # the job that eats it will end, not this thread
+            with suppress(RedisError, OSError, MemoryError):  # the job frees the memory when it fails
                 beat(self._redis, self._worker, self._expiry)
             self._stopped.wait(self._seconds)

@@ -1,4 +1,4 @@
-"""What workers and the sweeper count. `worker.exposition` hands it to Prometheus."""
+"""Metrics of workers and the sweeper. `worker.exposition` serves them to Prometheus."""
 
 from collections.abc import Iterable
 
@@ -9,52 +9,55 @@ from shared.jobs import Measurements
 
 JOBS_ENDED = Counter(
     "shrutlekh_jobs_ended",
-    "Jobs that this worker or sweeper ended, by how and with which error code.",
+    "Jobs that this worker or sweeper ended, by final status and error code.",
     ["status", "code"],
 )
 ATTEMPTS_BROKEN = Counter(
     "shrutlekh_attempts_broken",
-    "Attempts that ended without a result, through no fault of the recording.",
+    "Attempts that ended without a result and not because of the recording.",
     ["code"],
 )
-LEASES_EXPIRED = Counter("shrutlekh_leases_expired", "Leases of workers that fell silent.")
-DOORBELLS_REPEATED = Counter("shrutlekh_doorbells_repeated", "Messages for due jobs that none waited for.")
-JOBS_ERASED = Counter("shrutlekh_jobs_erased", "Jobs erased because they were kept long enough.")
-AUDIO_SECONDS = Counter("shrutlekh_audio_seconds", "Seconds of audio in jobs that succeeded.")
-SPEECH_SECONDS = Counter("shrutlekh_speech_seconds", "Seconds of it taken for speech.")
+LEASES_EXPIRED = Counter("shrutlekh_leases_expired", "Expired leases of workers that stopped renewing them.")
+DOORBELLS_REPEATED = Counter(
+    "shrutlekh_doorbells_repeated", "Doorbells that the sweeper sent again for queued jobs without one."
+)
+JOBS_ERASED = Counter("shrutlekh_jobs_erased", "Jobs erased at the end of their retention period.")
+AUDIO_SECONDS = Counter("shrutlekh_audio_seconds", "Seconds of audio in succeeded jobs.")
+SPEECH_SECONDS = Counter("shrutlekh_speech_seconds", "Seconds classified as speech in succeeded jobs.")
 STAGE_SECONDS = Counter(
     "shrutlekh_stage_seconds",
-    "Seconds of wall clock that jobs which succeeded spent in each stage.",
+    "Wall-clock seconds that succeeded jobs spent in each stage.",
     ["stage"],
 )
 REAL_TIME_FACTOR = Histogram(
     "shrutlekh_real_time_factor",
-    "Seconds of wall clock for a second of audio, by job.",
+    "Wall-clock seconds per second of audio, per job.",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
 )
 BATCH_FILL = Histogram(
     "shrutlekh_batch_fill",
-    "Part of a run of the graph that is audio and not padding.",
+    "Fraction of a batch's input that is audio rather than padding.",
     buckets=(0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0),
 )
 WARM_UP_SECONDS = Gauge(
     "shrutlekh_warm_up_seconds",
-    "Longest time in seconds that a process took to load its model and warm it.",
+    "Longest time in seconds that a process took to load and warm its model.",
     multiprocess_mode="max",
 )
 
-# Prometheus sees no rise in a counter that begins above zero.
+# Create these at 0: Prometheus does not see the increase of a counter whose first sample is above zero.
 JOBS_ENDED.labels("failed", ATTEMPTS_EXHAUSTED)
 ATTEMPTS_BROKEN.labels(LEASE_EXPIRED)
 
 
 def count_success(measured: Measurements, fills: Iterable[float], *, seconds: float, commit: float) -> None:
-    """Count a job that succeeded.
+    """Count a succeeded job.
 
     Args:
+        measured: figures of the recording and the attempt.
         fills: part of each batch that was audio and not padding.
-        seconds: wall clock of the attempt.
-        commit: part of it that the last transaction took.
+        seconds: wall-clock time of the attempt.
+        commit: seconds that the last transaction took, included in ``seconds``.
     """
     JOBS_ENDED.labels("succeeded", "").inc()
     AUDIO_SECONDS.inc(measured.audio_seconds)
@@ -63,12 +66,17 @@ def count_success(measured: Measurements, fills: Iterable[float], *, seconds: fl
         STAGE_SECONDS.labels(stage).inc(spent)
     for fill in fills:
         BATCH_FILL.observe(fill)
-    if measured.audio_seconds:  # an empty recording has no factor
+    if measured.audio_seconds:  # undefined for an empty recording
         REAL_TIME_FACTOR.observe(seconds / measured.audio_seconds)
 
 
 def count_broken_attempt(code: str, is_last: bool) -> None:
-    """Count an attempt that ended with ``code`` through no fault of the recording; maybe the job's last."""
+    """Count an attempt that ended with ``code``, not because of the recording.
+
+    Args:
+        code: error code of the attempt.
+        is_last: whether it was the job's last attempt, so that the job failed.
+    """
     ATTEMPTS_BROKEN.labels(code).inc()
     if is_last:
         JOBS_ENDED.labels("failed", ATTEMPTS_EXHAUSTED).inc()

@@ -1,4 +1,4 @@
-"""A database that is away for a while, as at its restart, costs time and no work."""
+"""Retry through a database outage, such as a restart, so that it costs time but no finished work."""
 
 import random
 import time
@@ -18,16 +18,16 @@ log = structlog.get_logger(__name__)
 
 
 def outlast(action: Callable[[bool], Result], seconds: float, give_up: Callable[[], bool]) -> Result:
-    """What ``action`` returns, tried again with growing pauses while the database is away.
+    """Call ``action`` and return its result. Retry it with exponential backoff while the database is away.
 
     Args:
-        action: is given True when it was tried before. That try may have taken effect all the same, for a
-            connection can be lost between a COMMIT and its answer.
-        seconds: how long it is tried; never less than :data:`PATIENCE_SECONDS`.
-        give_up: looked at before a pause; true ends it at once.
+        action: receives True if it was called before. That call may have taken effect, because a connection
+            can be lost between COMMIT and its acknowledgement.
+        seconds: how long to retry, at least :data:`PATIENCE_SECONDS`.
+        give_up: checked before each pause; if true, the retries end at once.
 
     Raises:
-        DatabaseUnavailable: it stayed away.
+        DatabaseUnavailable: the database stayed away.
     """
     deadline = time.monotonic() + max(seconds, PATIENCE_SECONDS)
     pause = FIRST_PAUSE

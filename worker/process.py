@@ -1,4 +1,4 @@
-"""What one worker process owns, made after the fork and closed with it."""
+"""The resources of one worker process, created after the fork and closed at its end."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ from worker.engines import Engines
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcess:
-    """Connections, warm models and the painter of one process. ``name`` is what its leases are held under."""
+    """Connections, warm models and the waveform painter of one process. ``name`` identifies its leases."""
 
     name: str
     settings: Settings
@@ -35,15 +35,21 @@ class WorkerProcess:
     def start(
         cls, settings: Settings, threads: int, queue: JobQueue | None = None, drain: Drain | None = None
     ) -> "WorkerProcess":
-        """Connect, load the default model and warm it. Without a pool there is no drain to share.
+        """Connect, load the default model and warm it.
+
+        Args:
+            settings: the service's settings.
+            threads: ONNX Runtime threads.
+            queue: the queue to send doorbells to; a new one by default.
+            drain: the pool's stop signal; a private one by default, for use without a pool.
 
         Raises:
-            ModelNotInstalled, SpeechError: the default model can't be loaded.
+            ModelNotInstalled, SpeechError: the default model cannot be loaded.
         """
         engines = Engines(settings.models_dir, threads)
         engines.get(settings.default_model)
         painter = Painter()
-        painter.paint(PeakMeter(sample_rate=16_000).peaks())  # the first picture loads the fonts
+        painter.paint(PeakMeter(sample_rate=16_000).peaks())  # warm-up: the first picture loads the fonts
         return cls(
             name=f"{socket.gethostname()[:64]}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
             settings=settings,

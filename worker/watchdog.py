@@ -1,4 +1,4 @@
-"""The time limit of an attempt: whatever hangs, its process ends and the job goes on elsewhere."""
+"""The watchdog: enforces the time limit of an attempt by ending its process. Another worker gets the job."""
 
 import faulthandler
 import os
@@ -16,13 +16,13 @@ log = structlog.get_logger(__name__)
 
 
 class Watchdog:
-    """Watches one attempt, from the beginning of a ``with`` block to its end.
+    """Watches one attempt: a context manager around it.
 
-    The limit grows with the audio that was really decoded, so no header can lie about it. When it passes, a
-    thread hands the job back and ends the process: nothing gentler stops a loop in somebody else's code. It
-    ends the process sooner when nothing was heard for so long that somebody else has the job. Native code
-    that never lets go of the interpreter stops that thread too; behind it waits faulthandler's, which needs
-    no interpreter. The job's lease then runs out by itself.
+    The limit grows with the audio that was actually decoded, so a lying header cannot extend it. When the
+    limit passes, a thread hands the job back and ends the process, because nothing less stops a loop in
+    native code. It ends the process sooner if the attempt has been silent for so long that another worker has
+    the job. Native code that never releases the GIL blocks this thread too. Then faulthandler's timer, which
+    does not need the GIL, ends the process, and the job's lease expires.
     """
 
     def __init__(
@@ -37,10 +37,13 @@ class Watchdog:
         """All times in seconds.
 
         Args:
-            silence: after so long without a word it is asked whether the attempt is lost; also how much later
-                than the limit the process ends if the thread can't.
-            on_timeout: hands the job back; given the limit. Runs in the watchdog's thread, as does
-            is_lost: whether somebody else has the job.
+            base: the limit before any audio is decoded.
+            per_audio_second: added to the limit per second of decoded audio.
+            silence: how long after the last :meth:`heard` to ask ``is_lost``. Also how long after the limit
+                faulthandler ends the process.
+            on_timeout: hands the job back; receives the limit. Called in the watchdog's thread.
+            is_lost: returns whether another worker has the job. Called in the watchdog's thread.
+            end_process: ends the process; replaced in tests.
         """
         self._base = base
         self._per_audio_second = per_audio_second
@@ -53,7 +56,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def heard(self, audio_seconds: float) -> None:
-        """So much audio was decoded: the limit is this long, counted from the beginning."""
+        """Report progress: the attempt has decoded ``audio_seconds`` of audio in total."""
         self._limit = self._base + self._per_audio_second * audio_seconds
         self._heard_at = time.monotonic()
 
@@ -66,7 +69,7 @@ class Watchdog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        self._thread.join()  # never returns if the limit has just passed: the process ends
+        self._thread.join()  # does not return if the limit has just passed, because the process ends
         faulthandler.cancel_dump_traceback_later()
 
     def _watch(self) -> None:
@@ -82,9 +85,10 @@ class Watchdog:
                 if lost and suspected:
                     log.error("attempt_lost")
                     break
-                # A process that was only frozen hears of it at its next step, and goes on with another job.
+                # End the process only if the job is still lost at the next check: a process that was merely
+                # frozen notices the loss at its next step and goes on with another job.
                 suspected = lost
-                # Armed anew whenever this thread wakes, which is rarely: the limit may have grown.
+                # Re-armed at each wake-up, which is rare, because the limit may have grown.
                 faulthandler.dump_traceback_later(left + self._silence, exit=True, file=2)
                 if self._over.wait(min(left, self._silence * (0.25 if suspected else 1.0))):
                     return

@@ -1,1 +1,1 @@
-"""What all routes share of HTTP."""
+"""HTTP building blocks shared by the routes."""

@@ -1,4 +1,4 @@
-"""ETags: a client that polls is told "nothing new" without a body."""
+"""ETags: polling clients get a 304 without a body while nothing has changed."""
 
 import hashlib
 
@@ -6,15 +6,16 @@ from starlette.requests import Request
 
 
 def weak_etag(representation: bytes) -> str:
-    """A weak ETag of what the client would see."""
+    """Return a weak ETag of a response body."""
     return f'W/"{hashlib.blake2b(representation, digest_size=12).hexdigest()}"'
 
 
 def is_known(request: Request, etag: str) -> bool:
-    """True if the request's If-None-Match holds ``etag`` (weak comparison, RFC 9110, section 8.8.3.2)."""
-    known = request.headers.get("if-none-match", "")
-    return known.strip() == "*" or _opaque(etag) in {_opaque(tag) for tag in known.split(",")}
+    """Return whether If-None-Match contains ``etag`` (weak comparison, RFC 9110, section 8.8.3.2)."""
+    if_none_match = request.headers.get("if-none-match", "")
+    tags = {_opaque_tag(tag) for tag in if_none_match.split(",")}
+    return if_none_match.strip() == "*" or _opaque_tag(etag) in tags
 
 
-def _opaque(etag: str) -> str:
+def _opaque_tag(etag: str) -> str:
     return etag.strip().removeprefix("W/")

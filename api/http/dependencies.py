@@ -1,4 +1,4 @@
-"""What routes ask for, as types: services, ids, query parameters."""
+"""Annotated types for route parameters: services, ids, headers, query parameters."""
 
 import uuid
 from typing import Annotated
@@ -21,8 +21,8 @@ WaitSeconds = Annotated[
     Query(
         ge=0,
         allow_inf_nan=False,
-        description="Hold the answer until the job has ended, or, with If-None-Match, until it has changed; "
-        "this many seconds at most. More than the service allows counts as what it allows.",
+        description="Long poll: respond when the job has ended or, with If-None-Match, when it has changed, "
+        "after this many seconds at most. Values above the service's limit are reduced to it.",
     ),
 ]
 IdempotencyKey = Annotated[
@@ -31,11 +31,11 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]*$",
-        description="A random text of your making, visible ASCII. Repeat a submission whose answer got lost "
-        "with the same key: the answer is the first one's job.",
+        description="A random string that you choose, of visible ASCII characters. If a response is lost, "
+        "repeat the submission with the same key: it returns the first submission's job.",
         examples=["6f1c2c0e-8a53-4c1e-9d0a-2b6a7c1f5e42"],
     ),
 ]
 StatusFilter = Annotated[JobStatus | None, Query(description="Only jobs in this state.")]
-Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=200, description="Most jobs on a page.")]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the previous page.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of jobs on a page.")]

@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows as examples."""
+"""Examples for the OpenAPI document."""
 
 from pydantic import JsonValue
 

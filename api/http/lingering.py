@@ -1,8 +1,8 @@
-"""Refusals that reach the client although it is still sending, and end the sending.
+"""Lingering close: deliver a response to a client that is still sending its request, then disconnect.
 
-A server that closes while the client sends makes the client's system throw the answer away (TCP reset). So
-the rest of a refused body is read and dropped for a moment after the answer, as nginx does under the name of
-lingering close; then the connection ends, however much is still to come.
+If a server closes a connection while the client is sending, the TCP reset makes the client's system discard
+the response. So after an early response, the rest of the body is read and dropped for a short while, as nginx
+does with ``lingering_close``. Then the connection is closed, however much is still to come.
 """
 
 from anyio import move_on_after
@@ -13,23 +13,23 @@ LINGER_BYTES = 16 * 1024**2
 
 
 class LingeringClose:
-    """Closes connections whose request was answered before its body had come, after a bounded drain."""
+    """ASGI middleware that drains the rest of a body, within limits, if the response came before its end."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application; drain the body before the response is declared complete."""
-        if scope["type"] == "http" and _brings_body(scope):
-            await self._app(scope, *_lingering(scope, receive, send))
+        """Run the application. Drain the rest of the body before completing the response."""
+        if scope["type"] == "http" and _has_body(scope):
+            await self._app(scope, *_with_drain(scope, receive, send))
         else:
             await self._app(scope, receive, send)
 
 
-def _lingering(scope: Scope, receive: Receive, send: Send) -> tuple[Receive, Send]:
+def _with_drain(scope: Scope, receive: Receive, send: Send) -> tuple[Receive, Send]:
     more_to_come = True
-    # A client that sends Expect holds its body back until the server begins to read.
-    is_sending = not _holds_back(scope)
+    # A client that sends "Expect: 100-continue" withholds its body until the server begins to read.
+    is_sending = not _expects_continue(scope)
 
     async def watched_receive() -> Message:
         nonlocal more_to_come, is_sending
@@ -59,11 +59,11 @@ def _lingering(scope: Scope, receive: Receive, send: Send) -> tuple[Receive, Sen
     return watched_receive, draining_send
 
 
-def _brings_body(scope: Scope) -> bool:
+def _has_body(scope: Scope) -> bool:
     headers = dict(scope["headers"])
     return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
-def _holds_back(scope: Scope) -> bool:
+def _expects_continue(scope: Scope) -> bool:
     headers: dict[bytes, bytes] = dict(scope["headers"])
     return headers.get(b"expect", b"").lower() == b"100-continue"

@@ -1,7 +1,8 @@
-"""Waiting for jobs without holding a thread or blocking the event loop.
+"""Long polls: wait for jobs without holding a thread.
 
-One task a process listens to the channel of changes and wakes those who wait for the job that a message
-names. Messages are only hints: a waiter also looks by itself now and then, more often while Redis is away.
+One task per process subscribes to the channel of job changes and wakes the requests that wait for the named
+job. Messages are only hints: a waiting request also re-reads its job periodically, more often while Redis is
+unreachable.
 """
 
 import asyncio
@@ -18,18 +19,18 @@ from redis.exceptions import RedisError
 
 from shared.announcements import CHANNEL
 
-LOOK_SECONDS = 1.0
-LOOK_SECONDS_WITHOUT_REDIS = 0.25
+READ_SECONDS = 1.0
+READ_SECONDS_WITHOUT_REDIS = 0.25
 LISTEN_SECONDS = 5.0
 RECONNECT_SECONDS = 0.5
 
-Seen = TypeVar("Seen")
+Snapshot = TypeVar("Snapshot")
 
 log = structlog.get_logger(__name__)
 
 
 class JobWatcher:
-    """Tells requests when to look at their job again. An async context manager."""
+    """Tells waiting requests when to re-read their job. An async context manager."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -52,7 +53,7 @@ class JobWatcher:
                 await self._task
 
     def stop(self) -> None:
-        """End all waiting at once: the process is about to shut down."""
+        """End all waits at once, because the process is shutting down."""
         self._stopping = True
         self._wake_all()
 
@@ -60,35 +61,38 @@ class JobWatcher:
         self,
         job_id: uuid.UUID,
         *,
-        read: Callable[[], Awaitable[Seen]],
-        until: Callable[[Seen], bool],
+        read: Callable[[], Awaitable[Snapshot]],
+        until: Callable[[Snapshot], bool],
         seconds: float,
         is_gone: Callable[[], Awaitable[bool]],
-    ) -> Seen:
-        """Read again and again until ``until`` holds of what was read, and return that.
+    ) -> Snapshot:
+        """Re-read a job until ``until`` accepts it.
 
-        Also returns, with what was read last, when time is over, the client is gone, or the service stops.
+        Also ends when the time is over, the client has disconnected, or the service stops.
 
         Args:
-            job_id: the job whose changes are a reason to look.
+            job_id: the job; announcements of its changes trigger a read.
             read: reads the job.
-            until: says whether what was read ends the wait.
+            until: returns whether the snapshot ends the wait.
             seconds: longest wait.
-            is_gone: says whether the client has gone away.
+            is_gone: returns whether the client has disconnected.
+
+        Returns:
+            The last snapshot.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        # Registered before the first look: a change in between is not missed.
+        # Register before the first read, so that no change is missed in between.
         changed = asyncio.Event()
         self._waiters[job_id].add(changed)
         try:
             while True:
                 changed.clear()
-                seen = await read()
+                snapshot = await read()
                 left = deadline - loop.time()
-                if until(seen) or left <= 0 or self._stopping or await is_gone():
-                    return seen
-                pause = LOOK_SECONDS if self._listening else LOOK_SECONDS_WITHOUT_REDIS
+                if until(snapshot) or left <= 0 or self._stopping or await is_gone():
+                    return snapshot
+                pause = READ_SECONDS if self._listening else READ_SECONDS_WITHOUT_REDIS
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(left, pause)):
                         await changed.wait()
@@ -98,7 +102,7 @@ class JobWatcher:
                 del self._waiters[job_id]
 
     async def _keep_listening(self) -> None:
-        # Looks at _stopping as well: a cancellation that comes while redis-py connects may get lost in it.
+        # Checks _stopping too, because redis-py can swallow a cancellation while it connects.
         while not self._stopping:
             try:
                 await self._listen()
@@ -106,7 +110,7 @@ class JobWatcher:
                 if self._listening:
                     log.warning("changes_unreachable", error=type(error).__name__)
             self._listening = False
-            self._wake_all()  # they look more often from now on
+            self._wake_all()  # without Redis they must re-read more often
             if self._stopping:
                 return
             await asyncio.sleep(RECONNECT_SECONDS)
@@ -115,7 +119,7 @@ class JobWatcher:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe(CHANNEL)
             self._listening = True
-            self._wake_all()  # word of a change may have been lost before
+            self._wake_all()  # changes before the subscription may have gone unnoticed
             while not self._stopping:
                 message = await pubsub.get_message(timeout=LISTEN_SECONDS)
                 if message is not None:

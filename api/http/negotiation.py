@@ -1,25 +1,25 @@
-"""Which format of a transcript a client likes best, by its Accept header."""
+"""Content negotiation: choose a transcript format by the Accept header."""
 
 from functools import lru_cache
 
 from transcript.formats import MEDIA_TYPES, Format
 
-_FORMATS = {media_type.partition(";")[0]: form for form, media_type in MEDIA_TYPES.items()}
-_FORMATS["text/srt"] = Format.SRT  # never registered, and sent all the same
+_FORMATS = {media_type.partition(";")[0]: file_format for file_format, media_type in MEDIA_TYPES.items()}
+_FORMATS["text/srt"] = Format.SRT  # not a registered type, but clients send it
 
 
 @lru_cache(maxsize=256)
 def preferred(accept: str | None) -> Format:
-    """The named media type with the highest weight, the first among equals (RFC 9110, section 12.5.1).
+    """Return the format with the highest weight, the first among equals (RFC 9110, section 12.5.1).
 
-    JSON where none of ours is named: a client that likes anything, or nothing that there is, gets that.
+    JSON if the header names none of the formats. Wildcards are ignored, so ``*/*`` also gets JSON.
     """
-    best, most = Format.JSON, 0.0
+    best, best_weight = Format.JSON, 0.0
     for item in (accept or "").split(","):
         media_type, *parameters = (part.strip().lower() for part in item.split(";"))
         weight = _weight(parameters)
-        if media_type in _FORMATS and weight > most:
-            best, most = _FORMATS[media_type], weight
+        if media_type in _FORMATS and weight > best_weight:
+            best, best_weight = _FORMATS[media_type], weight
     return best
 
 

@@ -1,4 +1,7 @@
-"""Every error as an RFC 9457 problem document with a stable ``code``: ours, the router's, the unexpected."""
+"""Error handlers: answer every error with an RFC 9457 problem document that has a stable ``code``.
+
+They cover the service's own errors, validation and routing errors, and unexpected exceptions.
+"""
 
 import json
 from http import HTTPStatus
@@ -17,25 +20,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.errors import InvalidRequest, ServiceError
 
 MEDIA_TYPE = "application/problem+json"
-# When to try again what passes by itself, as a database that restarts, or by an operator's hand.
+# Retry-After of temporary errors. A database restart takes seconds, a full disk waits for the operator.
 RETRY_SECONDS = {HTTPStatus.SERVICE_UNAVAILABLE: 2, HTTPStatus.INSUFFICIENT_STORAGE: 60}
 
-# Codes of what the router itself refuses.
 ROUTER_CODES = {404: "not_found", 405: "method_not_allowed"}
 ROUTER_DETAILS = {
-    404: "Nothing is at this address. GET /docs lists what there is.",
-    405: "This address does not know the method; the Allow header names those it knows.",
+    404: "No route matches this path. See GET /docs for all routes.",
+    405: "This path does not support the method. The Allow header lists the supported ones.",
 }
 
 log = structlog.get_logger(__name__)
 
 
 def install_problem_handlers(app: FastAPI) -> None:
-    """Answer all errors of ``app`` with problem documents."""
+    """Make ``app`` answer all errors with problem documents."""
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _router_error)
-    app.add_exception_handler(ClientDisconnect, _client_gone)
+    app.add_exception_handler(ClientDisconnect, _client_disconnected)
     app.add_middleware(UnexpectedErrors)
 
 
@@ -49,7 +51,13 @@ def problem(
     headers: dict[str, str] | None = None,
     extra: dict[str, Any] | None = None,
 ) -> Response:
-    """A problem document about the request of ``scope``; ``extra`` members join it."""
+    """Make the problem document for the request of ``scope``.
+
+    Args:
+        scope: ASGI scope of the request; its path becomes ``instance``.
+        headers: response headers. ``Retry-After`` is added for temporary errors unless given.
+        extra: further members of the document.
+    """
     document = {
         "type": f"urn:shrutlekh:error:{code}",
         "title": title,
@@ -66,13 +74,13 @@ def problem(
 
 
 class UnexpectedErrors:
-    """Logs what nobody foresaw, with its traceback, and tells the client only that it happened."""
+    """ASGI middleware that logs unhandled exceptions and answers them with a 500 that reveals nothing."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application and answer 500 if it raises before its response began."""
+        """Run the application. Answer 500 if it raises before the response has started."""
         started = False
 
         async def watched_send(message: Message) -> None:
@@ -91,7 +99,7 @@ class UnexpectedErrors:
                 code=ServiceError.code,
                 status=ServiceError.status,
                 title=ServiceError.title,
-                detail="The server met an error that nobody foresaw. Its log says more.",
+                detail="The server hit an unexpected error. Its log has the details.",
             )
             await response(scope, receive, send)
 
@@ -113,7 +121,7 @@ async def _service_error(request: Request, error: Exception) -> Response:
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
-    """Name the parameters at fault, without repeating their values."""
+    """Name the invalid parameters without echoing their values."""
     assert isinstance(error, RequestValidationError)
     errors = [{"field": str(item["loc"][-1]), "message": item["msg"]} for item in error.errors()]
     return problem(
@@ -131,7 +139,7 @@ async def _router_error(request: Request, error: Exception) -> Response:
     phrase = HTTPStatus(error.status_code).phrase
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(_methods_of(request))
+        headers["Allow"] = ", ".join(_allowed_methods(request))
     return problem(
         request.scope,
         code=ROUTER_CODES.get(error.status_code, phrase.lower().replace(" ", "_")),
@@ -142,15 +150,15 @@ async def _router_error(request: Request, error: Exception) -> Response:
     )
 
 
-def _methods_of(request: Request) -> list[str]:
-    """All methods that the address knows; the router names only those of the first route that fits it."""
+def _allowed_methods(request: Request) -> list[str]:
+    """List all methods that the path supports. Starlette lists only those of the first route that matches."""
 
-    def is_known(method: str) -> bool:
+    def is_allowed(method: str) -> bool:
         scope = {**request.scope, "method": method}
         return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
-    return [method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") if is_known(method)]
+    return [method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") if is_allowed(method)]
 
 
-async def _client_gone(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=499)  # nobody is there to read it
+async def _client_disconnected(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=499)  # for the metrics: the client no longer reads it

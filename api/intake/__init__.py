@@ -1,1 +1,1 @@
-"""An upload on its way in."""
+"""Intake: from an incoming upload to a queued job."""

@@ -1,4 +1,4 @@
-"""Whether there is room in the queue for another job, asked before its recording is read."""
+"""Admission control: reject submissions while the queue is full, before their recordings are read."""
 
 import asyncio
 import math
@@ -13,15 +13,16 @@ from shared.database import Database
 from shared.errors import QueueFull
 from shared.jobs import count_finished, holder_of, queue_length
 
+# How long a counted queue length is used before it is counted again.
 COUNT_SECONDS = 1.0
-# What the pace of the service is taken from.
-PACE = timedelta(minutes=1)
+# Jobs that ended within this window give the throughput that Retry-After is computed from.
+THROUGHPUT_WINDOW = timedelta(minutes=1)
 LONGEST_RETRY_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class _Count:
-    """What the database said at ``at`` (the event loop's time)."""
+    """Counts from the database at ``at`` (event loop time). ``finished_lately`` is within the window."""
 
     queued: int
     finished_lately: int
@@ -29,11 +30,12 @@ class _Count:
 
 
 class Admission:
-    """Keeps the queue at ``limit`` jobs (0: without limit).
+    """Limits the queue to ``limit`` jobs (0: unlimited).
 
-    The database is asked for the length once a second at most; in between, a process adds what it takes in
-    itself, uploads under way included. So one process never passes the limit. Several may, by what the others
-    have under way and took in within the last second. Jobs that leave the queue are seen a second late.
+    The queue length is queried at most once a second. In between, a process adds its own submissions,
+    including uploads in progress. A single process therefore never exceeds the limit. Several processes may,
+    by the uploads that the others have in progress or accepted within the last second. Jobs that leave the
+    queue are noticed up to a second late.
     """
 
     def __init__(self, threads: Threads, database: Database, limit: int) -> None:
@@ -42,76 +44,77 @@ class Admission:
         self._limit = limit
         self._counted: _Count | None = None
         self._counting: asyncio.Task[_Count] | None = None
-        self._under_way = 0
+        self._in_progress = 0
         self._added = 0
 
     @asynccontextmanager
     async def place(self, key: str | None = None) -> AsyncIterator[None]:
-        """A place in the queue, held for the time of a submission.
+        """Hold a place in the queue during a submission.
 
         Args:
-            key: an idempotency key; one that has its job already adds none, so it is always let in.
+            key: the submission's idempotency key. If it already has a job, the submission adds none and is
+                always admitted.
 
         Raises:
-            QueueFull: there is none; ``Retry-After`` says when to expect one at the present pace.
-            DatabaseUnavailable: nobody can say.
+            QueueFull: the queue is full. ``Retry-After`` estimates from the throughput when it no longer is.
+            DatabaseUnavailable: the queue length is unknown.
         """
         if self._limit:
             await self._refuse_if_full(key)
-        self._under_way += 1
+        self._in_progress += 1
         try:
             yield
             self._added += 1
         finally:
-            self._under_way -= 1
+            self._in_progress -= 1
 
     async def _refuse_if_full(self, key: str | None) -> None:
         count = await self._count()
-        excess = count.queued + self._added + self._under_way - self._limit
-        if excess < 0 or (key is not None and await self._is_known(key)):
+        excess = count.queued + self._added + self._in_progress - self._limit
+        if excess < 0 or (key is not None and await self._has_job(key)):
             return
         seconds = _seconds_until_room(excess + 1, count.finished_lately)
         raise QueueFull(
-            f"As many jobs wait as this service takes ({self._limit:,}). Try again in {seconds} s.",
+            f"The queue is full ({self._limit:,} jobs). Try again in {seconds} s.",
             headers={"Retry-After": str(seconds)},
         )
 
     async def _count(self) -> _Count:
         if self._counted is None or _time() - self._counted.at >= COUNT_SECONDS:
             if self._counting is None:
-                self._counting = asyncio.create_task(self._ask(), name="queue-length")
-            # Shared by all who come meanwhile, and not ended by one who gives up.
+                self._counting = asyncio.create_task(self._query(), name="queue-length")
+            # Shielded: concurrent submissions share the query, and one cancelled request must not end it.
             return await asyncio.shield(self._counting)
         return self._counted
 
-    async def _ask(self) -> _Count:
-        at, before = _time(), self._added
+    async def _query(self) -> _Count:
+        at, added_before = _time(), self._added
 
         def count() -> _Count:
             with self._database.read() as session:
-                return _Count(queue_length(session), count_finished(session, now() - PACE), at)
+                return _Count(queue_length(session), count_finished(session, now() - THROUGHPUT_WINDOW), at)
 
         try:
             self._counted = await self._threads.read(count)
-            self._added -= before  # they are in the count
+            self._added -= added_before  # the count includes them
         finally:
             self._counting = None
         return self._counted
 
-    async def _is_known(self, key: str) -> bool:
-        def look() -> bool:
+    async def _has_job(self, key: str) -> bool:
+        def has_job() -> bool:
             with self._database.read() as session:
                 return holder_of(session, key) is not None
 
-        return await self._threads.read(look)
+        return await self._threads.read(has_job)
 
 
 def _seconds_until_room(places: int, finished_lately: int) -> int:
-    """How long it takes until so many places are free, if it goes on as in the last minute."""
-    pace = PACE.total_seconds()
+    """Estimate from the recent throughput how long it takes until ``places`` jobs have left the queue."""
+    window = THROUGHPUT_WINDOW.total_seconds()
     if finished_lately == 0:
-        return math.ceil(pace)
-    return min(max(math.ceil(places * pace / finished_lately), 1), LONGEST_RETRY_SECONDS)
+        return math.ceil(window)
+    return min(max(math.ceil(places * window / finished_lately), 1), LONGEST_RETRY_SECONDS)
 
 
 def _time() -> float:

@@ -1,4 +1,4 @@
-"""Doing together what arrives together: a transaction costs about the same for one job as for fifty."""
+"""Batch concurrent calls: one transaction costs about the same for one job as for fifty."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,9 +11,9 @@ LARGEST_BATCH = 64
 
 
 class Batcher(Generic[Item, Result]):
-    """Hands items to ``handle`` in batches: those that came while the batch before was under way.
+    """Passes items to ``handle`` in batches of those that arrived while the previous batch was running.
 
-    An item that comes alone is handled at once, so nobody waits for company.
+    If no batch is running, an item is handled at once: items are never delayed to fill a batch.
     """
 
     def __init__(self, handle: Callable[[list[Item]], Awaitable[Sequence[Result]]]) -> None:
@@ -22,40 +22,40 @@ class Batcher(Generic[Item, Result]):
         self._task: asyncio.Task[None] | None = None
 
     async def add(self, item: Item) -> Result:
-        """The result for ``item``. If ``handle`` raises, all items of the batch get its exception."""
+        """Return the result for ``item``. If ``handle`` raises, all items of its batch get the exception."""
         return await self.post(item)
 
     def post(self, item: Item) -> asyncio.Future[Result]:
-        """As :meth:`add`, for those who need not wait."""
-        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._pending.append((item, done))
+        """Enqueue ``item`` without waiting for its result."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._pending.append((item, future))
         if self._task is None:
-            # A task of its own: whoever came first may be cancelled without harm to the others.
-            self._task = asyncio.create_task(self._work_off(), name="batcher")
-        return done
+            # A separate task: cancelling the request that came first must not affect the others.
+            self._task = asyncio.create_task(self._run(), name="batcher")
+        return future
 
     async def settle(self, seconds: float) -> None:
-        """Wait until no item is left, so many seconds at most."""
+        """Wait until all items are handled, for at most ``seconds``."""
         if self._task is not None:
             await asyncio.wait([self._task], timeout=seconds)
 
-    async def _work_off(self) -> None:
+    async def _run(self) -> None:
         try:
             while self._pending:
                 batch, self._pending = self._pending[:LARGEST_BATCH], self._pending[LARGEST_BATCH:]
-                await self._settle(batch)
+                await self._handle_batch(batch)
         finally:
             self._task = None
 
-    async def _settle(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
-        waiting = [done for _, done in batch]
+    async def _handle_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        futures = [future for _, future in batch]
         try:
             results = await self._handle([item for item, _ in batch])
-        except Exception as error:  # noqa: BLE001 - it goes to those who wait
-            for done in waiting:
-                if not done.done():
-                    done.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - passed on to the callers
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
             return
-        for done, result in zip(waiting, results, strict=True):
-            if not done.done():
-                done.set_result(result)
+        for future, result in zip(futures, results, strict=True):
+            if not future.done():
+                future.set_result(result)

@@ -1,4 +1,4 @@
-"""A client's file name made fit for people to read. It never becomes a path: the store has its own names."""
+"""Clean up client file names for display. They never become paths: the store makes its own names."""
 
 import re
 import unicodedata
@@ -12,15 +12,18 @@ FALLBACK = "recording"
 
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*(?:"|$)')
 _EXTENDED = re.compile(r"filename\*\s*=\s*(utf-8|iso-8859-1)'[a-z0-9-]{0,32}'([^\s;]+)", re.IGNORECASE)
-# What browsers escape in a quoted file name, and nothing else (WHATWG HTML, multipart/form-data encoding).
+# The only characters that browsers escape in a quoted file name (WHATWG HTML, multipart/form-data encoding).
 _BROWSER_ESCAPES = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 _BROWSER_ESCAPE = re.compile("|".join(_BROWSER_ESCAPES), re.IGNORECASE)
-# No quotes and backslashes, which clients unescape differently, no percent signs, which some unescape.
+# Excludes quotes and backslashes, which clients unescape differently, and percent signs, which some unescape.
 _PLAIN = re.compile(r"[A-Za-z0-9 ._()+=,@-]+")
 
 
 def display_name(raw: str) -> str:
-    """The last component of ``raw`` in NFC without control characters, at most 255 characters long."""
+    """Return the last component of ``raw`` in NFC, without control characters, cut to 255 characters.
+
+    An empty or dots-only name becomes :data:`FALLBACK`.
+    """
     component = raw.replace("\\", "/").rpartition("/")[2]
     name = unicodedata.normalize("NFC", "".join(filter(is_readable, component))).strip()
     if not name.strip("."):
@@ -34,11 +37,11 @@ def display_name(raw: str) -> str:
 
 
 def name_in_header(plain: bytes | None, disposition: bytes) -> str:
-    """The file name that a part's Content-Disposition gives, ready to show.
+    """Return the display name of the file that a part's Content-Disposition names.
 
     Args:
-        plain: value of the ``filename`` parameter, if there is one.
-        disposition: the whole header value, searched for ``filename*`` (RFC 5987), which comes first.
+        plain: value of the ``filename`` parameter, if present.
+        disposition: the whole header value, searched for ``filename*`` (RFC 5987), which takes precedence.
     """
     extended = _EXTENDED.search(_QUOTED.sub('""', disposition.decode("latin-1")))
     if extended is not None:
@@ -50,7 +53,7 @@ def name_in_header(plain: bytes | None, disposition: bytes) -> str:
 
 
 def text_of(header: bytes) -> str:
-    """A header value as text: UTF-8 as browsers send it, Latin-1 as old clients do."""
+    """Decode a header value: UTF-8, as browsers send, or else Latin-1, as old clients do."""
     try:
         return header.decode("utf-8")
     except UnicodeDecodeError:
@@ -58,12 +61,12 @@ def text_of(header: bytes) -> str:
 
 
 def content_disposition(recording: str, extension: str) -> str:
-    """The Content-Disposition of a file made from ``recording`` (RFC 6266): its name with another extension.
+    """Make the Content-Disposition (RFC 6266) of a result: the recording's name with ``extension``.
 
-    Names beyond plain ASCII come as ``filename*`` (RFC 8187), with a plain one beside it.
+    Non-ASCII names are sent as ``filename*`` (RFC 8187), with an ASCII fallback in ``filename``.
     """
-    stem, dot, old = recording.rpartition(".")
-    name = stem if dot and stem and len(old) <= LONGEST_EXTENSION else recording
+    stem, dot, old_extension = recording.rpartition(".")
+    name = stem if dot and stem and len(old_extension) <= LONGEST_EXTENSION else recording
     if _PLAIN.fullmatch(name):
         return f'inline; filename="{name}.{extension}"'
     return f"inline; filename=\"transcript.{extension}\"; filename*=UTF-8''{quote(name, safe='')}.{extension}"

@@ -1,7 +1,7 @@
-"""Receiving a form with a recording: the file goes to disk while it arrives, the few text fields to memory.
+"""Streaming parser for a form with a recording: the file goes to disk as it arrives, text fields to memory.
 
-The limits hold on the way, not afterwards: what is too large, unknown or malformed is refused at the byte
-that shows it, and nothing of it stays on disk.
+Limits are enforced while streaming: a form that is too large or malformed, or has an unknown field, is
+rejected at the first byte that shows it, and nothing of it stays on disk.
 """
 
 from collections.abc import AsyncIterator
@@ -20,64 +20,69 @@ from shared.files import FileStore, StoredFile, Upload
 
 FILE = "file"
 BLOCK_BYTES = 1024**2
-MAX_FIELD_BYTES = 24 * 1024  # a hundred hot-words of 64 characters, three bytes each
+MAX_FIELD_BYTES = 24 * 1024  # room for a hundred hot-words of 64 characters, three bytes each
 MAX_PARTS = 33  # 32 fields and the file
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 8
-# What a form may weigh beyond its file: boundaries, headers, fields.
+# Most bytes of a form besides its file: boundaries, headers, fields.
 MAX_FORM_OVERHEAD = 1024**2
 
 
 class Arrival:
-    """A file on its way into the store, gathered to blocks that a thread writes."""
+    """A file being received, buffered into blocks that a thread writes to the store.
+
+    Attributes:
+        name: the client's file name, cleaned for display.
+        size: bytes received so far.
+    """
 
     def __init__(self, store: FileStore, threads: Threads, max_bytes: int) -> None:
         self._store = store
         self._upload: Upload = store.receive(max_bytes)
         self._threads = threads
-        self._gathered = bytearray()
+        self._buffer = bytearray()
         self.name = FALLBACK
         self.size = 0
 
     async def require_room(self, size: int) -> None:
-        """Refuse at once what the disk has no room for.
+        """Check before reading the body that ``size`` bytes fit on the disk.
 
         Raises:
-            StorageFull: ``size`` bytes would eat into the room that uploads leave free.
+            StorageFull: they would eat into the disk reserve.
         """
         await self._threads.file(lambda: self._store.require_room(size))
 
     async def add(self, data: bytes) -> None:
-        """Take the next bytes.
+        """Append received bytes.
 
         Raises:
-            UploadTooLarge: the file passes its limit.
-            StorageFull: the disk has no room.
+            UploadTooLarge: the file exceeds its limit.
+            StorageFull: the disk is full.
         """
-        self._gathered += data
+        self._buffer += data
         self.size += len(data)
-        if len(self._gathered) >= BLOCK_BYTES:
+        if len(self._buffer) >= BLOCK_BYTES:
             await self._threads.file(self._flush)
 
     def commit(self) -> StoredFile:
-        """Put the whole file in the store: for a thread, as it blocks. Raises as :meth:`add`."""
+        """Move the complete file into the store. Blocks, so call it in a thread. Raises as :meth:`add`."""
         self._flush()
         return self._upload.commit()
 
     async def close(self) -> None:
-        """Remove what was written, unless it was committed."""
+        """Delete the partial file, unless it was committed."""
         if self._upload.is_open:
             with CancelScope(shield=True):
                 await self._threads.file(self._upload.discard)
 
     def _flush(self) -> None:
-        block = bytes(self._gathered)
-        self._gathered.clear()
+        block = bytes(self._buffer)
+        self._buffer.clear()
         self._upload.write(block)
 
 
 class Form(NamedTuple):
-    """A form that has arrived whole."""
+    """A form that was received completely."""
 
     file: Arrival
     fields: dict[str, str]
@@ -87,20 +92,21 @@ class Form(NamedTuple):
 async def receive_form(
     request: Request, arrival: Arrival, *, max_bytes: int, known: frozenset[str]
 ) -> AsyncIterator[Form]:
-    """Read the request's ``multipart/form-data`` body; the file is dropped at the end unless committed.
+    """Read the request's ``multipart/form-data`` body. Discards the file at the end unless it was committed.
 
     Args:
-        request: the request, its body not yet read.
-        arrival: takes the ``file`` part.
-        max_bytes: limit of the file.
-        known: names of the text fields that may come with the file.
+        request: the request, with its body not yet read.
+        arrival: receives the ``file`` part.
+        max_bytes: size limit of the file.
+        known: names of the allowed text fields.
 
     Raises:
-        NotMultipart: the body is of another type.
-        UploadTooLarge: the file, or what surrounds it, is too large.
-        InvalidRequest: the form is malformed or cut short; a field is missing, unknown, doubled or too long.
-        StorageFull: the disk has no room.
-        ClientDisconnect: the client went away.
+        NotMultipart: the body has a different media type.
+        UploadTooLarge: the file or the rest of the form is too large.
+        InvalidRequest: the form is malformed or truncated, or a field is missing, unknown, repeated or too
+            long.
+        StorageFull: the disk is full.
+        ClientDisconnect: the client disconnected.
     """
     reader = _FormReader(_boundary_of(request), arrival, known)
     declared = _declared_bytes(request)
@@ -112,7 +118,10 @@ async def receive_form(
             received += len(chunk)
             await reader.feed(chunk)
             if received - arrival.size > MAX_FORM_OVERHEAD:
-                raise UploadTooLarge("The form holds too much beside its file. Send the recording alone.")
+                raise UploadTooLarge(
+                    f"The form has more than {MAX_FORM_OVERHEAD:,} bytes besides its file. "
+                    "Send only the recording and its options."
+                )
         yield Form(arrival, reader.finish())
     finally:
         await arrival.close()
@@ -123,27 +132,29 @@ def _boundary_of(request: Request) -> bytes:
     if media_type != b"multipart/form-data":
         raise NotMultipart("Send the recording as multipart/form-data, in a part named 'file'.")
     boundary = options.get(b"boundary", b"")
-    # RFC 2046 allows 70 characters; servers commonly bear with more.
+    # RFC 2046 allows 70 characters, but servers commonly accept more.
     if not 1 <= len(boundary) <= 200:
-        raise InvalidRequest("The Content-Type header names no usable boundary.")
+        raise InvalidRequest("The Content-Type header has no valid boundary: it takes 1 to 200 characters.")
     return boundary
 
 
 def _declared_bytes(request: Request) -> int:
-    """Length of the body as the request announces it; 0 if it does not."""
+    """Return the request's Content-Length; 0 if it is absent or invalid."""
     declared = request.headers.get("content-length", "")
     return int(declared[:20]) if declared.isdecimal() else 0
 
 
 def _refuse_excess(declared: int, max_bytes: int) -> None:
     if declared > max_bytes + MAX_FORM_OVERHEAD:
-        raise UploadTooLarge(f"The request announces {declared:,} bytes; a recording may have {max_bytes:,}.")
+        raise UploadTooLarge(
+            f"The request's body has {declared:,} bytes. A recording may have at most {max_bytes:,}."
+        )
 
 
 class _FormReader:
-    """Turns the push parser's callbacks into file bytes and fields.
+    """Turns the push parser's callbacks into file bytes and text fields.
 
-    The callbacks only note what happened; :meth:`feed` acts on it, because writing to disk must be awaited.
+    The callbacks only collect data. :meth:`feed` acts on it, because writing to disk must be awaited.
     """
 
     def __init__(self, boundary: bytes, arrival: Arrival, known: frozenset[str]) -> None:
@@ -174,21 +185,21 @@ class _FormReader:
         )
 
     async def feed(self, chunk: bytes) -> None:
-        """Parse the next bytes of the body and pass on those of the file."""
+        """Parse the next chunk of the body and store the file's part of it."""
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            raise InvalidRequest("The form is malformed: it does not follow multipart/form-data.") from error
+            raise InvalidRequest("The form is malformed: it is not valid multipart/form-data.") from error
         for data in self._file_data:
             await self._arrival.add(data)
         self._file_data.clear()
 
     def finish(self) -> dict[str, str]:
-        """The text fields, once the body is at its end."""
+        """Return the text fields, after the end of the body."""
         if not self._ended:
-            raise InvalidRequest("The form is cut short: its closing boundary is missing.")
+            raise InvalidRequest("The form is truncated: its closing boundary is missing. Send it again.")
         if not self._file_seen:
-            raise invalid_field(FILE, "The form has no part named 'file'. Send the recording in one.")
+            raise invalid_field(FILE, "The form has no part named 'file'. Send the recording in that part.")
         return {name: _text_of_field(name, bytes(value)) for name, value in self._fields.items()}
 
     def _on_part_begin(self) -> None:
@@ -212,23 +223,23 @@ class _FormReader:
         disposition = self._headers.get(b"content-disposition", b"")
         kind, options = parse_options_header(disposition)
         if kind != b"form-data" or b"name" not in options:
-            raise InvalidRequest("A part of the form has no name.")
+            raise InvalidRequest("A part of the form has no name. Each part needs one.")
         encoding = self._headers.get(b"content-transfer-encoding", b"binary").strip().lower()
         if encoding not in (b"binary", b"8bit", b"7bit"):
             raise InvalidRequest(
-                "A part of the form has a Content-Transfer-Encoding. Send its bytes as they are."
+                "A part of the form has an unsupported Content-Transfer-Encoding. Send its bytes unencoded."
             )
         self._name = text_of(options[b"name"])
         if self._name == FILE:
             if self._file_seen:
-                raise invalid_field(FILE, "The form has two files. Send one recording a request.")
+                raise invalid_field(FILE, "The form has two files. Send one recording per request.")
             self._file_seen = True
             self._arrival.name = name_in_header(options.get(b"filename"), disposition)
         elif self._name not in self._known:
             allowed = ", ".join(sorted({FILE, *self._known}))
-            raise invalid_field(self._name[:64], f"There is no such field. Fields: {allowed}.")
+            raise invalid_field(self._name[:64], f"Unknown field. Allowed fields: {allowed}.")
         elif self._name in self._fields:
-            raise invalid_field(self._name, "The field is given twice.")
+            raise invalid_field(self._name, "The form has this field twice. Send it once.")
         else:
             self._fields[self._name] = bytearray()
 
@@ -246,7 +257,7 @@ class _FormReader:
 
 
 def invalid_field(field: str, message: str) -> InvalidRequest:
-    """The error of one field, in the shape that all such errors have."""
+    """Make the error about one form field, in the shape that all validation errors have."""
     return InvalidRequest(f"{field}: {message}", extra={"errors": [{"field": field, "message": message}]})
 
 

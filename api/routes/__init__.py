@@ -1,1 +1,1 @@
-"""The routes, a file for each idea."""
+"""The routes, one module per capability."""

@@ -1,4 +1,4 @@
-"""Is the process alive, and does what is submitted get done?"""
+"""Liveness and readiness probes."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/healthz")
 async def alive() -> AliveOut:
-    """Answer while the process lives. Touches nothing else."""
+    """Answer 200 while the process is alive. Checks no other component."""
     return AliveOut(status="ok")
 
 
@@ -28,14 +28,14 @@ async def alive() -> AliveOut:
     "/readyz",
     responses={
         503: {
-            "description": "Something that is needed is away.",
+            "description": "A required component is unavailable.",
             "model": ReadyOut,
             "content": {"application/json": {"example": examples.NOT_READY}},
         }
     },
 )
 async def ready(services: ServicesDep, response: Response) -> ReadyOut:
-    """Answer 200 when a recording submitted now would be transcribed; else 503 and what is missing."""
+    """Answer 200 if a recording submitted now would be transcribed, else 503 with the failed checks."""
     (database, migrations), redis, workers, disk = await asyncio.gather(
         _check_database(services), _check_redis(services), _check_workers(services), _check_disk(services)
     )
@@ -46,31 +46,31 @@ async def ready(services: ServicesDep, response: Response) -> ReadyOut:
 
 
 async def _check_database(services: Services) -> tuple[CheckOut, CheckOut]:
-    """The database itself, and its schema."""
+    """Check the connection to the database, and its schema."""
     try:
         revision = await services.threads.probe(lambda: revision_of(services.database), PROBE_SECONDS)
     except DatabaseUnavailable as error:
-        away = CheckOut(ok=False, detail=error.message)
+        outage = CheckOut(ok=False, detail=error.message)
     except TimeoutError:
-        away = CheckOut(ok=False, detail="The database does not answer in time.")
+        outage = CheckOut(ok=False, detail=f"The database does not answer within {PROBE_SECONDS:.0f} s.")
     else:
         if revision == NEWEST:
             return CheckOut(ok=True), CheckOut(ok=True)
         detail = (
-            f"The database is at migration {revision or 'none'}, the code needs {NEWEST}: "
-            "run `python -m migrations`, or start the version that the database is for."
+            f"The database is at migration {revision or 'none'}, but this version needs {NEWEST}. "
+            "Run `python -m migrations`, or start the version that matches the database."
         )
         return CheckOut(ok=True), CheckOut(ok=False, detail=detail)
-    return away, CheckOut(ok=False, detail="Not known without the database.")
+    return outage, CheckOut(ok=False, detail="Unknown while the database does not answer.")
 
 
 async def _check_disk(services: Services) -> CheckOut:
     try:
         await services.threads.file(lambda: services.files.require_room(0))
     except StorageFull:
-        return CheckOut(ok=False, detail="The disk is nearly full: recordings are refused.")
+        return CheckOut(ok=False, detail="The disk is nearly full, so uploads are rejected.")
     except OSError as error:
-        return CheckOut(ok=False, detail=f"The folder of the recordings can't be asked: {error.strerror}.")
+        return CheckOut(ok=False, detail=f"The recordings' folder is not accessible: {error.strerror}.")
     return CheckOut(ok=True)
 
 

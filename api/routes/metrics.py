@@ -1,4 +1,4 @@
-"""Prometheus."""
+"""Prometheus metrics of the API."""
 
 import asyncio
 
@@ -19,19 +19,19 @@ router = APIRouter(tags=["health"])
     response_class=Response,
     responses={
         200: {
-            "description": "Prometheus' text format.",
+            "description": "Metrics in the Prometheus text format.",
             "content": {"text/plain": {"example": 'shrutlekh_jobs{status="queued"} 3.0\n'}},
         }
     },
 )
 async def metrics(services: ServicesDep) -> Response:
-    """Answer with what this process counts, and with the queue, the workers and the disk as they are."""
-    counted = services.metrics
+    """Expose this process's request metrics and the current state of the queue, the workers and the disk."""
+    measured = services.metrics
     try:
         async with asyncio.timeout(REDIS_SECONDS):
             workers = await presence.count(services.async_redis, services.settings.heartbeat_expiry)
-        counted.see_redis(workers)
+        measured.see_redis(workers)
     except (RedisError, OSError):
-        counted.miss_redis()
-    text = await services.threads.read(lambda: generate_latest(counted.registry))
+        measured.miss_redis()
+    text = await services.threads.read(lambda: generate_latest(measured.registry))
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""Which models are installed."""
+"""List the installed models."""
 
 from dataclasses import asdict
 

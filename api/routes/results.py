@@ -1,4 +1,4 @@
-"""What jobs made: words, picture, peaks."""
+"""Results of finished jobs: transcript, waveform picture, peaks."""
 
 from typing import Annotated
 
@@ -24,8 +24,8 @@ from shared.errors import (
 from transcript.formats import MEDIA_TYPES, Format, dump, render
 from transcript.transcript import Numerals
 
-# Results never change; only erasing ends them, and a private cache may keep them for a day beyond that.
-LASTING = "private, max-age=86400, immutable"
+# Results never change until the job is erased. A private cache may keep them for a day after that.
+CACHE_FOR_A_DAY = "private, max-age=86400, immutable"
 ERRORS = (InvalidRequest, JobNotFound, JobNotFinished, JobHasNoResult, DatabaseUnavailable)
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["results"])
@@ -35,14 +35,14 @@ TranscriptFormat = Annotated[
     Query(
         alias="format",
         description="Segments, words and times (`json`), paragraphs (`txt`), subtitles (`srt`, `vtt`) or a "
-        "table (`tsv`). By default the one that the Accept header likes best, else `json`.",
+        "table (`tsv`). Default: the format that the Accept header prefers, else `json`.",
     ),
 ]
 NumeralsChoice = Annotated[
     Numerals,
     Query(
-        description="Numbers in words as they were said, or in digits: 25 or २५. In `json` a word in digits "
-        "keeps in `spoken` what was said."
+        description="Write numbers in words as spoken, or in digits: `latin` (25) or `devanagari` (२५). "
+        "In `json`, `spoken` holds the original words of a number in digits."
     ),
 ]
 
@@ -52,9 +52,9 @@ NumeralsChoice = Annotated[
     response_model=TranscriptOut,
     responses={
         200: {
-            "description": "The words.",
+            "description": "The transcript.",
             "headers": {
-                "ETag": {"description": "Of this format.", "schema": {"type": "string"}},
+                "ETag": {"description": "ETag of this format.", "schema": {"type": "string"}},
                 "Content-Disposition": {
                     "description": "The recording's name with the format's extension.",
                     "schema": {"type": "string"},
@@ -64,7 +64,7 @@ NumeralsChoice = Annotated[
                 media_type: {"example": example} for media_type, example in examples.TRANSCRIPT_FILES.items()
             },
         },
-        304: {"description": "It is as If-None-Match knows it."},
+        304: {"description": "The transcript matches If-None-Match."},
         **problems(*ERRORS, TranscriptNotMade),
     },
 )
@@ -75,41 +75,41 @@ async def get_transcript(
     transcript_format: TranscriptFormat = None,
     numerals: NumeralsChoice = Numerals.SPOKEN,
 ) -> Response:
-    """The words of a recording, in one of five formats."""
-    form = transcript_format or preferred(request.headers.get("accept"))
+    """Get the transcript of a recording, in one of five formats."""
+    chosen = transcript_format or preferred(request.headers.get("accept"))
 
     def read() -> tuple[bytes, str]:
         job, transcript = read_transcript(services, job_id, numerals)
-        if form is Format.JSON:
+        if chosen is Format.JSON:
             text = dump({"job_id": str(job_id), **transcript.document()})
         else:
-            text = render(transcript, form)
-        return text.encode(), content_disposition(job.file_name, form)
+            text = render(transcript, chosen)
+        return text.encode(), content_disposition(job.file_name, chosen)
 
     body, disposition = await services.threads.read(read)
     headers = {
         "ETag": weak_etag(body),
-        "Cache-Control": LASTING,
+        "Cache-Control": CACHE_FOR_A_DAY,
         "Vary": "Accept",
         "Content-Disposition": disposition,
     }
     if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, MEDIA_TYPES[form])
+    return Response(body, 200, headers, MEDIA_TYPES[chosen])
 
 
 @router.get(
     "/waveform.png",
     response_class=Response,
     responses={
-        200: {"description": "The picture.", "content": {"image/png": {}}},
-        304: {"description": "The picture is as If-None-Match knows it."},
+        200: {"description": "The waveform picture.", "content": {"image/png": {}}},
+        304: {"description": "The picture matches If-None-Match."},
         **problems(*ERRORS, WaveformNotMade),
     },
 )
 async def get_waveform_png(request: Request, services: ServicesDep, job_id: JobId) -> Response:
-    """The picture of a recording."""
-    headers = {"ETag": f'"{job_id}"', "Cache-Control": LASTING}
+    """Get the waveform picture of a recording."""
+    headers = {"ETag": f'"{job_id}"', "Cache-Control": CACHE_FOR_A_DAY}
     png = await services.threads.read(lambda: read_png(services, job_id))
     if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
@@ -118,6 +118,6 @@ async def get_waveform_png(request: Request, services: ServicesDep, job_id: JobI
 
 @router.get("/waveform.json", response_model=PeaksOut, responses=problems(*ERRORS, WaveformNotMade))
 async def get_waveform_json(services: ServicesDep, job_id: JobId) -> Response:
-    """The peaks of a recording, in the format of BBC audiowaveform."""
+    """Get the waveform peaks of a recording, in the JSON format of BBC audiowaveform."""
     peaks = await services.threads.read(lambda: read_peaks(services, job_id))
-    return Response(peaks, 200, {"Cache-Control": LASTING}, "application/json")
+    return Response(peaks, 200, {"Cache-Control": CACHE_FOR_A_DAY}, "application/json")

@@ -1,4 +1,4 @@
-"""The simple forms: send a recording, wait, get the text or the picture."""
+"""The simple forms: upload a recording and get its text or waveform picture in the same request."""
 
 import uuid
 
@@ -32,7 +32,7 @@ router = APIRouter(tags=["simple"])
 )
 @router.post("/transcribe", include_in_schema=False)
 async def transcribe(request: Request, services: ServicesDep) -> Response:
-    """Send a recording, get its text."""
+    """Upload a recording and get its text."""
     job, options = await _submit_and_wait(request, services, Form.TRANSCRIBE, WORDS)
     numerals = Numerals(options.numerals or Numerals.SPOKEN)
 
@@ -48,8 +48,8 @@ async def transcribe(request: Request, services: ServicesDep) -> Response:
     response_class=Response,
     responses={
         200: {
-            "description": "The picture.",
-            "headers": {"Location": {"description": "The job.", "schema": {"type": "string"}}},
+            "description": "The waveform picture.",
+            "headers": {"Location": {"description": "URL of the job.", "schema": {"type": "string"}}},
             "content": {"image/png": {}},
         },
         **problems(*ERRORS, ServiceError),
@@ -58,7 +58,7 @@ async def transcribe(request: Request, services: ServicesDep) -> Response:
 )
 @router.post("/visualize", include_in_schema=False)
 async def visualize(request: Request, services: ServicesDep) -> Response:
-    """Send a recording, get the picture of its waveform."""
+    """Upload a recording and get the picture of its waveform."""
     job, _ = await _submit_and_wait(request, services, Form.VISUALIZE, PICTURE)
     png = await services.threads.read(lambda: read_png(services, job.id))
     return Response(png, 200, _headers(job.id), "image/png")
@@ -67,7 +67,20 @@ async def visualize(request: Request, services: ServicesDep) -> Response:
 async def _submit_and_wait(
     request: Request, services: Services, form: Form, fixed: SubmissionOptions
 ) -> tuple[Job, SubmissionOptions]:
-    """A job that succeeded, and what its form asked for; or the error that says why not."""
+    """Submit the form's recording and wait for its job.
+
+    Args:
+        form: which options the form may set.
+        fixed: options that the route sets itself.
+
+    Returns:
+        The succeeded job and the form's options.
+
+    Raises:
+        ServiceError: as :func:`api.intake.submission.submit_form`.
+        JobFailed, JobHasNoResult: the job failed, or was cancelled meanwhile.
+        StillRunning: the job did not finish in time, or the client disconnected.
+    """
     submitted = await submit_form(request, services, form=form, fixed=fixed)
     job_id = submitted.job.id
 

@@ -1,4 +1,4 @@
-"""The first schema: jobs, their events, segments and waveforms."""
+"""Initial schema: jobs, job events, segments, waveforms."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,7 @@
-"""Priorities, turns between clients, idempotency keys, and where an interrupted attempt goes on.
+"""Add priorities, turns between clients, idempotency keys, and the progress that attempts resume from.
 
-Plain SQL that both databases know: Alembic's batch mode would copy and drop SQLite's table, and dropping it
-takes the rows of other tables along that refer to it.
+Uses plain SQL that both databases support. On SQLite, Alembic's batch mode would copy and drop the table, and
+the drop would cascade to rows of other tables that reference it.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""How a recording is listened to: decoder, channels, hot words; what of it was speech; its trace."""
+"""Add recognition options (decoder, channels, hot-words), seconds of speech and the trace context."""
 
 from alembic import op
 

@@ -46,7 +46,7 @@ def answers(installation: Installation) -> Finding:
     except DBAPIError as error:
         return problem(
             f"{installation.database_name} cannot be used: {installation.reason(error)}",
-            "If it is damaged, restore the latest backup: docs/operations.md says how.",
+            "If it is damaged, restore the latest backup: docs/operate.md says how.",
         )
     milliseconds = (time.perf_counter() - began) * 1000
     return ok(f"{installation.database_name} answers in {milliseconds:.0f} ms.")

@@ -48,7 +48,7 @@ def waiting(installation: Installation) -> Finding:
         return warning(
             f"{said}.",
             "If that is longer than people should wait, add workers (`docker compose up --detach --scale "
-            "worker=3`); docs/operations.md says how much one does.",
+            "worker=3`); docs/operate.md says how much one does.",
         )
     return ok(f"{said}.")
 

@@ -14,7 +14,8 @@ from speech.decoding import language_model_file
 
 HASH_SECONDS = 60.0
 ADVICE = (
-    "Look at SHRUTLEKH_MODELS_DIR and SHRUTLEKH_DEFAULT_MODEL; docs/models.md says how models are installed."
+    "Look at SHRUTLEKH_MODELS_DIR and SHRUTLEKH_DEFAULT_MODEL; docs/bring-a-model.md says how to install "
+    "a model."
 )
 
 

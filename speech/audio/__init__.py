@@ -1,4 +1,4 @@
-"""Recordings as blocks of samples."""
+"""Decode recordings into blocks of samples."""
 
 from speech.audio.reader import MAX_TRACKS, AudioReader, open_audio
 from speech.audio.sound_files import MAX_CHANNELS

@@ -1,8 +1,7 @@
-"""Recordings that FFmpeg reads (through PyAV): what phones, messengers, browsers and cameras make.
+"""Read recordings with FFmpeg (through PyAV): the formats of phones, messengers, browsers and cameras.
 
-FFmpeg opens nothing by itself here: it gets one file that is already open, may follow no reference out of
-it, and may use only the demuxers that are named below and the decoders of `speech.audio.tracks`. Video is
-never decoded.
+FFmpeg is sandboxed: it gets one open file, cannot follow references to others, and may use only the demuxers
+listed below and the decoders of `speech.audio.tracks`. Video is never decoded.
 """
 
 import os
@@ -33,41 +32,43 @@ DEMUXERS = (
 _LENGTH_UNSURE = frozenset(
     {"aac", "ac3", "aiff", "amr", "asf", "au", "eac3", "loas", "mp3", "mpeg", "mpegts", "w64", "wav"}
 )
-"""Formats whose header counts no samples, so that FFmpeg guesses the length, or often counts wrongly."""
+"""Formats whose header has no sample count, so that FFmpeg estimates the length, or often a wrong one."""
 
 _RESYNCHRONISED = frozenset({"matroska,webm", "flv"})
-"""Demuxers that look for the next good place when they meet a bad one, and say nothing."""
+"""Demuxers that silently skip damaged data to the next valid position."""
 
 _SKIPPED_BYTES = 1_000
-"""More than this passed over where time is missing, too, was not nothing."""
+"""If more than this was skipped and time is missing as well, the recording is damaged."""
 
 _ALSO_LIBSNDFILES = frozenset({"aiff", "au", "caf", "flac", "w64", "wav"})
-"""Formats of which libsndfile has said already what is wrong with the header."""
+"""Formats that libsndfile reads too. It has already reported what is wrong with the header."""
 
 _LOST_SECONDS = 0.5
-"""A track that is shorter by more than this than its header counts has lost some of itself."""
+"""A track that is shorter than its header's sample count by more than this is incomplete."""
 
 _MP4_BOXES = frozenset({b"ftyp", b"mdat", b"moov", b"free", b"wide", b"skip"})
 
 _BLOCK_SAMPLES = 65_536
-"""Samples in a block over all channels, roughly: 256 KiB as float32."""
+"""Approximate samples per block over all channels: 256 KiB as float32."""
 
 _PLENTY = 1 << 28
-"""Bytes that no honest recording needs."""
+"""More bytes than an intact recording needs in one allocation."""
 
 
 class NotRecognised(Exception):
-    """The file is in none of the formats that FFmpeg may read here."""
+    """The file is not in one of the formats that FFmpeg may read here."""
 
 
 class ContainerReader:
-    """One open file in FFmpeg's hands. For its attributes see `speech.audio.reader.Reader`."""
+    """Reads one open file with FFmpeg. Implements `speech.audio.reader.Reader`."""
 
     def __init__(self, fd: int, size: int) -> None:
-        """Opens the `size` bytes of the descriptor `fd`, which stays the caller's.
+        """Open the `size` bytes of the descriptor `fd`, which the caller still owns.
 
         Raises:
-            NotRecognised, AudioUnreadable, AudioUnsupported, MemoryError.
+            NotRecognised: FFmpeg may not read the format.
+            AudioUnreadable, AudioUnsupported: the recording is damaged, or its codec is not supported.
+            MemoryError: memory ran out.
         """
         self._file = FileBytes(fd, size)
         self._container = self._open(fd)
@@ -83,7 +84,8 @@ class ContainerReader:
             self.counts = self.format not in _LENGTH_UNSURE
             self.seconds = self._header_seconds()
             frames = self._frames()
-            first = next(frames, None)  # a header may name half the rate and channels of what comes out
+            # Decode a frame first: a header may state half the real rate and channels (HE-AAC's SBR and PS).
+            first = next(frames, None)
             self.source_rate: int = self._decoder.sample_rate if first is None else first.sample_rate
             self.channels = self._decoder.channels if first is None else first.layout.nb_channels
             self._decoded = frames if first is None else chain([first], frames)
@@ -121,7 +123,7 @@ class ContainerReader:
             raise NotRecognised from error
 
     def _choose(self) -> AudioStream:
-        """The track to hear. In a file with a table of all packets the others need not even be read."""
+        """Choose the track to transcribe. In a file with a packet table, skip reading the others."""
         try:
             chosen = choose_track(self._container)
         except NoCodec:
@@ -136,7 +138,7 @@ class ContainerReader:
 
     @property
     def _seeks(self) -> bool:
-        """The format has a table of all packets."""
+        """Whether the format has a table of all packets."""
         return self.format.startswith("mov,")
 
     def _header_seconds(self) -> float | None:
@@ -144,12 +146,12 @@ class ContainerReader:
         if stream.duration is not None and stream.time_base is not None:
             return float(stream.duration * stream.time_base)
         pictures = any(other.type == "video" for other in container.streams)
-        if container.duration is None or pictures:  # it may be the video's length
+        if container.duration is None or pictures:  # the duration may be the video's
             return None
         return (container.duration - max(container.start_time or 0, 0)) / av.time_base
 
     def _origin(self) -> float:
-        """The time that players show as zero, in seconds of the recording's own clock."""
+        """Return the timestamp, in seconds, that players show as zero."""
         return 0.0 if self._seeks else (self._container.start_time or 0) / av.time_base
 
     @property
@@ -186,10 +188,10 @@ class ContainerReader:
             )
 
     def _was_skipped(self, timeline: Timeline) -> bool:
-        """Whether the time that is missing here is damage and no pause of the recorder."""
+        """Return whether the missing time is damage, rather than a pause of the recorder."""
         if self.format in _RESYNCHRONISED:
             return self._skipped > _SKIPPED_BYTES
-        # Packets of ASF have no places, and its codecs make no pauses.
+        # ASF packets have no byte positions, and its codecs leave no gaps.
         return self.format == "asf" and timeline.seconds > 0
 
     def _gathered(self) -> Samples:
@@ -198,7 +200,7 @@ class ContainerReader:
         return block
 
     def _samples(self, frame: AudioFrame) -> Samples:
-        """Shape (samples, channels), float32, full scale 1."""
+        """Convert a frame to float32 of shape (samples, channels), full scale 1."""
         if frame.sample_rate != self.source_rate:
             raise AudioUnreadable(
                 f"The sample rate goes from {self.source_rate} to {frame.sample_rate} Hz after "
@@ -207,7 +209,7 @@ class ContainerReader:
         return as_float(frame)
 
     def _frames(self) -> Iterator[AudioFrame]:
-        """Decoded frames. What cannot be decoded is damage, unless it is cut off by the end of the file."""
+        """Yield decoded frames. An undecodable packet is damage, unless the file was cut off in it."""
         trouble: FFmpegError | None = None
         decoded = False
         for packet in self._packets():
@@ -225,7 +227,7 @@ class ContainerReader:
             raise self._damaged() from trouble
 
     def _packets(self) -> Iterator["Packet[AudioStream]"]:
-        """Packets of the chosen track; the last one is empty and makes the decoder give what it has left."""
+        """Yield the packets of the chosen track. The last one is empty, which flushes the decoder."""
         demuxed = self._container.demux(self._stream) if self._seeks else self._container.demux()
         end: int | None = None
         try:
@@ -263,9 +265,9 @@ class ContainerReader:
 
 
 def _check_memory(error: FFmpegError) -> None:
-    """Raises if it is memory that was wanting, and says whose fault that is."""
+    """If FFmpeg failed to allocate, raise MemoryError, or AudioUnreadable if the recording asked too much."""
     if isinstance(error, MemoryError):
-        np.empty(_PLENTY, np.uint8)  # raises MemoryError, too, if there is indeed none left
+        np.empty(_PLENTY, np.uint8)  # raises MemoryError if memory really ran out
         raise AudioUnreadable(
             "The recording is damaged: it claims to need more memory than there is."
         ) from error

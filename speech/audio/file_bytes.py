@@ -1,4 +1,4 @@
-"""The bytes of an open file, as FFmpeg asks for them."""
+"""A file object for FFmpeg over an open descriptor, with guards against hostile files."""
 
 import os
 import re
@@ -7,24 +7,23 @@ from typing import Final
 from speech.errors import AudioUnreadable, AudioUnsupported
 
 MAX_PASSES: Final = 32
-"""A demuxer that has read a file so often is in a loop."""
+"""A demuxer that has read the file this many times over is in a loop."""
 MAX_TAGS: Final = 8
 
 _COMPRESSED_INDEX: Final = re.compile(rb"cmov.{4}dcom", re.DOTALL)
-"""A QuickTime index packed by zlib (QuickTime File Format, "Compressed Movie Resources"). FFmpeg would unpack
-as much as it claims at once: 900 MB from a file of 900 kB."""
+"""A zlib-compressed QuickTime index (QuickTime File Format, "Compressed Movie Resources"). FFmpeg allocates
+the size that it claims: 900 MB for a file of 900 kB."""
 _OVERLAP: Final = 11
 
 
 class FileBytes:
-    """A file object over a descriptor that is somebody else's.
+    """A file object over a descriptor that the caller owns.
 
-    Its methods are called from C, through which no exception should pass: what goes wrong reads as the end of
-    the file, and is kept for `check`. ID3 tags in front are left out: behind a large picture FFmpeg would not
-    look for the sound.
+    C code calls its methods, so they must not raise: an error reads as the end of the file and is kept for
+    `check`. Leading ID3 tags are skipped, because FFmpeg does not find the audio after a large picture.
 
     Attributes:
-        begin: bytes of the tags.
+        begin: size of the skipped tags in bytes.
     """
 
     def __init__(self, fd: int, size: int) -> None:
@@ -54,7 +53,7 @@ class FileBytes:
         return b"" if self._failure is not None else content
 
     def _is_packed(self, content: bytes) -> bool:
-        """Whether a compressed index begins in what was read just now."""
+        """Return whether a compressed index begins in the content just read."""
         end, tail = self._last
         joined = tail + content if end == self._place - len(content) else content
         self._last = self._place, joined[-_OVERLAP:]
@@ -69,13 +68,13 @@ class FileBytes:
         return self._place
 
     def check(self) -> None:
-        """Raises what went wrong while reading: an error of the disk is none of the recording."""
+        """Raise the error that occurred while reading, so that disk errors do not count as damage."""
         if self._failure is not None:
             raise self._failure
 
 
 def _behind_tags(fd: int) -> int:
-    """Where the file begins behind its ID3v2 tags (id3.org, "ID3 tag version 2.4.0", section 3.1)."""
+    """Return the offset after leading ID3v2 tags (id3.org, "ID3 tag version 2.4.0", section 3.1)."""
     begin = 0
     for _ in range(MAX_TAGS):
         head = os.pread(fd, 10, begin)

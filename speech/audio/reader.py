@@ -1,8 +1,8 @@
-"""Recordings as blocks of samples at the model's rate, in memory that does not depend on their length.
+"""Read recordings as blocks of samples at the model's rate, in memory independent of their length.
 
-Two readers decode, each in its own file: libsndfile (`speech.audio.sound_files`) what it knows, FFmpeg
-(`speech.audio.containers`) the rest. What holds for both is here: bounds of the samples, mixing, resampling
-by libsoxr, the length limit, progress. Headers are never trusted for an allocation.
+Two readers decode: libsndfile (`speech.audio.sound_files`) if it knows the format, else FFmpeg
+(`speech.audio.containers`). This module does the rest for both: sample range, mixing, resampling with
+libsoxr, length limit, progress. No allocation trusts a header.
 """
 
 import os
@@ -26,27 +26,27 @@ MIN_SOURCE_RATE = 1_000
 MAX_SOURCE_RATE = 400_000
 
 MAX_TRACKS = 8
-"""Channels that are heard one by one at most."""
+"""Most channels that can be transcribed separately."""
 
 FULL_SCALE_LIMIT = 10.0
-"""Floating-point samples up to here (20 dB over full scale) are clipped to ±1; beyond, the file is in other
-units."""
+"""Floating-point samples up to this (20 dB over full scale) are clipped to ±1. Larger ones mean that the file
+uses other units."""
 
 CANCELLED = 0.01
-"""Two channels whose mean has less than this part of their mean power (-20 dB) are one signal and its
-opposite, as from a balanced cable in a stereo socket: their mean would be silence, half their difference is
-the signal."""
+"""If the mean of two channels has less than this fraction of their mean power (-20 dB), they carry one signal
+in opposite phase, as from a balanced cable in a stereo socket. The mean would be silent, so half the
+difference is used."""
 
 
 class Reader(Protocol):
-    """A decoder at work on one open file.
+    """Decodes one open file.
 
     Attributes:
         format: a name such as "WAV", "MP3" or "mov".
-        source_rate: hertz.
-        channels: those of the first block.
-        seconds: length by the header, never to be trusted; None where it is unknown.
-        counts: the header's length is a count of samples and no estimate.
+        source_rate: sample rate in hertz.
+        channels: number of channels of the first block.
+        seconds: length according to the header, not to be trusted; None if unknown.
+        counts: whether that length is a sample count rather than an estimate.
     """
 
     format: str
@@ -61,28 +61,28 @@ class Reader(Protocol):
         ...
 
     def blocks(self) -> Iterator[Samples]:
-        """Blocks of shape (samples, channels) of bounded size, as they are stored.
+        """Yield blocks of shape (samples, channels) and bounded size, neither clipped nor resampled.
 
         Raises:
-            AudioUnreadable, AudioUnsupported: the recording is damaged, or changes in the middle.
+            AudioUnreadable, AudioUnsupported: the recording is damaged, or changes its format midway.
         """
         ...
 
     def close(self) -> None:
-        """Frees the decoder, not the file. Called once."""
+        """Free the decoder, but leave the file open. Called once."""
         ...
 
 
 class AudioReader:
-    """Iterates once over float32 blocks of shape (tracks, samples), within ±1, at `sample_rate`.
+    """Yields float32 blocks of shape (tracks, samples), within ±1, at `sample_rate`. Iterates only once.
 
     Attributes:
-        mixes: a block has one row, the mean of the channels.
-        tracks: rows of a block: one, or one for each channel.
+        mixes: whether blocks have one row, the mean of the channels.
+        tracks: rows of a block: one, or one per channel.
         format: a name such as "WAV", "MP3" or "mov".
-        source_rate: hertz of the file.
-        channels: of the file.
-        seconds: length by the header, never to be trusted; None where it is unknown.
+        source_rate: sample rate of the file in hertz.
+        channels: channels of the file.
+        seconds: length according to the header, not to be trusted; None if unknown.
     """
 
     def __init__(
@@ -128,12 +128,12 @@ class AudioReader:
 
     @property
     def decoded_seconds(self) -> float:
-        """Seconds handed out so far."""
+        """Seconds of audio yielded so far."""
         return self._samples / self.sample_rate
 
     @property
     def progress(self) -> float:
-        """Part of the file's bytes read so far, 0..1: right within a block whatever the header says."""
+        """Fraction of the file's bytes read so far, 0..1. Accurate to a block, whatever the header says."""
         if self._finished or self._reader is None:
             return 1.0 if self._finished else 0.0
         return min(self._reader.position / self._size, 1.0)
@@ -158,7 +158,7 @@ class AudioReader:
         self._finished = True
 
     def _tracks(self, reader: Reader) -> Iterator[Samples]:
-        """Blocks of shape (samples, tracks) at the source's rate, finite and within ±1."""
+        """Yield blocks of shape (samples, tracks) at the source's rate, finite and within ±1."""
         for block in reader.blocks():
             if self.mixes:
                 block = _mixed(block)
@@ -179,7 +179,7 @@ class AudioReader:
             raise AudioTooLong(f"The recording is longer than the {self._max_seconds:g} s that are allowed.")
 
     def close(self) -> None:
-        """Frees the decoder and the file. May be called twice."""
+        """Free the decoder and close the file. Idempotent."""
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.close()
@@ -202,21 +202,25 @@ def open_audio(
     max_seconds: float | None = None,
     channels: str | None = None,
 ) -> AudioReader:
-    """Opens a recording of any format that docs/audio.md lists, any rate and up to 1,024 channels (8 that
-    are heard one by one).
+    """Open a recording in any format that docs/audio.md lists.
 
-    The content tells the format, not the name. `max_seconds` is held against the samples decoded, and at
-    once against a header that already admits more.
+    The format is detected from the content, not the name.
+
+    Args:
+        path: the file.
+        sample_rate: rate of the blocks in hertz.
+        max_seconds: limit for the decoded audio, also checked against the header if it has a sample count.
+        channels: whether to mix the channels, at most 1,024, or to keep them apart, at most 8.
 
     Raises:
-        AudioUnreadable, AudioUnsupported, AudioTooLong: here, or while iterating.
-        OSError: the file is there and cannot be opened or read, which is no fault of the recording.
+        AudioUnreadable, AudioUnsupported, AudioTooLong: here or while iterating.
+        OSError: the file exists but cannot be opened or read. Not a fault of the recording.
     """
     return AudioReader(path, sample_rate, max_seconds, channels)
 
 
 def _open_regular(path: Path) -> tuple[int, int]:
-    """Descriptor and bytes of a regular file; a pipe would block and a device never end."""
+    """Open a regular file and return its descriptor and size. A pipe would block, a device never end."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -231,14 +235,14 @@ def _open_regular(path: Path) -> tuple[int, int]:
 
 
 def _open_reader(fd: int, size: int) -> Reader:
-    """The first reader that takes the file."""
+    """Return the first reader that accepts the file."""
     if size == 0:
         raise AudioUnreadable("The file is empty: it has zero bytes.")
     try:
         return SoundFileReader(fd, size)
     except NotTaken as error:
         refusal = error.refusal
-    # Only now: FFmpeg costs a process 40 ms and 20 MB, and most recordings need none of it.
+    # Imported here, because FFmpeg costs a process 40 ms and 20 MB, and most recordings do not need it.
     from speech.audio.containers import ContainerReader, NotRecognised
 
     try:
@@ -248,7 +252,7 @@ def _open_reader(fd: int, size: int) -> Reader:
 
 
 def _mixed(block: Samples) -> Samples:
-    """The mean of the channels, shape (samples, 1); of two opposite ones half their difference."""
+    """Mix to the mean of the channels, shape (samples, 1). For channels in opposite phase see CANCELLED."""
     channels = block.shape[1]
     if channels == 1:
         return block

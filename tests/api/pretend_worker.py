@@ -1,4 +1,4 @@
-"""Someone who does a worker's part in the life cycle, without any audio."""
+"""A fake worker that takes jobs through their life cycle without audio."""
 
 from datetime import timedelta
 
@@ -54,7 +54,7 @@ NUMBERS = [
 
 
 class PretendWorker:
-    """Claims jobs and ends them with results of its own."""
+    """Claims jobs and ends them with made-up results."""
 
     def __init__(self, database: Database, redis_url: str) -> None:
         self._database = database

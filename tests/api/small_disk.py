@@ -1,4 +1,4 @@
-"""A disk of a few megabytes, real."""
+"""A real file system of a few megabytes."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ MEGABYTES = 8
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """``folder`` as a file system of its own. Only root may mount one."""
+    """Mount a small file system at ``folder``. Needs root."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m,mode=755", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
@@ -25,7 +25,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> Path:
-    """A file that leaves no room beside it."""
+    """Create a file that fills the rest of the disk."""
     ballast = folder / "ballast"
     try:
         with ballast.open("wb", buffering=0) as file:

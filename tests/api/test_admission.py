@@ -1,4 +1,4 @@
-"""A queue with a bound: who comes when it is full is told to come again, before the body is read."""
+"""Queue limit: while the queue is full, submissions get a 429 before their body is read."""
 
 import asyncio
 import threading
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def narrow(settings: Settings) -> Settings:
-    """A service that lets three jobs wait."""
+    """A service with a queue limit of three jobs."""
     return settings.model_copy(update={"queue_limit": 3})
 
 
@@ -113,14 +113,14 @@ async def test_what_is_refused_or_broken_off_gives_its_place_back(
 
 async def test_the_length_is_asked_for_rarely(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = 0
-    count = Admission._ask
+    count = Admission._query
 
     async def counted(self: Admission) -> object:
         nonlocal asked
         asked += 1
         return await count(self)
 
-    monkeypatch.setattr(Admission, "_ask", counted)
+    monkeypatch.setattr(Admission, "_query", counted)
     monkeypatch.setattr("api.intake.admission.COUNT_SECONDS", 3600)
     admission = Admission(Threads(single_writer=True), database, 1000)
 

@@ -1,4 +1,4 @@
-"""Doing together what arrives together."""
+"""The batcher."""
 
 import asyncio
 import secrets
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Slow:
-    """Squares numbers, and notes which came together."""
+    """Squares numbers and records the batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""People take turns: what one with very many recordings means for one with a single recording."""
+"""Fairness: clients take turns, so that a client with a single recording overtakes an archive."""
 
 import secrets
 
@@ -18,7 +18,7 @@ MANY = 10_000
 
 
 def queue_many(database: Database, client: str, count: int) -> None:
-    """Jobs of one client straight into the database, for speed."""
+    """Insert jobs of one client directly into the database, for speed."""
     for start in range(0, count, 1000):
         with database.write() as session:
             submit(
@@ -43,7 +43,7 @@ def queue_many(database: Database, client: str, count: int) -> None:
 
 
 async def send(client: httpx.AsyncClient, who: str, priority: str = "normal") -> tuple[str, int]:
-    """Submit a recording; its job's id and place in the queue."""
+    """Submit a recording and return its job's id and position."""
     form = {"client": who, "priority": priority}
     response = await client.post("/v1/jobs", files={"file": ("a.wav", AUDIO * 40)}, data=form)
     assert response.status_code == 202, response.text
@@ -51,7 +51,7 @@ async def send(client: httpx.AsyncClient, who: str, priority: str = "normal") ->
 
 
 def claims_until(worker: PretendWorker, wanted: set[str]) -> dict[str, int]:
-    """How many claims there were until each of the wanted jobs was claimed, that one included."""
+    """Count the claims up to and including that of each wanted job."""
     claims: dict[str, int] = {}
     number = 0
     while len(claims) < len(wanted):

@@ -1,4 +1,4 @@
-"""A client's file name, made fit to show."""
+"""Cleaning up client file names for display."""
 
 import unicodedata
 from urllib.parse import quote

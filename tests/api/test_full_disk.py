@@ -1,4 +1,4 @@
-"""A disk without room: 507, when to come again, nothing left over, and all well when there is room."""
+"""Full disk: 507 with Retry-After, no leftovers, and recovery once there is space."""
 
 import os
 import tempfile
@@ -32,7 +32,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def on_disk(settings: Settings, disk: Path) -> Settings:
-    """Recordings on a disk of 8 MB, of which 2 stay free; the database elsewhere."""
+    """Settings with the recordings on a disk of 8 MB, 2 MB of them reserved, and the database elsewhere."""
     return settings.model_copy(update={"data_dir": disk, "disk_reserve_bytes": 2 * MEGABYTE})
 
 
@@ -95,7 +95,7 @@ async def test_the_reserve_stays_free_and_room_is_used_again(on_disk: Settings, 
 
 
 async def test_a_disk_that_is_filled_by_others(on_disk: Settings, disk: Path) -> None:
-    """Without a reserve the kernel has the last word."""
+    """Without a reserve, writes fail with the kernel's ENOSPC."""
     async with running(on_disk.model_copy(update={"disk_reserve_bytes": 0})) as (app, client):
         assert (await post(client, 1000)).status_code == 202
         ballast = fill(disk)

@@ -129,7 +129,7 @@ async def test_fifty_at_once_through_two_processes_are_one(settings: Settings, d
 
 
 async def test_many_keys_through_two_processes(settings: Settings, database: Database) -> None:
-    """Keys cross each other's way in different orders; nobody waits in a circle, nobody loses."""
+    """Two processes that receive the same keys in opposite orders do not deadlock; each key gets one job."""
     keys = [uuid.uuid4().hex for _ in range(30)]
     async with running(settings) as (app, one), running(settings) as (_, other):
         answers = await asyncio.gather(
@@ -146,7 +146,7 @@ async def test_many_keys_through_two_processes(settings: Settings, database: Dat
 async def test_a_key_that_another_process_takes_in_this_moment(
     client: httpx.AsyncClient, services: Services, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The key is free when the transaction begins and taken when the row is written."""
+    """Race: the key is free when the transaction begins and taken when the row is written."""
     submit_once = insertion.submit_once
     in_between = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -213,7 +213,7 @@ def lost_after_commit(database: Database) -> Iterator[Session]:
 async def test_an_answer_lost_between_commit_and_service_and_its_repetition(
     client: httpx.AsyncClient, services: Services, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """COMMIT got through, then the database was away: the job is neither lost nor doubled."""
+    """If the connection is lost after COMMIT, the job is neither lost nor duplicated."""
     with monkeypatch.context() as patched:
         patched.setattr(services.database, "write", lambda: lost_after_commit(services.database))
         patched.setattr("api.intake.submission.find", lambda *_: _away())

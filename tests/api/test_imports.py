@@ -1,4 +1,4 @@
-"""The front end is small: it loads nothing of the engine, and only what is its own or shared."""
+"""The front end imports nothing of the engine: only its own packages and the shared ones."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Form fields that say how to listen: decoder, hot-words, channels."""
+"""Recognition options in the form: decoder, hot-words, channels."""
 
 import uuid
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the routes do."""
+"""The OpenAPI document matches the routes."""
 
 import re
 from typing import Any

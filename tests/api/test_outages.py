@@ -1,4 +1,4 @@
-"""Redis or the database away: what is answered meanwhile, and that all is well when they are back."""
+"""Outages of Redis and the database: the responses meanwhile, and the recovery."""
 
 import asyncio
 import os
@@ -57,7 +57,7 @@ WITHOUT_DATABASE = {"/healthz", "/metrics", "/v1/models"}
 
 @pytest.fixture(params=["no server", "no file"])
 def without_database(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Settings:
-    """Settings of a service whose Postgres does not listen, or whose SQLite file cannot be opened."""
+    """Settings with a Postgres that does not listen, or a SQLite file that cannot be opened."""
     url = f"sqlite:///{tmp_path}"
     if request.param == "no server":
         url = "postgresql+psycopg://nobody@127.0.0.1:1/none"
@@ -120,7 +120,7 @@ async def test_a_sqlite_file_that_is_locked_for_long(
 
 
 class OwnPostgres:
-    """A Postgres that one test may stop."""
+    """A Postgres server that a test may stop."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
@@ -259,7 +259,7 @@ async def test_a_redis_that_dies_and_comes_back(settings: Settings, tmp_path: Pa
 
 
 class Deaf:
-    """A queue whose Redis is away, and how often it was tried."""
+    """A queue without Redis, which counts the attempts to ring."""
 
     def __init__(self) -> None:
         self.tries = 0

@@ -1,4 +1,4 @@
-"""GET /v1/jobs/{id} and GET /v1/jobs: what a poll sees, ETags, long polls, pages."""
+"""GET /v1/jobs/{id} and GET /v1/jobs: contents, ETags, long polls, paging."""
 
 import asyncio
 import time
@@ -168,7 +168,7 @@ async def test_long_polls_end_when_the_service_stops(client: httpx.AsyncClient, 
 
 
 async def test_waiting_holds_no_thread(client: httpx.AsyncClient) -> None:
-    """Ten times as many wait as there are threads; a plain poll is answered all the same."""
+    """A plain poll is answered while ten times as many long polls wait as there are threads."""
     job_id = await submit(client)
     waiting = [asyncio.create_task(poll(client, job_id, wait=1.5)) for _ in range(80)]
     await asyncio.sleep(0.3)

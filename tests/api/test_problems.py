@@ -1,4 +1,4 @@
-"""Every error is a problem document, whoever raised it."""
+"""Every error is a problem document, including the router's and the framework's."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""DELETE /v1/jobs/{id}: cancel what waits, ask what runs, erase what has ended."""
+"""DELETE /v1/jobs/{id}: cancel queued jobs, ask running ones to stop, erase finished ones."""
 
 import uuid
 
@@ -68,7 +68,7 @@ async def test_an_ended_job_is_erased_with_all_it_made(
 async def test_a_worker_that_claims_in_between_is_asked_to_end(
     client: httpx.AsyncClient, worker: PretendWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The row is read as queued, then claimed; the cancellation must not overwrite the claim."""
+    """Race: the job is claimed after it was read as queued. The cancellation must not overwrite the claim."""
     job_id = await submit(client)
     read = verbs.get_job
     claims = iter([worker.claim])

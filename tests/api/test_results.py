@@ -1,4 +1,4 @@
-"""Transcripts, pictures and peaks, and the reasons why there may be none."""
+"""Transcripts, pictures and peaks, and the errors for jobs that have none."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""POST /v1/jobs/{id}/retry: what failed or was cancelled is tried again."""
+"""POST /v1/jobs/{id}/retry: run failed and cancelled jobs again."""
 
 import uuid
 
@@ -89,7 +89,7 @@ async def test_a_second_time_finds_it_queued(client: httpx.AsyncClient) -> None:
 async def test_without_its_recording_it_cannot_run(
     client: httpx.AsyncClient, services: Services, database: Database, worker: PretendWorker, code: str
 ) -> None:
-    """The recording's own fault: its file is about to go. A fault of the machine: it is gone already."""
+    """No retry without the recording: it was at fault and is about to be deleted, or it is missing."""
     job_id = await submit(client)
     worker.fail(code)
     if code == "attempts_exhausted":

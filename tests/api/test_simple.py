@@ -1,4 +1,4 @@
-"""POST /transcribe/ and POST /visualize/: send, wait, get."""
+"""POST /transcribe/ and POST /visualize/: upload, wait, get the result."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def send(client: httpx.AsyncClient, path: str, **form: str) -> asyncio.Task[httpx.Response]:
-    """The request, on its way and its job queued."""
+    """Start the request and wait until its job is queued."""
     task = asyncio.create_task(client.post(path, files={"file": ("a.wav", AUDIO)}, data=form))
     async with asyncio.timeout(5):
         while not (await client.get("/v1/jobs")).json()["jobs"]:
@@ -100,7 +100,7 @@ async def test_what_may_be_chosen(client: httpx.AsyncClient, path: str, known: s
     response = await client.post(path, files={"file": ("a.wav", AUDIO)}, data={"waveform": "true"})
     assert response.status_code == 422
     assert response.json()["errors"] == [
-        {"field": "waveform", "message": f"There is no such field. Fields: {known}."}
+        {"field": "waveform", "message": f"Unknown field. Allowed fields: {known}."}
     ]
 
 

@@ -1,4 +1,4 @@
-"""The front end as a process of its own: limits, memory, disconnects and shutdown as a network shows them."""
+"""The front end as a separate process: limits, memory, disconnects and shutdown over a real network."""
 
 import http.client
 import io
@@ -77,7 +77,7 @@ def start(settings: Settings, **changes: object) -> FrontEnd:
 
 @pytest.fixture
 def front_end(settings: Settings) -> Iterator[FrontEnd]:
-    """A front end that takes a gigabyte."""
+    """A front end with an upload limit of a gigabyte."""
     front_end = start(settings, max_upload_bytes=1024**3)
     yield front_end
     front_end.process.terminate()
@@ -86,7 +86,7 @@ def front_end(settings: Settings) -> Iterator[FrontEnd]:
 
 @pytest.fixture
 def narrow(settings: Settings) -> Iterator[FrontEnd]:
-    """A front end that takes a megabyte."""
+    """A front end with an upload limit of a megabyte."""
     front_end = start(settings, max_upload_bytes=1_000_000)
     yield front_end
     front_end.process.terminate()
@@ -104,7 +104,7 @@ def answer(connection: socket.socket) -> tuple[int, bytes]:
 
 
 def test_too_large_a_body_is_refused_while_it_arrives(narrow: FrontEnd) -> None:
-    """300 MB in chunks that announce no length: the client is told long before it has sent them."""
+    """Of 300 MB in chunks without Content-Length, only a small part is read before the rejection."""
     sent = 0
     with narrow.connect() as connection:
         connection.sendall(HEAD % b"Transfer-Encoding: chunked" + chunk(FILE_PART))
@@ -138,7 +138,7 @@ def test_a_client_that_asks_first_sends_nothing(narrow: FrontEnd) -> None:
 
 
 def test_memory_does_not_grow_with_the_upload_and_polls_stay_fast(front_end: FrontEnd) -> None:
-    """200 MB arrive while another client polls."""
+    """A client polls while another uploads 200 MB."""
     size = 200 * MEBIBYTE
     with httpx.Client(base_url=front_end.url) as client:
         small = client.post("/v1/jobs", files={"file": b"x" * 100_000})
@@ -197,7 +197,7 @@ def test_a_job_outlives_the_client_that_waits_for_it(front_end: FrontEnd) -> Non
 
 
 def test_an_answer_that_is_lost_submits_nothing_twice(front_end: FrontEnd) -> None:
-    """The client of this project, over a connection that is cut when the answers come."""
+    """The project's client, over a connection that is cut before the responses."""
     with cutting(front_end.url, answers=3) as url, ShrutlekhClient(url) as client:
         job = client.submit(io.BytesIO(b"x" * 3_000_000), name="a.wav")
         assert client.job(job.id).status == "queued"

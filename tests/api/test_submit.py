@@ -1,4 +1,4 @@
-"""POST /v1/jobs: what is taken in, stored and queued."""
+"""POST /v1/jobs: accept, store and queue recordings."""
 
 import hashlib
 import json
@@ -174,7 +174,7 @@ async def test_a_failed_insert_deletes_the_file(
 async def test_an_insert_whose_commit_got_through_counts(
     client: httpx.AsyncClient, services: Services, monkeypatch: pytest.MonkeyPatch, database: Database
 ) -> None:
-    """The connection is lost after COMMIT reached the server: the row is there, so the job is."""
+    """If the connection is lost after COMMIT reached the server, the row exists and so does the job."""
     write = database.write
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Transcripts as files: format, media type, name, cache, numerals."""
+"""Transcript formats: negotiation, media type, file name, caching, numerals."""
 
 import uuid
 from urllib.parse import quote

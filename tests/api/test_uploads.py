@@ -1,4 +1,4 @@
-"""Forms as they come: names in headers, limits, malformed and cut-short bodies."""
+"""Upload forms: file names in headers, limits, malformed and truncated bodies."""
 
 from collections.abc import AsyncIterator
 

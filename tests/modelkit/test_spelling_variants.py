@@ -16,8 +16,8 @@ from tests.conftest import ROOT
 TABLE = resources.files("modelkit").joinpath("spelling_variants.tsv").read_text(encoding="utf-8")
 ROWS = list(csv.DictReader((n for n in TABLE.splitlines() if not n.startswith("#")), delimiter="\t"))
 PAIRS = "".join(f"{row['variant']} {row['standard']}\n" for row in ROWS)
-TEXT_POLICY = (ROOT / "docs" / "text.md").read_text(encoding="utf-8")
-DOCS = TEXT_POLICY.partition("### With spelling variants folded")[2]
+ACCURACY = (ROOT / "docs" / "measure-accuracy.md").read_text(encoding="utf-8")
+DOCS = ACCURACY.partition("## Spelling variants folded")[2]
 LETTERS = "कखगघङचजञटडढणतदनपफबभमयरलवसह" + "अआइईएऑ" + "ािीुूेैोौॉँंः़्" + "०५25 \u200d।"
 texts = st.lists(
     st.one_of(
@@ -111,7 +111,7 @@ def test_two_words_stay_two(words: str) -> None:
     "words", ["हँस हंस", "राज राज़", "सजा सज़ा", "खाना ख़ाना"], ids=["laugh", "rule", "adorned", "food"]
 )
 def test_what_folding_costs(words: str) -> None:
-    """Pairs that only a chandrabindu or a nukta tells apart become one: docs/text.md says so."""
+    """Pairs that only a chandrabindu or a nukta tells apart become one: docs/measure-accuracy.md says so."""
     assert len({fold(word) for word in words.split()}) == 1
 
 

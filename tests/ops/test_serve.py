@@ -213,7 +213,7 @@ def test_a_part_that_cannot_start_is_quoted(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert "The worker ended (exit status 1). The end of" in done.stderr
-    assert "The model asked for is not installed." in done.stderr
+    assert "The requested model is not installed." in done.stderr
     assert "Traceback" not in done.stderr
     assert time.monotonic() - began < 20
 

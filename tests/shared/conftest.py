@@ -12,7 +12,7 @@ from shared.jobs.verbs import submit
 
 
 def make_job(**columns: object) -> Job:
-    """A job, not yet queued, whose file is only said to be there."""
+    """Make a job that is not queued yet. Its file does not exist."""
     return Job(
         **{
             "id": uuid7(),
@@ -46,7 +46,7 @@ def files(tmp_path: Path) -> FileStore:
 
 @pytest.fixture
 def new_jobs(database: Database) -> Callable[..., list[Job]]:
-    """Queue several jobs of a kind in one transaction."""
+    """Queue several equal jobs in one transaction."""
 
     def make(count: int, **columns: object) -> list[Job]:
         jobs = [make_job(**columns) for _ in range(count)]

@@ -18,7 +18,7 @@ WORKER = "worker-1"
 
 
 def claimed(database: Database, job: Job) -> Job:
-    """The job, claimed by WORKER."""
+    """Claim a job as WORKER."""
     with database.write() as session:
         running = claim(session, WORKER, LEASE)
     assert running is not None

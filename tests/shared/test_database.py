@@ -14,7 +14,7 @@ from shared.jobs.tables import Job, SegmentRow, UtcDateTime
 
 
 def test_writers_wait_for_their_turn(database: Database) -> None:
-    """Read, think, write in one transaction: without BEGIN IMMEDIATE, SQLite answers "database is locked"."""
+    """Concurrent transactions read, then write. Without BEGIN IMMEDIATE: "database is locked" on SQLite."""
     with database.write() as session:
         session.execute(text("CREATE TABLE counter (value INTEGER)"))
         session.execute(text("INSERT INTO counter VALUES (0)"))

@@ -1,4 +1,4 @@
-"""One job for one key, held by the unique index."""
+"""One job per idempotency key, enforced by the unique index."""
 
 from collections.abc import Callable
 

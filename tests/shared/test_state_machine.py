@@ -1,4 +1,4 @@
-"""The life cycle driven at random, by hypothesis' rule-based state machine, against a model in memory."""
+"""Property test of the life cycle: Hypothesis' rule-based state machine against an in-memory model."""
 
 import itertools
 import uuid
@@ -39,7 +39,7 @@ RUNNING, QUEUED = JobStatus.RUNNING, JobStatus.QUEUED
 
 @dataclass
 class Expected:
-    """What the model knows of a job."""
+    """The model's state of a job."""
 
     max_attempts: int
     status: JobStatus = QUEUED
@@ -68,7 +68,7 @@ class LifeCycle(RuleBasedStateMachine):
             self.submit(client, Priority.NORMAL, 1, 2)
 
     def pick(self, number: int, *statuses: JobStatus) -> uuid.UUID | None:
-        """One of the jobs in these states."""
+        """Draw a job in one of these states."""
         found = [job_id for job_id, job in self.expected.items() if not statuses or job.status in statuses]
         return found[number % len(found)] if found else None
 
@@ -77,7 +77,7 @@ class LifeCycle(RuleBasedStateMachine):
             return get_job(session, job_id)
 
     def worker_of(self, model: Expected, held: bool) -> str:
-        """Who holds the lease, or somebody who does not."""
+        """Draw the holder of the lease, or another worker."""
         return model.owner if held and model.owner else "thief"
 
     @precondition(lambda self: len(self.expected) < JOBS)
@@ -129,7 +129,7 @@ class LifeCycle(RuleBasedStateMachine):
 
     @rule(number=NUMBERS, held=HELD, event=st.sampled_from([Event.SUCCEEDED, Event.FAILED]))
     def end(self, number: int, held: bool, event: Event) -> None:
-        """A worker ends a job, which may have been taken from it meanwhile."""
+        """A worker ends a job that it may have lost meanwhile."""
         job_id = self.pick(number)
         if job_id is None:
             return

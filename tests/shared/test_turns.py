@@ -11,7 +11,7 @@ LEASE = timedelta(seconds=60)
 
 
 def claims(database: Database, count: int) -> list[str]:
-    """The clients of the next jobs that are claimed, in order."""
+    """Claim the next jobs and return their clients in order."""
     clients = []
     for _ in range(count):
         with database.write() as session:

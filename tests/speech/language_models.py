@@ -1,4 +1,4 @@
-"""A small language model over the letters of `tests.speech.sounds`, and where to put it."""
+"""A small language model over the letters of `tests.speech.sounds`."""
 
 import gzip
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ def arpa(unigrams: Mapping[str, float] = UNIGRAMS, bigrams: Mapping[tuple[str, s
 
 
 def write_language_model(folder: Path, text: str | None = None) -> Path:
-    """`folder`/words.arpa.gz; the folder is made when it is not there."""
+    """Write `folder`/words.arpa.gz, creating the folder if necessary."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LANGUAGE_MODEL_FILE
     path.write_bytes(gzip.compress((text or arpa()).encode(), mtime=0))

@@ -1,4 +1,4 @@
-"""Recordings of every format, encoded in memory by PyAV, and some that no encoder here makes."""
+"""Recordings in every format: encoded in memory by PyAV, or assembled by hand if it has no encoder."""
 
 import struct
 import tempfile
@@ -84,7 +84,7 @@ def _pictures(output: OutputContainer) -> VideoStream:
 
 
 def amr_wb(frames: int, mode: int = 2) -> bytes:
-    """AMR-WB with random speech frames of 20 ms (RFC 4867, section 5): no encoder for it is at hand."""
+    """AMR-WB with random speech frames of 20 ms (RFC 4867, section 5), because there is no encoder for it."""
     size = (17, 23, 32, 36, 40, 46, 50, 58, 60)[mode]
     dice = np.random.default_rng(mode)
     body = b"".join(bytes([(mode << 3) | 4]) + dice.bytes(size) for _ in range(frames))
@@ -92,7 +92,7 @@ def amr_wb(frames: int, mode: int = 2) -> bytes:
 
 
 def id3(size: int) -> bytes:
-    """An ID3v2.3 tag with a picture of so many bytes, as players put before MP3 and AAC."""
+    """An ID3v2.3 tag with a picture of the given size, as players prepend to MP3 and AAC files."""
     picture = b"\0image/jpeg\0\3\0" + b"\xff\xd8" + b"\xff\xfb" * (size // 2)
     frame = b"APIC" + struct.pack(">I", len(picture)) + b"\0\0" + picture
     length = len(frame)

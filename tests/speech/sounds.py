@@ -1,4 +1,4 @@
-"""A model whose words can be played to it, and hand-made WAV files."""
+"""A toy model that recognises amplitudes as letters, recordings for it, and hand-made WAV files."""
 
 import hashlib
 import json
@@ -14,13 +14,13 @@ from onnx import TensorProto, helper
 RATE = 16_000
 FRAME = 640
 TOKENS = ("<blk>", "▁", "न", "म", "स", "्", "त", "े")
-"""Token i sounds as a square wave of amplitude i / 10."""
+"""The sound of token i is a square wave of amplitude i / 10."""
 
 Samples = npt.NDArray[np.float32]
 
 
 def build_graph() -> onnx.ModelProto:
-    """Loudest sample of each 40 ms, then log-probabilities by how near it is to each token's amplitude."""
+    """The toy network: log-probabilities by how near each 40 ms's peak is to each token's amplitude."""
     constants = {
         "levels": np.arange(len(TOKENS), dtype=np.float32)[None, None] / 10,
         "sharpness": np.array(-1000.0, np.float32),
@@ -55,7 +55,7 @@ def build_graph() -> onnx.ModelProto:
 
 
 def write_model(folder: Path, **changes: object) -> Path:
-    """A model folder that obeys the interface, its model.json changed at will (None removes a key)."""
+    """Write a valid model folder, with changes to model.json (None removes a key)."""
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(build_graph(), folder / "model.onnx")
     lines = "".join(f"{token} {index}\n" for index, token in enumerate(TOKENS))
@@ -88,7 +88,7 @@ def write_model(folder: Path, **changes: object) -> Path:
 
 
 def speak(text: str) -> Samples:
-    """What the model of these tests hears as `text`: 80 ms a token, 80 ms of silence behind each."""
+    """Make audio that the toy model recognises as `text`: per token 80 ms of sound and 80 ms of silence."""
     parts: list[Samples] = []
     for character in text.replace(" ", "▁"):
         level = TOKENS.index(character) / 10
@@ -117,7 +117,7 @@ def wav_bytes(
     encoding: int = 1,
     data_length: int | None = None,
 ) -> bytes:
-    """A WAV file whose header may lie; encoding 1 is integers, 3 floating point."""
+    """Make a WAV file whose header may lie. Encoding 1 is integer, 3 is floating point."""
     block = channels * bits // 8
     length = len(data) if data_length is None else data_length
     fields = struct.pack(

@@ -283,7 +283,7 @@ def test_two_files_in_one_are_not_half_read(tmp_path: Path, container: str) -> N
 
 
 def test_variable_rate_mp3_without_its_index(tmp_path: Path) -> None:
-    """libsndfile takes the length of such a file from its first frames and would stop in the middle."""
+    """libsndfile estimates the length of such a file from its first frames and would stop midway."""
     noise = np.random.default_rng(0).normal(0, 0.1, 20 * RATE)
     path = tmp_path / "a.mp3"
     options = {"format": "MP3", "bitrate_mode": "VARIABLE", "compression_level": 0.3}

@@ -1,4 +1,4 @@
-"""What becomes of the channels of a recording, whoever decodes it."""
+"""Mixing and separating the channels of a recording, with both readers."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def test_more_than_eight_channels_are_only_mixed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("container", "codec"), [*READERS, ("ipod", "aac"), ("mp3", "libmp3lame")])
 def test_a_channel_and_its_opposite_do_not_cancel_out(tmp_path: Path, container: str, codec: str) -> None:
-    """As from a balanced microphone in a stereo socket."""
+    """Opposite phases, as from a balanced microphone in a stereo socket."""
     signal = 0.2 * np.sin(np.arange(3 * 48_000) / 20)
     one = read(write(tmp_path, container, codec, [signal, signal], 48_000), Channels.MIX)
     other = read(write(tmp_path, container, codec, [signal, -signal], 48_000), Channels.MIX)

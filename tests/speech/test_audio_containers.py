@@ -1,4 +1,4 @@
-"""What FFmpeg decodes: every format by its content, in its place in time, damaged or not."""
+"""Decoding with FFmpeg: format detection, timing, and damaged recordings."""
 
 import os
 import shutil
@@ -128,7 +128,7 @@ def test_amr_wide_band(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("container", ["amr", "3gp"])
 def test_a_telephone_that_does_not_transmit_pauses(tmp_path: Path, container: str) -> None:
-    """Such frames (DTX) are read by no decoder of FFmpeg's own."""
+    """FFmpeg's own decoders cannot read such frames (DTX)."""
     samples = tone(8_000, seconds=6.0)
     samples[:, 16_000:32_000] = 0.0
     content = encode(container, "libopencore_amrnb", samples, 8_000, codec_options={"dtx": "1"})
@@ -254,7 +254,7 @@ def test_mp3_behind_something_else(tmp_path: Path) -> None:
 
 
 def test_what_changes_in_the_middle(tmp_path: Path) -> None:
-    """As a broadcast does between programmes."""
+    """The format changes, as in a broadcast between programmes."""
     mono, stereo = (encode("adts", "aac", tone(16_000, channels), 16_000) for channels in (1, 2))
     path = write(tmp_path, mono + stereo)
     assert len(read(path)[0]) == pytest.approx(2 * 3.07 * RATE, rel=0.01)

@@ -29,7 +29,7 @@ def decoder(language_model: LanguageModel, settings: BeamSettings = PLAIN) -> Be
 
 
 def spell(text: str, sure: float = 0.9) -> np.ndarray:
-    """Two frames a token and a blank behind each."""
+    """Log-probabilities that spell the text: two frames per token, each followed by a blank."""
     path = [i for c in text.replace(" ", "▁") for i in (TOKENS.index(c), TOKENS.index(c), BLANK)]
     probabilities = np.full((len(path), len(TOKENS)), (1 - sure) / (len(TOKENS) - 1), np.float32)
     probabilities[np.arange(len(path)), path] = sure
@@ -136,7 +136,7 @@ def test_words_are_of_the_lexicon_and_in_order(
 def best_of_all_paths(
     log_probs: np.ndarray, chosen: BeamSettings, unigrams: Mapping[str, float] = UNIGRAMS
 ) -> list[tuple[float, tuple[str, ...]]]:
-    """Score of every sequence of words by every path that spells it, the best first."""
+    """Brute force: score every sequence of words over all paths that spell it, best first."""
     sums: dict[tuple[str, ...], float] = {}
     for path in itertools.product(range(len(TOKENS)), repeat=len(log_probs)):
         spelt = "".join(TOKENS[token] for token, _ in groupby(path) if token != BLANK)

@@ -16,7 +16,7 @@ TOKENS = ("<blk>", "▁", "क", "ा", "▁म", "़", "<unk>", "ल")
 
 
 def naive(log_probs: np.ndarray, tokens: tuple[str, ...], blank: int, start: float, end: float) -> list[Word]:
-    """Best path decoding written as one would say it."""
+    """Reference implementation of best-path decoding."""
     words: list[list[tuple[str, int, int, float]]] = []
     fresh = True
     path = [(int(row.argmax()), frame) for frame, row in enumerate(log_probs)]

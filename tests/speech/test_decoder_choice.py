@@ -1,4 +1,4 @@
-"""Which decoder an engine uses, and that the engine's promises hold with beam search too."""
+"""The engine's choice of a decoder, and its guarantees with beam search."""
 
 import logging
 import shutil

@@ -98,7 +98,7 @@ texts = st.lists(st.text("नमसत", min_size=1, max_size=6), min_size=30, m
 def test_no_word_is_cut_or_doubled_where_nothing_is_silent(
     engine: Engine, tmp_path_factory: pytest.TempPathFactory, words: list[str], lead: int
 ) -> None:
-    """The toy's pauses of 80 ms are too short to cut in, and so every cut is a seam."""
+    """The toy model's pauses of 80 ms are too short to cut in, so every cut overlaps."""
     signal = np.concatenate([silence(lead / RATE), speak(" ".join(words)), speak(" ")])
     path = write_wav(tmp_path_factory.mktemp("heard") / "a.wav", signal)
     transcription = engine.transcribe(path)
@@ -226,7 +226,7 @@ def test_installed_model_on_real_clips(installed_model: Path, clips: list[Path])
 def test_skipped_chunks_are_not_recognised_and_the_rest_is_the_same(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From every number of chunks that was ever reported, with pauses and words of many lengths."""
+    """Resume from every reported number of chunks, with pauses and words of many lengths."""
     monkeypatch.setattr(UtteranceReader, "WORKING_BYTES", 4 * 2**20)
     dice = np.random.default_rng(5)
     texts = ["न", "नमस्ते", "मन तन नमस्ते मन", "नम मन तन " * 6]
@@ -255,7 +255,7 @@ def test_skipped_chunks_are_not_recognised_and_the_rest_is_the_same(
 def test_both_sides_of_a_call_go_on_where_an_attempt_broke_off(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of one side the windows overlap, the other one answers in short sentences."""
+    """One channel needs overlapping windows, the other has short sentences."""
     monkeypatch.setattr(UtteranceReader, "WORKING_BYTES", 6 * 2**20)
     dice = np.random.default_rng(2)
     long = speak(" ".join(["नमस्ते मन", "सन तन"][dice.integers(2)] for _ in range(50)))
@@ -295,7 +295,7 @@ def test_both_sides_of_a_call_go_on_where_an_attempt_broke_off(
 
 
 class NobodyBelow:
-    """A detector for the toy model: voice is what is louder than a tenth of full scale."""
+    """A voice detector for the toy model: anything louder than a tenth of full scale is voice."""
 
     def without_voice(self, waveforms: Sequence[Samples]) -> list[list[Span]]:
         found = []

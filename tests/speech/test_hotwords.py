@@ -18,7 +18,7 @@ from tests.speech.sounds import TOKENS, speak, write_model, write_wav
 from tests.speech.test_beam import BLANK, PLAIN, STRIDE, best_of_all_paths, decoder, noise, spell, texts
 
 KNOWN, NAME = "मत", "तन"
-"""A word of the lexicon, and one that is in none."""
+"""A word in the lexicon, and one outside it."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def plain(language_model: LanguageModel) -> BeamDecoder:
 
 
 def between(one: str, other: str, share: float) -> np.ndarray:
-    """`one` spelt, with every letter where `other` differs heard as that by `share` to 1."""
+    """Spell `one`, but give each letter where `other` differs `share` times the probability."""
     log_probs = spell(one, sure=0.97)
     for position, (letter, rival) in enumerate(zip(one, other, strict=True)):
         if letter != rival:
@@ -61,7 +61,7 @@ def test_the_weight_is_what_the_sound_may_lack(plain: BeamDecoder, hot: str) -> 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_a_wide_beam_finds_the_best_of_all(language_model: LanguageModel, seed: int) -> None:
-    """As in `test_beam`, with what the hot words add: a word that the lexicon lacks counts as its median."""
+    """As in `test_beam`, plus the bonuses. A word outside the lexicon scores like its median word."""
     weight = 3.0
     chosen = BeamSettings(alpha=0.4, beta=1.0, beam=10_000, tokens=len(TOKENS), threshold=1e9)
     log_probs = noise(4, seed)
@@ -208,7 +208,7 @@ def test_the_last_sets_are_kept_and_no_more(language_model: LanguageModel) -> No
 
 
 def test_many_sets_one_after_another(language_model: LanguageModel) -> None:
-    """The decoder library's nodes are shared between tries: none may be freed twice or too early."""
+    """Tries share nodes of the decoder library, which must not be freed twice or too early."""
     dice = np.random.default_rng(0)
     plain = decoder(language_model)
     for _ in range(200):

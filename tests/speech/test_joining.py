@@ -1,4 +1,4 @@
-"""Windows of what the toy model of these tests would hear, and of the installed one."""
+"""Joining overlapping windows, with the output of the toy model and of the installed one."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -17,11 +17,11 @@ from tests.speech.sounds import TOKENS
 
 STRIDE = 0.04
 PIECES = ("<blk>", "▁नम", "स्ते", "▁मन")
-"""Tokens as SentencePiece makes them, without a space of its own."""
+"""Tokens in SentencePiece's style, without a separate space."""
 
 
 def heard(path: list[int], vocabulary: int = len(TOKENS), doubt: float = 0.02, seed: int = 0) -> LogProbs:
-    """Log-probabilities whose likeliest tokens are `path`."""
+    """Make log-probabilities whose most probable tokens are `path`."""
     dice = np.random.default_rng(seed)
     rows = dice.uniform(0.0, doubt / vocabulary, (len(path), vocabulary))
     rows[np.arange(len(path)), path] = 1.0
@@ -30,7 +30,7 @@ def heard(path: list[int], vocabulary: int = len(TOKENS), doubt: float = 0.02, s
 
 
 def spell(text: str, dice: np.random.Generator) -> list[int]:
-    """Frames of a text in the toy model's letters: each lasts, with blanks behind it at times."""
+    """Spell a text as frames of the toy model: letters of varying length, some followed by blanks."""
     path: list[int] = []
     for letter in text.replace(" ", "▁"):
         path += [TOKENS.index(letter)] * int(dice.integers(1, 4)) + [0] * int(dice.integers(1, 4))
@@ -43,7 +43,7 @@ def words_of(pieces: list[Piece], tokens: tuple[str, ...] = TOKENS) -> list[str]
 
 
 def joined(rows: LogProbs, cuts: list[tuple[int, int]], tokens: tuple[str, ...] = TOKENS) -> list[Piece]:
-    """Through a joiner, in windows of frames begin..end-1; what the model hears at their edges is wrong."""
+    """Join windows of frames begin..end-1, with wrong output at the edges of each."""
     joiner = Joiner(SeamFinder(tokens, 0, STRIDE), STRIDE)
     pieces: list[Piece] = []
     for number, (begin, end) in enumerate(cuts):
@@ -135,7 +135,7 @@ def test_primed_with_a_window_only_what_is_new_comes_out() -> None:
 
 
 def test_real_speech_without_pauses(installed_model: Path, clips: list[Path]) -> None:
-    """Windows of 10 s with 2 s in common against one window of everything: few words may differ."""
+    """Windows of 10 s that overlap by 2 s give almost the same words as a single window."""
     engine = Engine.load(installed_model)
     model = engine.folder
     parts = []

@@ -33,7 +33,7 @@ def test_nothing_and_almost_nothing(model_path: Path) -> None:
 def test_a_graph_of_fewer_bits_runs_waveforms_one_by_one(
     make_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its activations are scaled by the whole input: a neighbour would change a text."""
+    """Dynamic quantisation scales by the whole input, so other waveforms in a batch would change a text."""
     folder = make_model(precision="int8")
     (folder / "model.onnx").rename(folder / "model.int8.onnx")
     recogniser = OnnxCtcRecogniser(ModelFolder.load(folder))

@@ -15,7 +15,7 @@ def noise(seconds: float, level_db: float, seed: int = 0) -> Samples:
 
 
 def segment(signal: Samples, cuts: list[int] | None = None, max_seconds: float = MAX_SECONDS) -> list[Chunk]:
-    """Chunks of the signal in blocks; what is settled grows and is never taken back."""
+    """Segment a signal block by block, checking that `settled` never decreases."""
     segmenter = EnergySegmenter(RATE, max_seconds, align_samples=FRAME)
     chunks, settled = [], 0
     for block in np.split(signal, sorted(cuts or [])):

@@ -1,4 +1,4 @@
-"""The detector itself, on real voices and on what is none."""
+"""The voice detector, on real voices and on other sounds."""
 
 import logging
 from pathlib import Path
@@ -30,7 +30,7 @@ def voices(clips: list[Path]) -> list[Samples]:
 
 
 def left_out(detector: SileroDetector, samples: Samples) -> float:
-    """Seconds in which nobody speaks."""
+    """Total seconds of the spans without speech."""
     (spans,) = detector.without_voice([samples])
     ends = [0, *(place for span in spans for place in span), len(samples)]
     assert ends == sorted(ends)
@@ -49,7 +49,7 @@ def test_little_of_music_is_voice(detector: SileroDetector) -> None:
 
 @pytest.mark.parametrize("snr", [30.0, 10.0, 0.0])
 def test_voices_are_kept_in_noise(detector: SileroDetector, voices: list[Samples], snr: float) -> None:
-    """Their energy, at least: the pauses before and after them may go."""
+    """They lose less than 1 % of their energy: only the pauses around the speech may be cut."""
     for voice in voices:
         (spans,) = detector.without_voice([mixed(voice, white(30.0, 1), snr)])
         lost = sum(float(np.square(voice[begin:end]).sum()) for begin, end in spans)
@@ -57,7 +57,7 @@ def test_voices_are_kept_in_noise(detector: SileroDetector, voices: list[Samples
 
 
 class Told:
-    """A session that says of frames, in turn, what it was told, and then that nobody speaks."""
+    """A fake session that returns the given probabilities in turn, and then no voice."""
 
     def __init__(self, voice: list[float]) -> None:
         self._voice = iter(voice)
@@ -79,7 +79,7 @@ def test_a_moment_of_voice_amid_none_is_none(
 
 
 def test_music_around_a_voice_goes(detector: SileroDetector, voices: list[Samples]) -> None:
-    """Before it, behind it within a leap, and behind that."""
+    """Music before the speech, within a leap after it, and beyond the leap."""
     melody = levelled(SOUNDS["melody"](8.0, 6), -25.0)
     for voice in voices[:4]:
         signal = np.concatenate([melody, levelled(voice, -20.0), melody])

@@ -66,7 +66,7 @@ def pixels(png: bytes) -> np.ndarray:
 
 
 def painted(png: bytes) -> np.ndarray:
-    """Where the envelope is, above the labels of the time axis."""
+    """Crop to the envelope, above the labels of the time axis."""
     red, _, blue = np.moveaxis(pixels(png)[:205], -1, 0)
     return (blue - red > 60) & (red < 160)
 

@@ -1,4 +1,4 @@
-"""Numbers in Hindi words, the usual way, for the tests: the other direction, from its own list."""
+"""Spell numbers in Hindi, the inverse of the tested code, from an independent list of words."""
 
 _UP_TO_99 = """
 शून्य एक दो तीन चार पाँच छह सात आठ नौ
@@ -16,7 +16,7 @@ ONES = tuple(_UP_TO_99.split())
 
 
 def spell(number: int) -> str:
-    """एक सौ पाँच for 105, up to 99 खरब and something."""
+    """Spell a number below 100 खरब: एक सौ पाँच for 105."""
     if number < 100:
         return ONES[number]
     text = str(number).zfill(13)
@@ -30,7 +30,7 @@ def spell(number: int) -> str:
 
 
 def grouped(number: int) -> str:
-    """12,34,567 as the service writes it; nothing is grouped below 10,000."""
+    """Group digits as the service does: 12,34,567, and nothing below 10,000."""
     if number < 10_000:
         return str(number)
     reverse = str(number)[::-1]

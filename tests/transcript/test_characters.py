@@ -1,4 +1,4 @@
-"""Width, reading length and plain lines."""
+"""Width, reading length and reduction to one line."""
 
 import pytest
 from hypothesis import given

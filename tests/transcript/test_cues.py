@@ -1,4 +1,4 @@
-"""Subtitles: limits that always hold, limits that hold where there is time, and good places to break."""
+"""Subtitles: hard limits, limits that hold if there is time, and the choice of breaks."""
 
 from collections import defaultdict
 from itertools import pairwise
@@ -26,7 +26,7 @@ from transcript.words import Segment
 
 
 def shown(transcript: Transcript) -> list[str]:
-    """Each cue's text, lines parted by a slash."""
+    """The text of each cue, with a slash between lines."""
     return [" / ".join(line.text for line in cue.lines) for cue in cues_of(transcript)]
 
 
@@ -35,7 +35,7 @@ def width_of(line: Line) -> int:
 
 
 def words_by_channel(transcript: Transcript) -> dict[int | None, list[str]]:
-    """What the segments say, by channel."""
+    """The text of the segments by channel."""
     said = defaultdict(list)
     for segment in transcript.segments:
         for text in [word.text for word in segment.words] or segment.text.split():

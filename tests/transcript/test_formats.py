@@ -1,4 +1,4 @@
-"""What is written in each format."""
+"""The contents of each export format."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What holds for every number and for any words at all."""
+"""Properties that hold for every number and for arbitrary words."""
 
 import sys
 from collections.abc import Callable
@@ -91,7 +91,7 @@ def test_two_numbers_side_by_side_are_one_only_where_they_spell_it(left: int, ri
 VOCABULARY = sorted(
     WORDS.keys()
     | {part for role in ROLES.values() for key in role for part in key.split()}
-    | {part for phrases in KEPT.values() for phrase in phrases for place in phrase.places for part in place}
+    | {part for phrases in KEPT.values() for phrase in phrases for place in phrase.words for part in place}
     | {"मैं", "घर", "लोग", "10", "५", "दो-तीन", "रुपये।", "(बीस)", "पच्चीस,", "…", "a", "-", "व"}
 )
 
@@ -148,7 +148,7 @@ def test_both_kinds_of_digits_say_the_same(segment: Segment) -> None:
 
 
 def lines_run(work: Callable[[], object]) -> int:
-    """Lines of Python that `work` executes."""
+    """Count the lines of Python that `work` executes."""
     count = 0
 
     def trace(frame: FrameType, event: str, argument: object) -> object:

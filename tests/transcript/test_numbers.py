@@ -1,4 +1,4 @@
-"""Numbers in digits: what is written, phrase by phrase, and what becomes of the words."""
+"""Numbers in digits: the written form, phrase by phrase, and the resulting words."""
 
 from pathlib import Path
 
@@ -102,12 +102,12 @@ def test_every_spelling_of_a_cardinal_is_read(key: str) -> None:
 def test_a_spelling_of_two_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {"cardinals.tsv": [["1", "एक"], ["2", "दो एक"]]}
     monkeypatch.setattr(lexicon, "_rows", lambda table: iter(rows[table]))
-    with pytest.raises(ValueError, match="एक stands for two numbers"):
+    with pytest.raises(ValueError, match="एक has two meanings"):
         lexicon._read_words()
 
 
 def test_no_word_of_the_tables_is_two_things() -> None:
-    """What a word means must not depend on where in a phrase it is looked for."""
+    """Words beside a number must not be number words too, and all keys must be folded."""
     beside = set().union(*(ROLES[role] for role in ("percent", "money", "paise", "month", "clock", "unit")))
     assert not beside & WORDS.keys()
     assert all(fold(key) == key and split_punctuation(key) == ("", key, "") for key in WORDS)
@@ -116,11 +116,11 @@ def test_no_word_of_the_tables_is_two_things() -> None:
 @pytest.mark.parametrize(
     "phrase",
     [phrase for phrases in KEPT.values() for phrase in phrases],
-    ids=lambda phrase: str(phrase.places),
+    ids=lambda phrase: str(phrase.words),
 )
 def test_every_kept_phrase_would_change_without_its_line(phrase, monkeypatch: pytest.MonkeyPatch) -> None:
-    for choice in range(max(map(len, phrase.places))):
-        text = " ".join(sorted(place)[choice % len(place)] for place in phrase.places)
+    for choice in range(max(map(len, phrase.words))):
+        text = " ".join(sorted(place)[choice % len(place)] for place in phrase.words)
         monkeypatch.undo()
         assert written(text) == text
         monkeypatch.setattr("transcript.numbers.runs.KEPT", {})

@@ -1,4 +1,4 @@
-"""Other people's programs read what we write: FFmpeg, and a parser of WebVTT and SubRip."""
+"""Third-party programs read our files: FFmpeg, and a parser of WebVTT and SubRip."""
 
 import html
 import json
@@ -82,7 +82,7 @@ def test_a_parser_reads_back_what_was_written(transcript: Transcript, tmp_path: 
 
 
 def packets(path: Path) -> list[tuple[int, int]]:
-    """Start and end of each cue, as ffprobe tells them; it finds out the format by itself."""
+    """Start and end of each cue according to ffprobe, which detects the format itself."""
     command = [
         "ffprobe",
         "-v",

@@ -1,4 +1,4 @@
-"""docs/formats.md states the figures that the code goes by."""
+"""docs/formats.md states the figures that the code uses."""
 
 from pathlib import Path
 

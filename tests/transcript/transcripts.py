@@ -1,4 +1,4 @@
-"""Transcripts of people who talk, and of nobody who ever could: made by hand and by hypothesis."""
+"""Test transcripts: realistic and arbitrary ones, made by hand and by Hypothesis."""
 
 from collections.abc import Iterable
 
@@ -28,14 +28,14 @@ _INVISIBLE = ["a\tb", "a\nb", "\x00", " ", "\u2028", "\r", "\ufeff", "\u200d", "
 
 
 def said(*words: tuple[str, float, float], channel: int | None = None) -> Segment:
-    """A segment of words with start and end."""
+    """Make a segment of words, each with start and end."""
     return Segment.from_words(tuple(Word(text, start, end, 0.5) for text, start, end in words), channel)
 
 
 def talk(
     words: Iterable[str], start: float = 0.5, pace: float = 0.3, channel: int | None = None, **pauses: float
 ) -> Segment:
-    """Words one after another, `pace` seconds each; `after_N` is a pause after word N, counted from 0."""
+    """Make a segment of consecutive words of `pace` seconds. `after_N` is the pause after word N, from 0."""
     timed, now = [], start
     for index, word in enumerate(words):
         timed.append((word, now, now + pace))
@@ -80,7 +80,7 @@ def _segments(draw: st.DrawFn, channels: st.SearchStrategy[int | None]) -> Segme
 
 @st.composite
 def transcripts(draw: st.DrawFn) -> Transcript:
-    """Anything: times that are none, that run backwards or past the end, texts of every character."""
+    """Arbitrary transcripts: invalid, decreasing and too late times, and any characters."""
     channels = draw(st.sampled_from([st.none(), st.just(1), st.integers(1, 2), st.integers(1, 4)]))
     segments = draw(st.lists(_segments(channels), max_size=5))
     return transcript_of(*segments, seconds=draw(st.sampled_from([0.0, 0.4, 30.0, 70.0, 500_000.0])))
@@ -88,7 +88,7 @@ def transcripts(draw: st.DrawFn) -> Transcript:
 
 @st.composite
 def conversations(draw: st.DrawFn) -> Transcript:
-    """What a recogniser may make of real talk on one or two channels."""
+    """Realistic transcripts of one or two channels."""
     segments = []
     for channel in draw(st.sampled_from([(None,), (1,), (1, 2)])):
         now = draw(st.floats(0, 3))

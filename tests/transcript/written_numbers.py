@@ -1,4 +1,4 @@
-"""Text through `write_numbers` and back."""
+"""Apply `write_numbers` to plain text."""
 
 from transcript.numbers import Digits, write_numbers
 from transcript.words import Segment, Word

@@ -45,7 +45,7 @@ def remove_card(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (remove_card, "The model asked for is not installed"),
+        (remove_card, "The requested model is not installed"),
         (break_graph, "SHRUTLEKH_MODELS_DIR"),
         (break_graph_and_hash, "worker_start_failed"),
     ],

@@ -41,7 +41,7 @@ def require_corpora(speech_dir: Path) -> None:
         typer.BadParameter: they are not.
     """
     if not speech_dir.is_dir():
-        raise typer.BadParameter(f"There are no corpora at {speech_dir}: see docs/models.md.")
+        raise typer.BadParameter(f"There are no corpora at {speech_dir}: see docs/train-a-model.md.")
 
 
 class _Steps:

@@ -130,7 +130,7 @@ def pack(
     ] = None,
     processes: Processes = 2,
 ) -> None:
-    """Make the recipe's corpora small enough to carry to a machine without a network (docs/models.md)."""
+    """Pack the recipe's corpora small enough for a machine without a network: see docs/train-a-model.md."""
     require_corpora(speech_dir)
     with bar() as progress:
         task = progress.add_task("clips", total=None)

@@ -1,17 +1,17 @@
-"""Numbers in digits: Hindi number words, as a transcript has them, written as people write them.
+"""Inverse text normalisation: write the Hindi number words of a transcript in digits, as people write them.
 
-    spelling   what makes two spellings one
-    lexicon    tables/*.tsv as dictionaries
-    grammar    the value of a run of number words
-    runs       where number words stand, and digits that are read out one by one
-    policy     which numbers are written, by size and by what stands beside them
-    form       digits, grouping, money, clock
-    writing    the words of a segment, merged
+    spelling     normalise spelling variants for lookup
+    lexicon      tables/*.tsv as dictionaries
+    grammar      compute the value of a run of number words
+    runs         find number words, and digits that are read out one by one
+    policy       decide which numbers to write in digits, by their size and the words beside them
+    formatting   digits, grouping, money, clock times
+    writing      replace number words in a segment
 
-What is written and what stays is in docs/text.md.
+docs/text.md specifies which numbers are written in digits.
 """
 
-from transcript.numbers.form import Digits
+from transcript.numbers.formatting import Digits
 from transcript.numbers.writing import write_numbers
 
 __all__ = ["Digits", "write_numbers"]

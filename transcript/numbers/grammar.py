@@ -1,4 +1,4 @@
-"""The value of a run of number words: one number or none, never a guess."""
+"""Compute the value of a run of number words. Ambiguous runs have none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from transcript.numbers.lexicon import SCALES, Kind, Meaning
 
 
 class Shape(Enum):
-    """How a number was said, as far as it matters for how it is written."""
+    """How a number was spoken, as far as that decides how to write it."""
 
-    PLAIN = "a number of any words"
-    BARE = "scales alone: सौ, लाख करोड़"
-    HALF = "one word with a fraction in it: डेढ़, ढाई, सवा, पौन"
-    DECIMAL = "with a point"
-    ORDINAL = "with an ending"
+    PLAIN = "none of the others"
+    BARE = "only scales: सौ, लाख करोड़"
+    HALF = "a single word that includes a fraction: डेढ़, ढाई, सवा, पौन"
+    DECIMAL = "with a decimal point"
+    ORDINAL = "with an ordinal ending"
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number as it was said. `decimals` are the digits behind the point where they were said one by one."""
+    """A spoken number. `decimals` are the digits after a spoken decimal point, with trailing zeros."""
 
     value: Fraction
     shape: Shape
@@ -31,12 +31,17 @@ class Number:
 _ONE: Final = Fraction(1)
 _MOST_DECIMALS: Final = 15
 _SMALLEST_AFTER_DECIMALS: Final = 1000
-"""साढ़े तीन सौ is said, तीन दशमलव पाँच सौ is not."""
+"""Smallest scale after decimals: people say साढ़े तीन सौ, but not तीन दशमलव पाँच सौ."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A summand: `scale` is its power of ten, 1 for units; `open` whether smaller ones may follow."""
+    """A summand of a number.
+
+    Attributes:
+        scale: its power of ten; 1 for units; 0 for a quarter that waits for its unit.
+        open: whether smaller summands may follow.
+    """
 
     value: Fraction
     scale: int
@@ -44,10 +49,10 @@ class _Part:
 
 
 def read_number(words: Sequence[Meaning]) -> Number | None:
-    """The one number that all of `words` make together, or None.
+    """Return the single number that `words` form together, or None.
 
-    None stands for what Hindi puts side by side without meaning a sum: दो तीन सौ (two or three hundred), सौ
-    पचास (a hundred or fifty), बीस पच्चीस, दस दस.
+    None if they are not one sum, as in दो तीन सौ (two or three hundred), सौ पचास (a hundred or fifty), बीस
+    पच्चीस (twenty or twenty-five) and दस दस (ten each).
     """
     if words and words[0].kind is Kind.SIGN:
         number = read_number(words[1:]) if len(words) > 1 and words[1].kind is not Kind.SIGN else None
@@ -92,11 +97,11 @@ def _read_decimal(words: Sequence[Meaning], point: int) -> Number | None:
 def _read_sum(words: Sequence[Meaning]) -> Number | None:
     parts: list[_Part] = []
     bare = True
-    for place, word in enumerate(words):
+    for index, word in enumerate(words):
         if word.kind is Kind.SCALE:
-            part = _scaled(parts, int(word.value), first=place == 0)
+            part = _scaled(parts, int(word.value), first=index == 0)
         elif word.kind is Kind.QUARTER:
-            follows = words[place + 1].kind if place + 1 < len(words) else None
+            follows = words[index + 1].kind if index + 1 < len(words) else None
             part = _quarter(parts, word.value, follows)
         elif word.kind in (Kind.UNIT, Kind.WHOLE):
             part = _unit(parts, word.value, bare=bare and bool(parts))
@@ -116,7 +121,7 @@ def _read_sum(words: Sequence[Meaning]) -> Number | None:
 
 
 def _unit(parts: list[_Part], value: Fraction, *, bare: bool) -> _Part | None:
-    if parts and parts[-1].scale == 0:  # a quarter waits for its number
+    if parts and parts[-1].scale == 0:  # a quarter that waits for its unit
         quarter = parts.pop()
         return _unit(parts, value + quarter.value, bare=False) if value.denominator == 1 and value else None
     if parts and (bare or not parts[-1].open or parts[-1].scale == 1 or value == 0):
@@ -129,8 +134,8 @@ def _quarter(parts: list[_Part], value: Fraction, follows: Kind | None) -> _Part
         return None
     if follows is Kind.UNIT:
         return _Part(value, 0, open=True)
-    alone = value != Fraction(1, 2)  # साढ़े needs a number, सवा and पौने are said of one
-    return _unit(parts, _ONE + value, bare=False) if alone else None
+    implies_one = value != Fraction(1, 2)  # सवा and पौने alone refer to one, साढ़े needs a number
+    return _unit(parts, _ONE + value, bare=False) if implies_one else None
 
 
 def _scaled(parts: list[_Part], scale: int, *, first: bool) -> _Part | None:
@@ -143,15 +148,15 @@ def _scaled(parts: list[_Part], scale: int, *, first: bool) -> _Part | None:
         whole = whole and part.value.denominator == 1
     if len(parts) == before:
         return _Part(Fraction(scale), scale, open=True) if first else None
-    if not count or not _may_stand_before(scale, count, parts):
+    if not count or not _may_multiply(scale, count, parts):
         return None
     return _Part(count * scale, scale, open=whole)
 
 
-def _may_stand_before(scale: int, count: Fraction, parts: list[_Part]) -> bool:
-    """Whether `count` of `scale` go on from `parts`, or are said at the head of a number."""
+def _may_multiply(scale: int, count: Fraction, parts: list[_Part]) -> bool:
+    """Return whether `count` times `scale` can follow `parts`, or begin a number if there are none."""
     if parts:
         return count * scale < parts[-1].scale
     rule = SCALES[scale]
-    guess = rule.no_multiple_of and count % rule.no_multiple_of == 0
-    return int(count) <= rule.limit and not guess
+    ambiguous = rule.no_multiple_of and count % rule.no_multiple_of == 0
+    return int(count) <= rule.limit and not ambiguous

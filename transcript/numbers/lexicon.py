@@ -1,4 +1,4 @@
-"""The tables as dictionaries from folded spellings to meanings."""
+"""The tables of number words, as dictionaries from folded spellings to meanings."""
 
 import re
 from collections.abc import Iterator
@@ -12,22 +12,22 @@ from transcript.numbers.spelling import fold
 
 
 class Kind(Enum):
-    """What a word does in a number."""
+    """The function of a word in a number."""
 
     UNIT = "0 to 99"
     SCALE = "a power of ten"
-    QUARTER = "added to what follows"
+    QUARTER = "a fraction added to the following number"
     WHOLE = "a number and a half in one word"
-    POINT = "before decimals"
-    SIGN = "before a number"
-    REPEAT = "how often the next digit is meant"
+    POINT = "the decimal point"
+    SIGN = "a minus sign"
+    REPEAT = "repeats the following digit"
     DIGIT = "an English digit"
-    ORDINAL = "a unit or a scale with its ending"
-    IRREGULAR = "an ordinal that stays a word"
+    ORDINAL = "a unit or a scale with an ordinal ending"
+    IRREGULAR = "an ordinal that is never written in digits"
 
 
 class Meaning(NamedTuple):
-    """What a number word means. `sure` is False where it is something else as well: ऋण is also a loan."""
+    """The meaning of a number word. `sure` is False if it has another meaning too: ऋण is also a loan."""
 
     kind: Kind
     value: Fraction
@@ -36,7 +36,12 @@ class Meaning(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How large a number may stand before a scale, and of what it may not be a multiple (0: of anything)."""
+    """Which numbers may multiply a scale at the head of a number.
+
+    Attributes:
+        limit: the largest one.
+        no_multiple_of: multiples of this are ambiguous and do not count; 0 allows all.
+    """
 
     limit: int
     no_multiple_of: int
@@ -44,9 +49,14 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A phrase that stays: the choices for each place, and what must not follow."""
+    """A phrase that is never written in digits.
 
-    places: tuple[frozenset[str], ...]
+    Attributes:
+        words: the alternatives for each word.
+        unless: the phrase does not count if one of these words follows.
+    """
+
+    words: tuple[frozenset[str], ...]
     unless: frozenset[str]
 
 
@@ -59,7 +69,7 @@ def _rows(table: str) -> Iterator[list[str]]:
 
 def _add(words: dict[str, Meaning], spelling: str, meaning: Meaning) -> None:
     if words.setdefault(fold(spelling), meaning) != meaning:
-        raise ValueError(f"{spelling} stands for two numbers in the tables.")
+        raise ValueError(f"{spelling} has two meanings in the tables.")
 
 
 def _read_words() -> dict[str, Meaning]:
@@ -99,9 +109,9 @@ def _read_kept() -> dict[str, list[Phrase]]:
     kept: dict[str, list[Phrase]] = {}
     for (line,) in _rows("kept.tsv"):
         phrase, _, unless = line.partition("~")
-        places = tuple(frozenset(map(fold, re.split(r"\|", place))) for place in phrase.split())
-        for first in places[0]:
-            kept.setdefault(first, []).append(Phrase(places, frozenset(map(fold, unless.split()))))
+        words = tuple(frozenset(map(fold, re.split(r"\|", word))) for word in phrase.split())
+        for first in words[0]:
+            kept.setdefault(first, []).append(Phrase(words, frozenset(map(fold, unless.split()))))
     return kept
 
 
@@ -111,10 +121,10 @@ WORDS: Final = _read_words()
 SCALES: Final = {int(value): Scale(int(limit), int(step)) for value, limit, step, _ in _rows("scales.tsv")}
 
 ROLES: Final = _read_roles()
-"""Role, then folded spelling, then the sign that is written for it (or -)."""
+"""By role and folded spelling: the sign to write for the word, or "-" for none."""
 
 KEPT: Final = _read_kept()
-"""Phrases that stay, by the first word."""
+"""Phrases that are never written in digits, by their first word."""
 
 SUFFIX_LETTER: Final = "व"
-"""Where the ending of a regular ordinal begins: वाँ, वीं, वें."""
+"""First letter of the regular ordinal endings वाँ, वीं, वें."""

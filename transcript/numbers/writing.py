@@ -1,10 +1,10 @@
-"""The words of a segment with their numbers in digits."""
+"""Write the number words of a segment in digits."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from transcript.numbers.form import Digits, in_digits
+from transcript.numbers.formatting import Digits, in_digits
 from transcript.numbers.policy import numbers_to_write
 from transcript.numbers.runs import Token
 from transcript.numbers.spelling import split_punctuation
@@ -12,7 +12,7 @@ from transcript.words import Segment, Word
 
 
 class _Piece(NamedTuple):
-    """A word between its punctuation."""
+    """A word, split from the punctuation before and after it."""
 
     before: str
     core: str
@@ -20,40 +20,40 @@ class _Piece(NamedTuple):
 
 
 def write_numbers(segment: Segment, digits: Digits) -> Segment:
-    """`segment` with its number words written in digits: पाँच सौ रुपये as ₹500.
+    """Return `segment` with its number words written in digits: पाँच सौ रुपये becomes ₹500.
 
-    A written number is one word: `spoken` has what was said, joined by spaces; it starts with the first of
-    those words, ends with the last and is as sure as the least sure of them. All other words are the same
-    objects as before. The segment's times, confidence and channel stay. Numbers are found within
-    one segment and never across punctuation. Linear in the words; idempotent; raises nothing.
+    A number becomes a single word. Its `spoken` holds the spoken words joined by spaces, its times span them,
+    and its confidence is their minimum. All other words stay the same objects, and the segment keeps its
+    times, confidence and channel. A number never spans segments or punctuation. Linear in the number of
+    words and idempotent.
     """
     pieces = [_Piece(*split_punctuation(word.text)) for word in segment.words]
     words: list[Word] = []
     for start, stop in _stretches(pieces):
         tokens = [Token.of(piece.core) for piece in pieces[start:stop]]
-        place = start
+        index = start
         for written in numbers_to_write(tokens):
-            words += segment.words[place : start + written.start]
-            place = start + written.stop
-            first, last = start + written.start, place - 1
+            words += segment.words[index : start + written.start]
+            index = start + written.stop
+            first, last = start + written.start, index - 1
             text = pieces[first].before + in_digits(written.text, digits) + pieces[last].after
-            words.append(_merged(segment.words[first:place], text))
-        words += segment.words[place:stop]
+            words.append(_merged(segment.words[first:index], text))
+        words += segment.words[index:stop]
     if len(words) == len(segment.words) and all(map(_same, words, segment.words)):
         return segment
     return replace(segment, text=" ".join(word.text for word in words), words=tuple(words))
 
 
 def _stretches(pieces: Sequence[_Piece]) -> Iterator[tuple[int, int]]:
-    """Words without punctuation between them, as (start, stop)."""
+    """Yield runs of words without punctuation between them, as (start, stop)."""
     start = 0
-    for place, piece in enumerate(pieces):
-        if piece.before and place > start:
-            yield start, place
-            start = place
+    for index, piece in enumerate(pieces):
+        if piece.before and index > start:
+            yield start, index
+            start = index
         if piece.after:
-            yield start, place + 1
-            start = place + 1
+            yield start, index + 1
+            start = index + 1
     if start < len(pieces):
         yield start, len(pieces)
 

@@ -1,4 +1,4 @@
-"""How numbers look: digits, Indian grouping, ordinals, money, the clock. All in 0-9 until `in_digits`."""
+"""Format numbers: Indian grouping, decimals, money, clock times. Everything uses 0-9 until `in_digits`."""
 
 from enum import StrEnum
 from fractions import Fraction
@@ -11,19 +11,24 @@ _GROUPED_FROM: Final = 10_000
 
 
 class Digits(StrEnum):
-    """Which digits numbers are written in."""
+    """The digits that numbers are written in."""
 
     LATIN = "latin"
     DEVANAGARI = "devanagari"
 
 
 def in_digits(text: str, digits: Digits) -> str:
-    """`text`, which has the digits 0-9, in `digits`."""
+    """Convert the digits 0-9 of `text` to `digits`."""
     return text.translate(_DEVANAGARI) if digits is Digits.DEVANAGARI else text
 
 
 def plain(number: Number, *, grouped: bool = True) -> str:
-    """-5, 1947, 12,34,567, 3.5, 3.10: grouped from five digits on where it is a quantity."""
+    """Format a number: -5, 1947, 12,34,567, 3.5, 3.10.
+
+    Args:
+        number: the number.
+        grouped: whether to group its digits. False for numbers that are not quantities, such as codes.
+    """
     value = abs(number.value)
     sign = "-" if number.value < 0 else ""
     whole = value.numerator // value.denominator
@@ -34,7 +39,7 @@ def plain(number: Number, *, grouped: bool = True) -> str:
 
 
 def group(whole: int) -> str:
-    """12,34,567: the last three digits, then pairs. Below 10,000 nothing is grouped: 1947."""
+    """Group digits the Indian way: the last three, then pairs (12,34,567). Below 10,000 ungrouped (1947)."""
     text = str(whole)
     if whole < _GROUPED_FROM:
         return text
@@ -46,7 +51,7 @@ def group(whole: int) -> str:
 
 
 def money(number: Number, sign: str) -> str:
-    """₹500, -₹5, ₹3.50: two decimals where there are any."""
+    """Format an amount of money: ₹500, -₹5, ₹3.50. It has two decimals or none."""
     text = plain(number)
     minus = "-" if text.startswith("-") else ""
     text = text.removeprefix("-")
@@ -56,12 +61,12 @@ def money(number: Number, sign: str) -> str:
 
 
 def clock(hour: int, minute: int) -> str:
-    """10:05; the hour alone where there are no minutes."""
+    """Format a time of day: 10:05, or only the hour on the hour."""
     return f"{hour}:{minute:02}" if minute else str(hour)
 
 
 def time_of(number: Number) -> str | None:
-    """साढ़े तीन as 3:30, पौन as 12:45; None where the number is no time of day."""
+    """Format a number of hours as a time of day: साढ़े तीन gives 3:30, पौन 12:45. None if it cannot be one."""
     minutes = number.value * 60
     if number.decimals is not None or minutes.denominator != 1 or not 0 < number.value <= 24:
         return None
@@ -70,5 +75,5 @@ def time_of(number: Number) -> str | None:
 
 
 def _decimals(fraction: Fraction) -> str:
-    """Halves and quarters behind the point: nothing else is said without one."""
+    """Format a fraction as decimals. Without a spoken decimal point, only halves and quarters occur."""
     return f".{int(fraction * 100):02}".rstrip("0") if fraction else ""
