@@ -1,4 +1,4 @@
-"""Chunks to log-probabilities: leaves out where nobody speaks, runs the graph in batches."""
+"""Turn chunks into log-probabilities: skip what has no voice, run the graph in batches."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -100,7 +100,7 @@ class ChunkRecogniser:
         return found[0]
 
     def _place(self, incomplete: dict[int, LogProbs], chunk: Chunk, part: _Part, log_probs: LogProbs) -> None:
-        """Put the log-probabilities of a part where it lies in its chunk."""
+        """Copy the log-probabilities of a part to its position in the chunk."""
         if len(part.samples) == len(chunk.samples):
             incomplete[part.number] = log_probs
             return

@@ -1,4 +1,4 @@
-"""A model that is ready to transcribe: its graph, its decoders and the detector of voice."""
+"""A model that is ready to transcribe: its graph, its decoders and its voice detector."""
 
 import logging
 import os
@@ -25,14 +25,14 @@ log = logging.getLogger(__name__)
 
 
 class Engine:
-    """A loaded model that transcribes recordings, one after another; not for several threads at once.
+    """A loaded model that transcribes recordings, one after another. Not thread-safe.
 
     Its session does not survive a fork: load it in the process that uses it.
 
     Attributes:
         decoder: turns log-probabilities into words unless the options of a recording name another.
         decoder_name: "greedy" or "beam".
-        detector: tells where nobody speaks; None leaves that to the model.
+        detector: finds where nobody speaks. None to give the model all that is not silence.
     """
 
     def __init__(self, folder: ModelFolder, recogniser: Recogniser, decoder: str | None = None) -> None:
@@ -59,25 +59,26 @@ class Engine:
     def load(
         cls, folder: Path, threads: int = 1, precision: str | None = None, decoder: str | None = None
     ) -> "Engine":
-        """Loads a model folder.
+        """Load a model folder.
 
         Args:
-            threads: those within an operator.
-            precision: "float32" or "int8"; by default what model.json names.
-            decoder: "greedy" or "beam"; by default what model.json names under "decoding", else greedy.
+            folder: has model.json.
+            threads: ONNX Runtime threads within an operator.
+            precision: "float32" or "int8"; the default is the one in model.json.
+            decoder: "greedy" or "beam"; the default is the one in model.json, else greedy.
 
         Raises:
-            ModelNotFound, ModelInvalid.
-            ImportError, ValueError: as `decoder_named`, when `decoder` is given.
+            ModelNotFound, ModelInvalid: there is no model folder, or it is broken.
+            ImportError, ValueError: as `decoder_named`, if `decoder` is given.
         """
         model = ModelFolder.load(folder)
         return cls(model, load_recogniser(model, threads, precision), decoder)
 
     def decoder_named(self, name: str) -> Decoder:
-        """The decoder "greedy" or "beam", made when it is first asked for.
+        """Return the decoder "greedy" or "beam". It is made at the first call.
 
         Raises:
-            ModelInvalid: the model has no language model, or one that cannot be used.
+            ModelInvalid: the model has no language model, or an unusable one.
             ImportError: the library that beam search needs is not installed.
             ValueError: there is no decoder of that name.
         """
@@ -94,13 +95,13 @@ class Engine:
         return BeamDecoder.of_model(model)
 
     def warm(self) -> None:
-        """Runs the graph on noise of typical lengths, so that the first recording is as fast as the next."""
+        """Run the graph on noise of typical lengths, so that the first recording is as fast as the next."""
         self.recogniser.warm()
         if self.detector is not None:
             self.detector.without_voice([np.zeros(RATE, np.float32)])
 
     def segmenter(self) -> Segmenter:
-        """A new segmenter for one recording."""
+        """Make a segmenter for one track of a recording."""
         rate = self.folder.sample_rate
         stride = max(round(self.folder.frame_stride * rate), 1)
         return EnergySegmenter(rate, self.folder.max_segment_seconds, align_samples=stride)
@@ -155,11 +156,11 @@ class Engine:
         return UtteranceReader(self.folder, self.recogniser, self.detector, audio, segmenters, skip_chunks)
 
     def decoder_for(self, options: RecognitionOptions) -> Decoder:
-        """The decoder that `options` ask for; with hot-words it is beam search where they name none.
+        """Return the decoder that `options` ask for. With hot-words it is beam search.
 
         Raises:
-            HotwordsUnsupported: hot-words with another decoder, a model without a language model, or without
-                the library.
+            HotwordsUnsupported: hot-words with another decoder, with a model without a language model, or
+                without the library.
             ModelInvalid, ImportError, ValueError: as `decoder_named`.
         """
         if options.hotwords:

@@ -1,6 +1,6 @@
-"""What can go wrong, each with a stable code and a sentence for the person whose recording it is.
+"""Errors of the engine, each with a stable code and a message for the user who uploaded the recording.
 
-A recording without speech (empty, silent or very short) is no error: it gives no words.
+A recording without speech (empty, silent or very short) is not an error: it gives no words.
 """
 
 from typing import ClassVar
@@ -17,13 +17,13 @@ class SpeechError(Exception):
 
 
 class AudioUnreadable(SpeechError):
-    """The file is no audio, is damaged, or holds samples that are not numbers."""
+    """The file is not audio, is damaged, or has samples that are not numbers."""
 
     code = "audio_unreadable"
 
 
 class AudioUnsupported(SpeechError):
-    """The file is audio of a kind that is not taken: its format, sample rate, channel count or scale."""
+    """The format, sample rate, channel count or sample scale is not supported."""
 
     code = "audio_unsupported"
 
@@ -47,6 +47,6 @@ class ModelInvalid(SpeechError):
 
 
 class HotwordsUnsupported(SpeechError):
-    """Hot-words were given where no beam search heeds them."""
+    """Hot-words were given, but beam search is not available or not chosen."""
 
     code = "hotwords_unsupported"

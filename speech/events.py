@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from transcript.words import Segment
 
-if TYPE_CHECKING:  # numpy: whoever only needs the errors of this package should not load it
+if TYPE_CHECKING:  # peaks load numpy, which `import speech` must not
     from speech.waveform.peaks import Peaks
 
 
@@ -14,10 +14,10 @@ class Progress(NamedTuple):
     """How far a recording is.
 
     Attributes:
-        part: of the recording whose words are known, 0 to 1. Never falls.
-        chunks_done: stretches of speech whose segments were yielded. Another attempt can skip them, see
-            `Engine.transcribe`.
-        audio_seconds: decoded so far.
+        part: fraction of the recording whose words are known, 0 to 1. Never falls.
+        chunks_done: chunks at the beginning whose segments were all yielded. Another attempt can skip them,
+            see `Engine.transcribe`.
+        audio_seconds: seconds of audio decoded so far.
     """
 
     part: float
@@ -34,8 +34,8 @@ class Summary:
         sample_rate: of the file, in hertz.
         channels: of the file.
         speech_seconds: seconds taken for speech, summed over all tracks, with the pauses kept around it.
-        stage_seconds: seconds of wall clock by stage: "decode" (file to stretches of speech and peaks),
-            "infer" (graph) and "text" (log-probabilities to words).
+        stage_seconds: wall-clock seconds by stage: "decode" (file to chunks and peaks), "infer" (graph) and
+            "text" (log-probabilities to words).
         fills: for each batch, the part of it that was audio and not padding.
         peaks: its waveform.
     """

@@ -1,5 +1,4 @@
-"""A model folder: model.json says what the model is, tokens.txt what its outputs mean, model.onnx is the
-graph."""
+"""Read and check a model folder: model.json (the card), tokens.txt (meaning of the outputs), the graphs."""
 
 import hashlib
 from pathlib import Path
@@ -12,11 +11,12 @@ from speech.recognisers import FAMILIES
 
 WORD_MARK: Final = "▁"
 """U+2581, SentencePiece's space: a token that begins with it begins a word."""
+
 GRAPHS: Final = {FLOAT32: "model.onnx", INT8: "model.int8.onnx"}
 
 
 class ModelFolder(ModelCard):
-    """A validated model folder: its card with its path and its tokens. `load` is the way to make one.
+    """A validated model folder: its card, path and tokens. Made by `load`.
 
     Attributes:
         tokens: text of each output of the graph, by id.
@@ -27,12 +27,12 @@ class ModelFolder(ModelCard):
 
     @property
     def space_id(self) -> int | None:
-        """The token that is the space between words and nothing else; None where there is none."""
+        """Id of the token that only separates words; None if the model has none."""
         return self.tokens.index(WORD_MARK) if WORD_MARK in self.tokens else None
 
     @classmethod
     def load(cls, path: Path) -> "ModelFolder":
-        """Read model.json and tokens.txt; unknown keys are tolerated.
+        """Read model.json and tokens.txt. Unknown keys are ignored.
 
         Raises:
             ModelNotFound: there is no model.json in the folder.
@@ -56,10 +56,10 @@ class ModelFolder(ModelCard):
         return cls.model_validate({**dict(card), "path": path, "tokens": tokens})
 
     def graph(self, precision: str | None = None) -> Path:
-        """Path of the graph: model.onnx for "float32", model.int8.onnx for "int8"; else as model.json says.
+        """Return the path of the graph of a precision, by default the one in model.json.
 
         Raises:
-            ModelInvalid: the folder has no such graph, or there is no such precision.
+            ModelInvalid: the folder has no such graph, or the precision is unknown.
         """
         name = GRAPHS.get(precision or self.precision)
         if name is None:
@@ -70,10 +70,10 @@ class ModelFolder(ModelCard):
         return path
 
     def verify_hashes(self) -> None:
-        """Compares every file that model.json lists with its sha256.
+        """Compare every file that model.json lists with its sha256.
 
         Raises:
-            ModelInvalid: a file is absent or another one than model.json describes.
+            ModelInvalid: a file is missing or differs from what model.json describes.
         """
         for name, expected in self.files.items():
             try:
@@ -89,17 +89,18 @@ class ModelFolder(ModelCard):
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file's content."""
+    """Return the hex digest of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_tokens(path: Path) -> tuple[str, ...]:
-    """Tokens by id from lines `token id`, as sherpa-onnx and onnx-asr write them; ids are 0..n-1 in any
-    order.
+    """Read tokens by id from lines `token id`, the format of sherpa-onnx and onnx-asr.
+
+    Ids are 0..n-1 in any order.
 
     Raises:
-        ModelInvalid: the file is absent, or an id is missing, doubled or no number.
+        ModelInvalid: the file is missing, or an id is missing, duplicated or not a number.
     """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")

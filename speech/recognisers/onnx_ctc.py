@@ -26,16 +26,17 @@ class OnnxCtcRecogniser:
     WARM_SECONDS = (1.0, 4.0, 8.0)
 
     def __init__(self, folder: ModelFolder, threads: int = 1, precision: str | None = None) -> None:
-        """Loads the graph.
+        """Load the graph.
 
         Args:
-            threads: within an operator; operators run one after another.
-            precision: which graph of the folder, see `ModelFolder.graph`. One of less than float32 takes the
-                range of its activations from the whole input, so waveforms are run one by one: a text never
-                depends on what was beside it.
+            folder: the model.
+            threads: ONNX Runtime threads within an operator; operators run one after another.
+            precision: which graph of the folder, see `ModelFolder.graph`. A quantised graph scales its
+                activations by the whole input, so it runs waveforms one by one: a text must not depend on
+                the rest of its batch.
 
         Raises:
-            ModelInvalid: the graph is absent, broken, or has other inputs and outputs.
+            ModelInvalid: the graph is missing, broken, or has other inputs or outputs.
         """
         self._folder = folder
         self._one_by_one = (precision or folder.precision) != FLOAT32
@@ -71,14 +72,14 @@ class OnnxCtcRecogniser:
             )
 
     def log_probs(self, waveforms: Sequence[Samples]) -> list[LogProbs]:
-        """One run of the graph, shorter waveforms padded with zeros to the longest; or a run for each, see
+        """Run the graph once, with shorter waveforms zero-padded to the longest; or once per waveform, see
         `__init__`.
 
-        What ONNX Runtime raises passes through: on a graph that loaded it is mostly a want of memory, which
-        is the machine's fault and not the model's.
+        Errors of ONNX Runtime pass through. A graph that loaded mostly fails for lack of memory, which is the
+        machine's fault and not the model's.
 
         Raises:
-            ModelInvalid: the graph gives NaN or another vocabulary.
+            ModelInvalid: the graph outputs NaN or another vocabulary.
         """
         if self._one_by_one:
             return [self._run([waveform])[0] for waveform in waveforms]

@@ -1,4 +1,4 @@
-"""The lowest and highest samples of a recording, gathered while it streams by."""
+"""Collect the lowest and highest samples of a recording while it is decoded."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,13 +11,12 @@ Samples = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
-    """Lowest and highest sample of each stretch of `samples_per_pixel` samples; the last stretch may be
-    shorter.
+    """Lowest and highest sample of each bin of `samples_per_pixel` samples. The last bin may be shorter.
 
     Attributes:
-        sample_rate: hertz of the samples that were measured.
-        samples: how many there were.
-        lows, highs: shape (stretches,), within ±1.
+        sample_rate: of the samples that were measured, in hertz.
+        samples: their number.
+        lows, highs: shape (bins,), within ±1.
     """
 
     sample_rate: int
@@ -31,7 +30,7 @@ class Peaks:
         return self.samples / self.sample_rate
 
     def to_dict(self, bits: int = 8) -> dict[str, Any]:
-        """The JSON form of the program audiowaveform (version 2), which web players read.
+        """Return the JSON format of audiowaveform (version 2), which web players read.
 
         Args:
             bits: 8 or 16; full scale is 127 or 32767.
@@ -50,11 +49,11 @@ class Peaks:
 
 
 class PeakMeter:
-    """Gathers peaks from blocks in constant memory.
+    """Collects peaks from blocks in constant memory.
 
-    Stretches begin at `FIRST_WIDTH` samples. Each time there are `capacity` of them (an even number) they
-    are joined in pairs, so that in the end there are between half of `capacity` and `capacity`, or fewer
-    for a short recording.
+    Bins begin at `FIRST_WIDTH` samples. Whenever there are `capacity` of them (an even number) they are
+    merged in pairs, so that a recording ends with between half of `capacity` and `capacity` bins. A short one
+    has fewer.
     """
 
     FIRST_WIDTH: Final = 32
@@ -65,23 +64,23 @@ class PeakMeter:
         self._width = self.FIRST_WIDTH
         self._samples = 0
         self._count = 0
-        """Stretches that are complete."""
+        """Complete bins."""
         self._filled = 0
-        """Samples in the stretch that is not."""
+        """Samples in the incomplete bin."""
         self._lows = np.zeros(capacity, np.float32)
         self._highs = np.zeros(capacity, np.float32)
 
     def push(self, block: Samples) -> None:
-        """Takes the next samples of shape (n,)."""
+        """Add the next samples, shape (n,)."""
         self._samples += len(block)
         while len(block):
             if self._filled or len(block) < self._width:
                 used = min(self._width - self._filled, len(block))
                 self._add_part(block[:used])
             else:
-                stretches = min(len(block) // self._width, self._capacity - self._count)
-                used = stretches * self._width
-                self._add(block[:used].reshape(stretches, self._width))
+                bins = min(len(block) // self._width, self._capacity - self._count)
+                used = bins * self._width
+                self._add(block[:used].reshape(bins, self._width))
             block = block[used:]
             if self._count == self._capacity:
                 self._join()
@@ -96,10 +95,10 @@ class PeakMeter:
             self._filled = 0
             self._count += 1
 
-    def _add(self, stretches: Samples) -> None:
-        end = self._count + len(stretches)
-        stretches.min(axis=1, out=self._lows[self._count : end])
-        stretches.max(axis=1, out=self._highs[self._count : end])
+    def _add(self, bins: Samples) -> None:
+        end = self._count + len(bins)
+        bins.min(axis=1, out=self._lows[self._count : end])
+        bins.max(axis=1, out=self._highs[self._count : end])
         self._count = end
 
     def _join(self) -> None:
@@ -109,7 +108,7 @@ class PeakMeter:
         self._width *= 2
 
     def peaks(self) -> Peaks:
-        """What was gathered so far, an incomplete stretch included."""
+        """Return the peaks so far, including an incomplete bin."""
         end = self._count + (self._filled > 0)
         return Peaks(
             self._sample_rate, self._width, self._samples, self._lows[:end].copy(), self._highs[:end].copy()

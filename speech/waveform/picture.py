@@ -1,4 +1,4 @@
-"""A picture of a recording's peaks, drawn by matplotlib."""
+"""Draw a recording's peaks with matplotlib."""
 
 import functools
 import io
@@ -74,7 +74,7 @@ class Painter:
         self._palette = np.rint(np.stack(channels, axis=1)).astype(np.uint8).tobytes()
 
     def paint(self, peaks: Peaks, seconds: float | None = None) -> bytes:
-        """A PNG of the peaks. The time axis is `seconds` long, by default as long as the recording."""
+        """Return a PNG of the peaks. The time axis is `seconds` long, by default as long as the recording."""
         length = max(peaks.seconds if seconds is None else seconds, 1e-3)
         ticks, labels = time_ticks(length)
         loudest = float(max(-peaks.lows.min(), peaks.highs.max())) if len(peaks.lows) else 0.0
@@ -124,8 +124,7 @@ class Painter:
         np.minimum(window, label, out=window)
 
     def _envelope(self, peaks: Peaks, length: float, scale: float) -> Path:
-        """Outline of the waveform in axes of 1 by ±1, at most one step a pixel and never thinner than one
-        pixel."""
+        """Outline of the waveform in axes of 1 by ±1: at most one step a pixel, and at least a pixel high."""
         lows, highs = peaks.lows, peaks.highs
         edges = np.minimum(np.arange(len(lows) + 1) * peaks.samples_per_pixel, peaks.samples)
         if len(lows) > self._COLUMNS:
@@ -141,7 +140,7 @@ class Painter:
 
 
 def paint(peaks: Peaks, seconds: float | None = None) -> bytes:
-    """A PNG by the process's one Painter, see `Painter.paint`."""
+    """Paint with the one Painter of this process, see `Painter.paint`."""
     return _painter().paint(peaks, seconds)
 
 
@@ -151,7 +150,7 @@ def _painter() -> Painter:
 
 
 def time_ticks(length: float) -> tuple[list[float], list[str]]:
-    """At most ten round times in 0..length (seconds) and what to write below them: "2.5 s", "1:30" or
+    """Choose at most ten round times in 0..length, in seconds, and their labels: "2.5 s", "1:30" or
     "2:00:00"."""
     step = next((step for step in _STEPS if length / step <= _MAX_TICKS), None)
     if step is None:
