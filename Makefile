@@ -25,8 +25,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## start everything, transcribe samples/, show text and pictures, stop
 	$(BIN)/python -m ops.demo
 
-test: setup ## all tests, on real Redis, SQLite and Postgres that start by themselves
-	$(BIN)/python -m pytest $(ARGS)
+test: setup ## all tests, on real Redis, SQLite and Postgres that start by themselves (ARGS="tests/api -n0")
+	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder --durations 20 $(ARGS)
 
 lint: setup ## ruff, mypy and the audit of the dependencies
 	$(BIN)/ruff check .

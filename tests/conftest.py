@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import create_engine, make_url, text
@@ -24,12 +25,37 @@ from sqlalchemy import create_engine, make_url, text
 from migrations.schema import upgrade
 from shared.database import Database
 from shared.settings import Settings
+from tests.distribution import Units, is_long
+from tests.reused_database import ReusedDatabase
 
 # A shell that runs the tests in the background lets them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# The processes of the test run share the cores: more threads only get in each other's way.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+# How long an example takes depends on what else runs.
+hypothesis_settings.register_profile("busy machine", deadline=None)
+hypothesis_settings.load_profile("busy machine")
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "hi-ctc-base"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that short tests fill the end of a run on several processes."""
+    items.sort(key=lambda item: not is_long(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Units | None:
+    """Spread units of tests over the processes, if asked to by ``--dist loadscope``."""
+    return Units(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: tests of whole services often wait."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 2
 
 
 def missing(what: str) -> NoReturn:
@@ -107,6 +133,11 @@ def own_postgres() -> Iterator[Any]:
     folder.chmod(0o755)  # as root, Postgres runs under a user of its own
     server = pgserver.get_server(folder, cleanup_mode="delete")
     try:
+        # Commits survive a crash of Postgres, not one of the machine: that no test needs, and it is slow.
+        url = postgres_url_of(server)
+        for statement in ("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET full_page_writes = off"):
+            _in_maintenance(url, statement)
+        _in_maintenance(url, "SELECT pg_reload_conf()")
         yield server
     finally:
         server.cleanup()
@@ -133,13 +164,19 @@ def _postgres_template(postgres_server: str) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def _postgres_database(postgres_server: str, _postgres_template: str) -> Iterator[ReusedDatabase]:
+    """The database that the session's tests use in turn."""
+    database = ReusedDatabase(make_url(postgres_server), _postgres_template, "in_turn")
+    yield database
+    database.close()
+
+
 @pytest.fixture
-def postgres_url(postgres_server: str, _postgres_template: str) -> Iterator[str]:
-    """URL of a fresh, migrated Postgres database."""
-    name = f"test_{secrets.token_hex(6)}"
-    _in_maintenance(postgres_server, f"CREATE DATABASE {name} TEMPLATE {_postgres_template}")
-    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-    _in_maintenance(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+def postgres_url(_postgres_database: ReusedDatabase) -> Iterator[str]:
+    """URL of a migrated Postgres database without rows."""
+    yield _postgres_database.url.render_as_string(hide_password=False)
+    _postgres_database.empty()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from tests.conftest import missing
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
-START_SECONDS = 60
+RESTART_SECONDS = 90.0
 
 
 class Serve:
@@ -59,14 +59,14 @@ def _model() -> None:
         missing("the default model")
 
 
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
-    """Starts services; whatever still runs at the end is killed."""
+@contextmanager
+def starter(data: Path) -> Iterator[Callable[..., Serve]]:
+    """Starts services in the folder ``data``; whatever still runs at the end is killed."""
     started: list[Serve] = []
 
-    def start(*options: str, data: Path = tmp_path / "data", cwd: Path | None = None) -> Serve:
+    def start(cwd: Path | None = None) -> Serve:
         process = subprocess.Popen(
-            command(data, "--port", "0", *options),
+            command(data, "--port", "0"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -84,6 +84,21 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
         for process in service.tree:
             if process.is_running():
                 process.kill()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
+    """Starts services."""
+    with starter(tmp_path / "data") as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serve, Path]]:
+    """A service for several tests, the last of which stops it, and its folder with a long and odd path."""
+    data = tmp_path_factory.mktemp("serve") / ("long-" * 20) / "हिन्दी and %20 spaces?"
+    with starter(data) as start:
+        yield start(), data
 
 
 def gone(processes: list[psutil.Process], seconds: float) -> bool:
@@ -112,8 +127,8 @@ def kill_and_await_another(service: Serve, word: str) -> None:
     victim = service.child(word)
     assert victim is not None
     victim.kill()
-    assert eventually(lambda: service.child(word) not in {None, victim})
-    assert eventually(lambda: ready(service.url))
+    assert eventually(lambda: service.child(word) not in {None, victim}, RESTART_SECONDS)
+    assert eventually(lambda: ready(service.url), RESTART_SECONDS)
 
 
 @contextmanager
@@ -160,8 +175,23 @@ def test_nothing_is_left_when_it_is_killed(serve: Callable[..., Serve]) -> None:
 
 
 @pytest.mark.stack
-def test_what_dies_is_started_again(serve: Callable[..., Serve]) -> None:
-    service = serve()
+def test_a_long_path_and_an_odd_one_are_fine(running: tuple[Serve, Path]) -> None:
+    service, _ = running
+    assert ready(service.url)
+
+
+@pytest.mark.stack
+def test_a_data_folder_serves_one(running: tuple[Serve, Path]) -> None:
+    service, data = running
+    done = subprocess.run(command(data, "--port", "0"), capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"in use by another `shrutlekh serve` (process {service.process.pid})" in done.stderr
+    assert ready(service.url)
+
+
+@pytest.mark.stack
+def test_what_dies_is_started_again(running: tuple[Serve, Path]) -> None:
+    service, _ = running
     for word in ("redis-server", "worker", "api"):
         kill_and_await_another(service, word)
     with ShrutlekhClient(service.url) as client:
@@ -172,24 +202,6 @@ def test_what_dies_is_started_again(serve: Callable[..., Serve]) -> None:
     assert code == 0
     assert "The worker ended (signal 9); starting it again" in err
     assert gone(service.tree, 0)
-
-
-@pytest.mark.stack
-def test_a_long_path_and_an_odd_one_are_fine(serve: Callable[..., Serve], tmp_path: Path) -> None:
-    service = serve(data=tmp_path / ("long-" * 20) / "हिन्दी and %20 spaces?")
-    assert ready(service.url)
-    assert service.stop(signal.SIGINT)[0] == 0
-
-
-@pytest.mark.stack
-def test_a_data_folder_serves_one(serve: Callable[..., Serve], tmp_path: Path) -> None:
-    service = serve()
-    done = subprocess.run(
-        command(tmp_path / "data", "--port", "0"), capture_output=True, text=True, timeout=30
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert f"in use by another `shrutlekh serve` (process {service.process.pid})" in done.stderr
-    assert ready(service.url)
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

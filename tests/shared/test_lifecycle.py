@@ -131,17 +131,16 @@ def test_a_stale_job_object_decides_nothing(database: Database, new_job: Callabl
 @pytest.mark.parametrize(
     "values",
     [
-        {"status": JobStatus.RUNNING},  # without a lease
-        {"lease_owner": "x", "lease_expires_at": now()},  # a lease while queued
-        {"status": JobStatus.SUCCEEDED, "audio_seconds": 1.0},  # without its end
-        {"status": JobStatus.FAILED, "finished_at": now()},  # without a reason
-        {"status": JobStatus.SUCCEEDED, "finished_at": now()},  # without a length
-        {"error_code": "x", "error_message": "y"},  # a reason without a failure
-        {"progress": 1.5},
-        {"attempt": 9},
-        {"transcript": False, "waveform": False},
+        pytest.param({"status": JobStatus.RUNNING}, id="running without a lease"),
+        pytest.param({"lease_owner": "x", "lease_expires_at": now()}, id="a lease while queued"),
+        pytest.param({"status": JobStatus.SUCCEEDED, "audio_seconds": 1.0}, id="succeeded without its end"),
+        pytest.param({"status": JobStatus.FAILED, "finished_at": now()}, id="failed without a reason"),
+        pytest.param({"status": JobStatus.SUCCEEDED, "finished_at": now()}, id="succeeded without a length"),
+        pytest.param({"error_code": "x", "error_message": "y"}, id="a reason without a failure"),
+        pytest.param({"progress": 1.5}, id="progress above 1"),
+        pytest.param({"attempt": 9}, id="more attempts than allowed"),
+        pytest.param({"transcript": False, "waveform": False}, id="nothing to do"),
     ],
-    ids=str,
 )
 def test_the_database_itself_refuses_broken_jobs(
     database: Database, new_job: Callable[..., Job], values: dict[str, object]

@@ -41,6 +41,7 @@ def test_a_model_whose_tokens_are_pieces_of_words_is_refused(tmp_path: Path) -> 
         gzip.compress(b"\\1-grams:\nwithout a tab\n"),
         gzip.compress(b"\\data\\\nngram 1=9\n\n\\1-grams:\n-1.0\t\xe0\xa4\xa8\n\n\\end\\\n"),
     ],
+    ids=["empty", "no archive", "no language model", "cut off", "no tab", "wrong count"],
 )
 def test_a_broken_file_is_a_sentence(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "words.arpa.gz"

@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.stack.two_jobs import TwoJobs, run_two_jobs
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -26,7 +28,7 @@ class Service:
         return [path for path in (self.data / "files").rglob("*") if path.is_file()]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="package", params=["sqlite", "postgres"])
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service on SQLite and on Postgres, with the shipped model."""
     data = tmp_path_factory.mktemp("service")
@@ -52,3 +54,9 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield Service(url, data, http)
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
+
+
+@pytest.fixture(scope="package")
+def two_jobs(tmp_path_factory: pytest.TempPathFactory) -> TwoJobs:
+    """What a service answered, logged and traced of two jobs."""
+    return run_two_jobs(tmp_path_factory.mktemp("two-jobs"))

@@ -23,6 +23,8 @@ RULES = ROOT / "deploy" / "prometheus"
 DASHBOARD = ROOT / "deploy" / "grafana" / "dashboards" / "shrutlekh.json"
 METRIC = re.compile(r"\bshrutlekh_[a-z0-9_]+")
 
+pytestmark = pytest.mark.stack
+
 
 def tool(name: str) -> str:
     return shutil.which(name) or missing(f"{name} (Debian's package prometheus)")

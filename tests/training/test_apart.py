@@ -15,7 +15,7 @@ import soundfile
 
 from modelkit.manifest import read_manifest
 from tests.speech.sounds import speak, write_wav
-from training.corpora.prepare import Sources, Task, gather
+from training.corpora.prepare import Task
 from training.recipe import EVALUATION_SETS, HELD_OUT_BOOKS
 
 
@@ -34,8 +34,7 @@ def shared(first: Iterable[Path], second: Iterable[Path], digest: Callable[[Path
 
 
 @pytest.fixture(scope="module")
-def trained(speech_dir: Path) -> list[Task]:
-    tasks = gather(Sources.of_recipe(speech_dir), 0.0)
+def trained(tasks: list[Task]) -> list[Task]:
     return [task for task in tasks if task.split == "train" and task.path]
 
 

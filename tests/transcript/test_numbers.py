@@ -116,7 +116,7 @@ def test_no_word_of_the_tables_is_two_things() -> None:
 @pytest.mark.parametrize(
     "phrase",
     [phrase for phrases in KEPT.values() for phrase in phrases],
-    ids=lambda phrase: str(phrase.words),
+    ids=lambda phrase: " ".join("/".join(sorted(place)) for place in phrase.words),
 )
 def test_every_kept_phrase_would_change_without_its_line(phrase, monkeypatch: pytest.MonkeyPatch) -> None:
     for choice in range(max(map(len, phrase.words))):

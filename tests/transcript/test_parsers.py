@@ -123,7 +123,7 @@ def test_ffmpeg_reads_the_degenerate(transcript: Transcript, tmp_path: Path) -> 
     check_with_ffmpeg(transcript, tmp_path)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(transcript=transcripts())
 def test_ffmpeg_reads_anything(transcript: Transcript, tmp_path: Path) -> None:
     check_with_ffmpeg(transcript, tmp_path)

@@ -6,6 +6,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from speech import Engine
 from worker.__main__ import main
 
@@ -34,9 +36,10 @@ def hold_the_interpreter() -> None:
 
 
 def hoard() -> None:
+    """Memory that is never written to: the ceiling counts it, and it costs no time."""
     hoarded = []
     while True:
-        hoarded.append(bytearray(2**24))
+        hoarded.append(np.empty(2**24, np.uint8))
 
 
 POISONS = {

@@ -33,7 +33,7 @@ def test_poisoned_recordings_among_good_ones(database_url: str, redis_server: st
         default_model="loudness",
         lease_seconds=4.0,
         sweep_seconds=0.2,
-        attempt_base_seconds=3.0,
+        attempt_base_seconds=4.0,
         attempt_seconds_per_audio_second=1.0,
         worker_processes=2,
         worker_memory_bytes=2**30,
