@@ -57,7 +57,7 @@ class AsyncShrutlekhClient:
             return await self._send(calls.submit(file, **options), on_wait)
 
     async def job(self, job_id: str, wait: float | None = None) -> Job:
-        """A job as it is now, or with ``wait`` as soon as it has ended or that many seconds are over."""
+        """Return a job. With ``wait``, return when it has ended, or after that many seconds."""
         return await self._send(calls.job(job_id, wait))
 
     async def wait_for(
@@ -70,11 +70,11 @@ class AsyncShrutlekhClient:
         return job
 
     async def jobs(self, *, status: str | None = None, limit: int = 50, cursor: str | None = None) -> JobPage:
-        """A page of jobs, newest first. ``cursor`` is the ``next_cursor`` of the page before."""
+        """Return a page of jobs, newest first. ``cursor`` is the ``next_cursor`` of the preceding page."""
         return await self._send(calls.jobs(status, limit, cursor))
 
     async def transcript(self, job_id: str, numerals: str | None = None) -> dict[str, Any]:
-        """The transcript document of a job that succeeded; numerals "spoken", "latin" or "devanagari"."""
+        """Return the transcript of a succeeded job; numerals "spoken", "latin" or "devanagari"."""
         return await self._send(calls.transcript(job_id, numerals))
 
     async def transcript_text(
@@ -83,15 +83,15 @@ class AsyncShrutlekhClient:
         format: str = "txt",  # noqa: A002 - the API's word
         numerals: str | None = None,
     ) -> str:
-        """The transcript as a text file: "txt", "srt", "vtt" or "tsv"."""
+        """Return the transcript as "txt", "srt", "vtt" or "tsv"."""
         return await self._send(calls.transcript_text(job_id, format, numerals))
 
     async def waveform_png(self, job_id: str) -> bytes:
-        """The picture of the recording."""
+        """Return the picture of the waveform as PNG."""
         return await self._send(calls.waveform_png(job_id))
 
     async def waveform_json(self, job_id: str) -> dict[str, Any]:
-        """The peaks of the recording in audiowaveform's JSON."""
+        """Return the peaks of the waveform in the JSON format of audiowaveform."""
         return await self._send(calls.waveform_json(job_id))
 
     async def delete(self, job_id: str) -> Job | None:
@@ -103,11 +103,11 @@ class AsyncShrutlekhClient:
         return await self._send(calls.retry(job_id))
 
     async def models(self) -> dict[str, Any]:
-        """``{"default": name, "models": [...]}``."""
+        """Return the installed models as ``{"default": name, "models": [...]}``."""
         return await self._send(calls.models())
 
     async def ready(self) -> Readiness:
-        """Whether the service can transcribe now. Asked once, without retries."""
+        """Return whether the service can transcribe now, without retries."""
         return await self._send(calls.ready())
 
     async def close(self) -> None:
@@ -150,5 +150,5 @@ class _ReadInThreads(httpx.AsyncByteStream):
 
 
 def _several(blocks: Iterator[bytes]) -> bytes:
-    """The next blocks as one, empty at the end: handing work to a thread costs more than reading a block."""
+    """Join the next blocks, empty at the end: a switch to a thread costs more than reading a single block."""
     return b"".join(islice(blocks, BLOCKS_AT_ONCE))

@@ -1,4 +1,4 @@
-"""The calls of the HTTP API: what each sends and how its answer is read."""
+"""The calls of the HTTP API, each with its request and how to read its response."""
 
 import time
 import uuid
@@ -131,7 +131,7 @@ class Seen(NamedTuple):
 
 
 class Follower:
-    """Follows a job to its end by long polls of ``poll`` seconds, which a client sends."""
+    """Builds and reads the long polls, of ``poll`` seconds each, that follow a job to its end."""
 
     def __init__(self, job_id: str, on_progress: OnProgress | None, poll: float) -> None:
         self._job_id = job_id
@@ -163,7 +163,7 @@ class Follower:
         return seen.job if seen.job.final else None
 
     def pause(self) -> float:
-        """Seconds until the next poll: a service may answer before the time it was asked to wait."""
+        """Return the seconds until the next poll, because a service may answer before the requested time."""
         return max(0.0, SHORTEST_POLL_SECONDS - (time.monotonic() - self._asked))
 
 
@@ -177,7 +177,7 @@ def _seen(response: httpx.Response) -> Seen:
 
 
 def _document_with(*required: str) -> Callable[[httpx.Response], dict[str, Any]]:
-    """Reads a JSON object that must have some fields."""
+    """Return a reader of a JSON object with these required fields."""
 
     def read(response: httpx.Response) -> dict[str, Any]:
         document = dict(response.json())

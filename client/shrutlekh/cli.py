@@ -14,7 +14,7 @@ import typer
 from shrutlekh.deferred import Deferred, add_deferred
 from shrutlekh.errors import ClientError
 
-HELP = "Hindi recordings to text on your own machines."
+HELP = "Transcribe Hindi recordings on your own machines."
 COMMANDS = (
     Deferred(
         "submit",
@@ -30,14 +30,14 @@ COMMANDS = (
     Deferred(
         "delete",
         "shrutlekh.commands.delete:delete",
-        "Cancel jobs that wait or run, and erase finished ones with their recordings.",
+        "Cancel queued or running jobs; erase finished ones with their recordings.",
     ),
-    Deferred("retry", "shrutlekh.commands.retry:retry", "Try jobs again that failed or were cancelled."),
+    Deferred("retry", "shrutlekh.commands.retry:retry", "Retry jobs that failed or were cancelled."),
 )
 
 
 def make_app(epilog: str, installed_version: Callable[[], str]) -> typer.Typer:
-    """A command line with the client's commands; ``installed_version`` answers ``--version``."""
+    """Make a command line with the client's commands; ``installed_version`` provides ``--version``."""
     app = typer.Typer(
         name="shrutlekh",
         help=HELP,
@@ -76,6 +76,6 @@ def run(app: typer.Typer) -> None:
 
 
 def main() -> None:
-    """Run the client's command line, as an installation without the service has it."""
-    epilog = "Begin with `shrutlekh submit FOLDER --url http://the-service:8000`."
+    """Run the command line of an installation without the service."""
+    epilog = "Start with `shrutlekh submit FOLDER --url http://the-service:8000`."
     run(make_app(epilog, lambda: version("shrutlekh-client")))

@@ -26,15 +26,14 @@ class ShrutlekhClient:
             job = client.wait_for(client.submit("interview.wav").id)
             print(client.transcript(job.id)["text"])
 
-    A request that meets a broken connection, 429, 503 or 507 is tried again within ``retries``. Each
-    submission carries an idempotency key that its tries share: if an answer gets lost, the recording is not
-    submitted twice.
+    A request that fails with a broken connection, 429, 503 or 507 is retried as ``retries`` says. All tries
+    of a submission share an idempotency key, so a lost answer does not submit the recording twice.
 
     Args:
         url: of the service, for example "http://127.0.0.1:8000".
-        timeout: seconds that the service may be silent.
+        timeout: longest silence of the service in seconds.
         connections: most connections at a time.
-        transport: of httpx, instead of the network's.
+        transport: httpx transport to use instead of the network.
         sleep: called with the seconds of each pause.
 
     Every method raises:
@@ -71,9 +70,9 @@ class ShrutlekhClient:
             model: an installed model. Default: the service's.
             transcript, waveform: whether to make them. Default: both.
             priority: "high", "normal" or "low". Default: the service's choice.
-            client: who submits; clients take turns. Default: the service goes by the address.
+            client: who submits; clients take turns. Default: the address of the connection.
             recognition: options such as decoder, hot-words and channels. An argument of this method overrides
-                the option of its name.
+                the option of the same name.
             idempotency_key: 1 to 255 visible ASCII characters. Default: a random one. The service answers
                 the same key and recording with the same job.
 
@@ -84,7 +83,7 @@ class ShrutlekhClient:
             return self._send(calls.submit(file, **options), on_wait)
 
     def job(self, job_id: str, wait: float | None = None) -> Job:
-        """A job as it is now, or with ``wait`` as soon as it has ended or that many seconds are over."""
+        """Return a job. With ``wait``, return when it has ended, or after that many seconds."""
         return self._send(calls.job(job_id, wait))
 
     def wait_for(
@@ -100,11 +99,11 @@ class ShrutlekhClient:
         return job
 
     def jobs(self, *, status: str | None = None, limit: int = 50, cursor: str | None = None) -> JobPage:
-        """A page of jobs, newest first. ``cursor`` is the ``next_cursor`` of the page before."""
+        """Return a page of jobs, newest first. ``cursor`` is the ``next_cursor`` of the preceding page."""
         return self._send(calls.jobs(status, limit, cursor))
 
     def transcript(self, job_id: str, numerals: str | None = None) -> dict[str, Any]:
-        """The transcript document of a job that succeeded.
+        """Return the transcript of a succeeded job as a JSON document.
 
         Args:
             numerals: numbers as "spoken" (the default), or in "latin" or "devanagari" digits.
@@ -117,15 +116,15 @@ class ShrutlekhClient:
         format: str = "txt",  # noqa: A002 - the API's word
         numerals: str | None = None,
     ) -> str:
-        """The transcript as a text file: "txt", "srt", "vtt" or "tsv"; numerals as in :meth:`transcript`."""
+        """Return the transcript as "txt", "srt", "vtt" or "tsv"; numerals as in :meth:`transcript`."""
         return self._send(calls.transcript_text(job_id, format, numerals))
 
     def waveform_png(self, job_id: str) -> bytes:
-        """The picture of the recording."""
+        """Return the picture of the waveform as PNG."""
         return self._send(calls.waveform_png(job_id))
 
     def waveform_json(self, job_id: str) -> dict[str, Any]:
-        """The peaks of the recording in audiowaveform's JSON."""
+        """Return the peaks of the waveform in the JSON format of audiowaveform."""
         return self._send(calls.waveform_json(job_id))
 
     def delete(self, job_id: str) -> Job | None:
@@ -137,11 +136,11 @@ class ShrutlekhClient:
         return self._send(calls.retry(job_id))
 
     def models(self) -> dict[str, Any]:
-        """``{"default": name, "models": [...]}``."""
+        """Return the installed models as ``{"default": name, "models": [...]}``."""
         return self._send(calls.models())
 
     def ready(self) -> Readiness:
-        """Whether the service can transcribe now. Asked once, without retries."""
+        """Return whether the service can transcribe now, without retries."""
         return self._send(calls.ready())
 
     def close(self) -> None:

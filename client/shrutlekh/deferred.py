@@ -1,4 +1,4 @@
-"""Commands that are imported when they run: ``--help`` starts at once, and their modules stay plain."""
+"""Commands that are imported only when they run, so that ``--help`` starts at once."""
 
 from collections.abc import Iterable
 from importlib import import_module
@@ -12,9 +12,9 @@ class Deferred(NamedTuple):
     """An entry of a command line.
 
     Attributes:
-        target: ``module:name`` of the command's function, or of a ``typer.Typer`` with commands of its own.
-            The module's ``EPILOG``, if it has one, ends the command's help.
-        help: what the list of commands says, which is the first line of the function's docstring.
+        target: ``module:name`` of the command's function, or of a ``typer.Typer`` with subcommands. The
+            module's ``EPILOG``, if any, ends the command's help.
+        help: entry in the list of commands; the same as the first line of the function's docstring.
     """
 
     name: str
@@ -30,7 +30,7 @@ def add_deferred(app: typer.Typer, entries: Iterable[Deferred]) -> None:
 
 def _placeholder(entry: Deferred) -> type[TyperCommand]:
     class Placeholder(TyperCommand):
-        """Listed in place of the command. Every use of a command begins with its context."""
+        """Stands in for the command until Click makes its context, the first step of running it."""
 
         def make_context(self, *arguments: Any, **options: Any) -> Any:
             return _load(entry).make_context(*arguments, **options)

@@ -1,4 +1,4 @@
-"""One exchange with the service: a request, and its answer as a result or an error. Nothing here sends."""
+"""Build the requests of the API and read the responses. Nothing here sends."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ class Call(Generic[T]):
     """A request of the API.
 
     Attributes:
-        read: makes the result of an accepted answer; KeyError, TypeError, ValueError and AttributeError mean
-            that the answer has a wrong shape.
-        accept: statuses to read besides 2xx.
-        held_seconds: how long the service may hold the answer back.
-        is_retried: false for a call that is made once, whatever the answer.
+        read: converts an accepted response to the result; KeyError, TypeError, ValueError and AttributeError
+            mean that the response has a wrong shape.
+        accept: status codes to accept besides 2xx.
+        held_seconds: how long the service may delay the response.
+        is_retried: whether a failed call is retried.
     """
 
     method: str
@@ -38,7 +38,7 @@ class Call(Generic[T]):
     is_retried: bool = True
 
     def request(self, http: httpx.Client | httpx.AsyncClient, timeout: float) -> httpx.Request:
-        """A new request, for each try: it reads the file from its beginning."""
+        """Build a request. Each try needs a new one, which reads the file from the start."""
         return http.build_request(
             self.method,
             self.path,
@@ -50,7 +50,7 @@ class Call(Generic[T]):
         )
 
     def result(self, response: httpx.Response, url: str) -> T:
-        """The result of an answer.
+        """Return the result of a response.
 
         Raises:
             ApiError: the answer is an error.
@@ -61,11 +61,11 @@ class Call(Generic[T]):
         try:
             return self.read(response)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise NotShrutlekh(f"What answers at {url} is not Shrutlekh, or not of this version.") from error
+            raise NotShrutlekh(f"The server at {url} is not Shrutlekh, or another version of it.") from error
 
 
 def http_options(url: str, connections: int) -> dict[str, Any]:
-    """Arguments for httpx's client, the synchronous or the asynchronous one.
+    """Return the arguments of httpx's synchronous or asynchronous client.
 
     Raises:
         InvalidUrl: the URL cannot be parsed.
@@ -83,7 +83,7 @@ def http_options(url: str, connections: int) -> dict[str, Any]:
 
 
 def unreachable(error: httpx.TransportError | httpx.InvalidURL, url: str) -> Unreachable:
-    """The error of a request that got no answer."""
+    """Return the error for a request without a response."""
     match error:
         case httpx.UnsupportedProtocol() | httpx.InvalidURL():
             return InvalidUrl(f"{url} is not a URL that begins with http:// or https://.")

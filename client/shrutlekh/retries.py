@@ -22,10 +22,10 @@ class Retries:
     A 429 with ``Retry-After`` means that the service is healthy and its queue is full.
 
     Attributes:
-        attempts: tries of a request, the first included.
+        attempts: tries of a request, including the first.
         base: seconds before the second try. The pause doubles with each further try.
-        longest: most seconds between two tries, unless the service asks for more.
-        longest_asked: most seconds between two tries where the service asks for them.
+        longest: longest pause in seconds, unless the service asks for a longer one.
+        longest_asked: longest pause in seconds that the service may ask for.
         waits_for_room: whether to wait for a full queue without counting the tries.
 
     >>> Retries(attempts=3, base=1.0).delay(2, jitter=lambda: 1.0)
@@ -41,9 +41,10 @@ class Retries:
     def delay(
         self, tried: int, retry_after: float | None = None, jitter: Callable[[], float] = random.random
     ) -> float:
-        """Seconds to wait after the ``tried``-th try (from 1) failed.
+        """Return the seconds to wait after the ``tried``-th try (from 1) failed.
 
-        Half of the backoff is random, so that clients which failed together do not come back together.
+        Half of the backoff is random, so that clients that failed at the same time do not retry at the same
+        time.
         """
         backoff = min(self.longest, self.base * 2.0 ** (tried - 1))
         wait = backoff * (0.5 + 0.5 * jitter())
@@ -52,7 +53,7 @@ class Retries:
         return wait
 
     def for_tenacity(self, on_wait: OnWait | None = None) -> dict[str, Any]:
-        """Arguments of :class:`tenacity.Retrying` and ``AsyncRetrying`` for one request."""
+        """Return the arguments of :class:`tenacity.Retrying` or ``AsyncRetrying`` for one request."""
         tries = _Tries(self, on_wait)
         return {
             "retry": tries.is_retried,
@@ -66,7 +67,7 @@ class Retries:
 
 NO_RETRIES = Retries(attempts=1)
 PATIENT = Retries(attempts=10, longest_asked=300.0, waits_for_room=True)
-"""Outlasts a restart of the service (about a minute), and a full queue however long it is full."""
+"""Survives a restart of the service (about a minute), and a full queue for as long as it stays full."""
 
 
 class _Tries:
@@ -87,7 +88,7 @@ class _Tries:
                 return isinstance(failure, Unreachable)
 
     def count(self, state: RetryCallState) -> None:
-        """A full queue starts the count again: the service is there."""
+        """Count a failed try. A full queue resets the count, because the service is up."""
         failure = _failure(state)
         is_full = isinstance(failure, ApiError) and failure.status == 429 and failure.retry_after is not None
         self._counted = 0 if is_full and self._policy.waits_for_room else self._counted + 1

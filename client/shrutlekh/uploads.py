@@ -1,4 +1,4 @@
-"""The file of a submission: opened, named, and sent at the length that it had first."""
+"""The uploaded file: opening it, naming it, and sending it at the length it had at first."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ Source = str | os.PathLike[str] | BinaryIO
 
 @contextmanager
 def opened(source: Source) -> Iterator[BinaryIO]:
-    """The file of a path, closed at the end; an open file is left open.
+    """Open a path and close it at the end; an open file is passed through and left open.
 
     Raises:
         RecordingUnreadable: the file of a path cannot be opened or read.
@@ -30,7 +30,7 @@ def opened(source: Source) -> Iterator[BinaryIO]:
 
 
 def upload_of(file: BinaryIO, name: str | None) -> tuple[str, BinaryIO, str]:
-    """The file as httpx takes it: name, content and media type. Each request reads it from its beginning."""
+    """Return the file as httpx expects it: name, content, media type. Each request reads from the start."""
     return (
         _sendable(name or Path(str(getattr(file, "name", "recording"))).name),
         cast(BinaryIO, _Snapshot(file)),
@@ -39,7 +39,7 @@ def upload_of(file: BinaryIO, name: str | None) -> tuple[str, BinaryIO, str]:
 
 
 class _Snapshot:
-    """A file at its first length. The request announces that length, whatever is written meanwhile."""
+    """A file cut off at its initial length, which the request announces, even if the file grows meanwhile."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -60,5 +60,5 @@ class _Snapshot:
 
 
 def _sendable(name: str) -> str:
-    """A file name may hold bytes that are not UTF-8; the form may not."""
+    """Return the name as valid UTF-8, which the form requires and a file name need not be."""
     return os.fsencode(name).decode("utf-8", "replace")

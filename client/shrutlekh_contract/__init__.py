@@ -1,4 +1,4 @@
-"""What crosses the boundaries of the house, declared once: options, statuses, formats, model cards.
+"""Declarations that the service and its clients share: options, statuses, formats, model cards.
 
-Every part of the service and the client import it; it imports none of them.
+Every part of the service and the client import this package; it imports none of them.
 """

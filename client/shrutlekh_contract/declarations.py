@@ -1,4 +1,4 @@
-"""How an option is declared; :mod:`shrutlekh_contract.options` declares them."""
+"""The building blocks that :mod:`shrutlekh_contract.options` declares options with."""
 
 import enum
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ class Form(enum.Flag):
 
 
 class OptionError(ValueError):
-    """An option has a value that it cannot have, by itself or together with the others.
+    """An option's value is invalid, or contradicts another option.
 
     Attributes:
-        option: its name.
-        message: a sentence for people, which does not repeat the value.
+        option: name of the option.
+        message: a sentence for people. It does not repeat the value, which may be private.
     """
 
     def __init__(self, option: str, message: str) -> None:
@@ -31,13 +31,14 @@ class OptionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """How the command line shows an option.
+    """The command-line switch of an option.
 
     Attributes:
-        help: what it does.
-        metavar: stands for the value.
-        default: words for what happens without it, where the option's own default does not say it.
-        is_sent: without it the option's default is sent, instead of leaving the choice to the service.
+        help: help text.
+        metavar: placeholder of the value in the help text.
+        default: description of the default, if the option's default value does not explain itself.
+        is_sent: whether the client sends the option's default when the switch is not given. If false, the
+            service chooses.
     """
 
     help: str
@@ -51,17 +52,18 @@ class Option:
     """The declaration of an option.
 
     Attributes:
-        kind: its values.
-        description: for OpenAPI, of the form's field.
-        default: what the service takes if none is chosen; None if that is not one fixed value.
-        answer: for OpenAPI, of the field in the JSON of a job, where the name does not say it all.
-        example: for OpenAPI.
-        forms: the forms that may set it.
-        switch: how the command line shows it; None if it does not.
-        only_with: another option that must be chosen too. Without it there is no default either.
-        nullable: whether a job may have no value for it.
-        identifies: whether requests with one idempotency key must agree on it.
-        of_answer: it says how the answer is written, and is not part of the job.
+        kind: type of the values.
+        description: OpenAPI description of the form field.
+        default: value that the service uses if the option is not set; None if that varies.
+        answer: OpenAPI description of the field in a job's JSON, if the name is not enough.
+        example: OpenAPI example.
+        forms: the forms that may set the option.
+        switch: its command-line switch; None if it has none.
+        only_with: name of another option that this one requires. Without that option, the default does not
+            apply either.
+        nullable: whether a job may have no value for the option.
+        identifies: whether two requests with the same idempotency key must agree on the option.
+        of_answer: whether the option only formats the answer and is not stored with the job.
     """
 
     kind: Kind
@@ -78,11 +80,11 @@ class Option:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """JSON schema of the form's field."""
+        """JSON schema of the form field."""
         more = {"description": self.description, "example": self.example, "default": self.default}
         return self.kind.schema | {key: value for key, value in more.items() if value not in (None, ())}
 
 
 def option(kind: Kind, description: str, **more: Any) -> Any:
-    """A dataclass field that declares an option; the arguments are the attributes of :class:`Option`."""
+    """Return a dataclass field that declares an option; the arguments are those of :class:`Option`."""
     return field(default=kind.nothing, metadata={"option": Option(kind, description, **more)})

@@ -1,4 +1,4 @@
-"""The decoders, and which of them an installed model can be asked for."""
+"""The decoders, and which of them a model supports."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -19,9 +19,9 @@ LANGUAGE_MODEL: Final = "lm"
 
 
 def decoders_of(model_folder: Path) -> tuple[str, ...]:
-    """The decoders that the model in a folder can be asked for: beam search needs a language model.
+    """Return the decoders that a model supports: beam search requires a language model.
 
-    The language model's folder decides, not its weights: the front end's image has the descriptions of models
-    without their weights. A folder that lacks them is an invalid model, which the engine reports.
+    Only the language model's folder is checked, not its weights, because the API's image contains model
+    descriptions without weights. A worker reports missing weights as an invalid model.
     """
     return DECODERS if (model_folder / LANGUAGE_MODEL).is_dir() else (GREEDY,)

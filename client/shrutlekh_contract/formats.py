@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Format(StrEnum):
-    """The formats by the extension of their files."""
+    """Transcript formats, named by file extension."""
 
     JSON = "json"
     TXT = "txt"

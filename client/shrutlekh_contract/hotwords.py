@@ -1,4 +1,4 @@
-"""Hot-words as one text: words and phrases in Devanagari, separated by commas or line breaks."""
+"""Parse hot-words: words and phrases in Devanagari, separated by commas or line breaks."""
 
 import unicodedata
 from typing import Final
@@ -13,25 +13,25 @@ _JOINERS: Final = "\u200c\u200d"
 
 
 def split_hotwords(text: str) -> tuple[str, ...]:
-    """The words and phrases of a text, each once, in order, as Unicode NFC with single spaces."""
+    """Split a text into words and phrases: in order, without duplicates, as Unicode NFC, single spaces."""
     parts = unicodedata.normalize("NFC", text).translate(_SEPARATORS).split(",")
     words = (" ".join(part.split()) for part in parts)
     return tuple(dict.fromkeys(word for word in words if word))
 
 
 def hotwords_of(text: str) -> tuple[str, ...]:
-    """The words and phrases of a text, as :func:`split_hotwords`.
+    """Split a text like :func:`split_hotwords` and validate the result.
 
     Raises:
-        ValueError: there are too many, one is too long, or one has a character that is not a letter of
-            Devanagari. The message names it by its number, so that logs do not repeat what people sent.
+        ValueError: there are too many, one is too long, or one contains a character that is not a Devanagari
+            letter. The message refers to a hot-word by number, so that user input does not reach the logs.
     """
     words = split_hotwords(text)
     for number, word in enumerate(words, start=1):
         if len(word) > LONGEST:
             raise ValueError(f"number {number} is longer than {LONGEST} characters")
         if not all(map(_is_fit, word)) or not any(map(str.isalpha, word)):
-            raise ValueError(f"number {number} has a character that is no letter of Devanagari")
+            raise ValueError(f"number {number} contains a character that is not a Devanagari letter")
         if number > MOST:
             raise ValueError(f"at most {MOST} words or phrases")
     return words

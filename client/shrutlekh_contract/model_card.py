@@ -1,6 +1,6 @@
-"""``model.json``, the card of a model folder: its fields, their types and bounds, declared once.
+"""``model.json``, the card of a model folder: its fields with their types and bounds.
 
-Unknown fields are tolerated and kept, so a reader can use a card that a later version wrote.
+Unknown fields are kept, so that this version can read a card that a later version wrote.
 """
 
 import json
@@ -28,7 +28,7 @@ DIGEST_LENGTH = 64
 
 
 class ModelCardInvalid(ValueError):
-    """The card cannot be read or breaks the format. The message is a sentence that names file and field."""
+    """The card cannot be read or violates the format. The message is a sentence that names file and field."""
 
 
 def _known(number: int) -> int:
@@ -60,19 +60,19 @@ Digests = Annotated[
 
 
 class ModelCard(BaseModel):
-    """What a model folder says about its model.
+    """The metadata of a model.
 
     Attributes:
         sample_rate: hertz of the waveforms the graph takes.
         frame_stride: seconds between two output frames.
-        blank_id: id of CTC's blank in tokens.txt.
-        max_segment_seconds: longest stretch of audio to give the graph at once.
-        min_samples: shortest waveform the graph takes.
-        decoding: settings of decoding, see `speech.decoding.beam.BeamSettings`; its entry "decoder" names the
+        blank_id: id of the CTC blank in tokens.txt.
+        max_segment_seconds: longest audio to pass to the graph at once.
+        min_samples: shortest waveform the graph accepts, in samples.
+        decoding: decoder settings, see `speech.decoding.beam.BeamSettings`; its entry "decoder" names the
             default decoder.
-        detector: of voice. "silero" by default; with "energy" only silence is left out, for a model that
-            gives no words for music and noise.
-        precision: of the graph that transcribes unless a caller names another.
+        detector: voice detector, "silero" by default. "energy" skips only silence; it suits a model that
+            outputs no words for music and noise.
+        precision: precision of the graph to use unless the caller names another.
         files: SHA-256 hex digests by file name.
     """
 
@@ -98,10 +98,10 @@ class ModelCard(BaseModel):
 
     @classmethod
     def of(cls, entries: Mapping[str, Any], source: Path) -> Self:
-        """Validate the entries of a card that stands, or will stand, in the file `source`.
+        """Validate the entries of a card. Error messages name its file, `source`, which need not exist yet.
 
         Raises:
-            ModelCardInvalid: an entry is missing or wrong.
+            ModelCardInvalid: an entry is missing or invalid.
         """
         try:
             return cls.model_validate(entries)
@@ -113,14 +113,14 @@ class ModelCard(BaseModel):
         """Read the card of a model folder.
 
         Raises:
-            FileNotFoundError, NotADirectoryError: there is none.
-            ModelCardInvalid: it cannot be read, is not JSON or breaks the format.
+            FileNotFoundError, NotADirectoryError: the folder has no card.
+            ModelCardInvalid: the card cannot be read, is not JSON or violates the format.
         """
         return cls.of(read_entries(folder), folder / FILE_NAME)
 
     @classmethod
     def _complaint(cls, error: ErrorDetails, entries: Mapping[str, Any]) -> str:
-        """The predicate of a sentence whose subject is the file."""
+        """Describe an error as the rest of a sentence that begins with the file's name."""
         key = str(error["loc"][0])
         if error["type"] == "missing":
             return f": {key!r} must be {cls.model_fields[key].description}, and is missing."
@@ -145,11 +145,11 @@ class ModelCard(BaseModel):
 
 
 def read_entries(folder: Path) -> dict[str, Any]:
-    """The entries of a folder's model.json, in the order of the file and not validated.
+    """Read the entries of a folder's model.json, in file order and not validated.
 
     Raises:
-        FileNotFoundError, NotADirectoryError: there is none.
-        ModelCardInvalid: it cannot be read or is not a JSON object.
+        FileNotFoundError, NotADirectoryError: the folder has no card.
+        ModelCardInvalid: the card cannot be read or is not a JSON object.
     """
     file = folder / FILE_NAME
     try:

@@ -1,4 +1,4 @@
-"""What values an option can have: how forms carry them, how JSON keeps them, how OpenAPI describes them."""
+"""Types of option values: how to parse them from forms, store them as JSON and describe them in OpenAPI."""
 
 import math
 from abc import ABC, abstractmethod
@@ -11,35 +11,35 @@ _FALSE: Final = frozenset({"0", "off", "f", "false", "n", "no"})
 
 
 class Kind(ABC):
-    """A type of option. A value is what :meth:`parse` returns; None stands for "not chosen"."""
+    """A type of option values. None means that the option is not set."""
 
     nothing: ClassVar[Any] = None
-    """The value of an option that is not chosen."""
+    """The value of an option that is not set."""
 
     @abstractmethod
     def parse(self, text: str) -> Any:
-        """The value of a form's field.
+        """Parse a form field.
 
         Raises:
-            ValueError: the text is no such value. The message is a sentence without its full stop.
+            ValueError: the text is invalid. The message is a sentence without a full stop.
         """
 
     def text(self, value: Any) -> str:
-        """The form's field of a value: the opposite of :meth:`parse`."""
+        """Format a value as a form field: the inverse of :meth:`parse`."""
         return str(value)
 
     def load(self, value: Any) -> Any:
-        """The value that a JSON document holds."""
+        """Convert from a value of a JSON document."""
         return value
 
     def dump(self, value: Any) -> Any:
-        """A value for a JSON document: the opposite of :meth:`load`."""
+        """Convert to a value of a JSON document: the inverse of :meth:`load`."""
         return value
 
     @property
     @abstractmethod
     def schema(self) -> dict[str, Any]:
-        """JSON schema of the form's field."""
+        """JSON schema of the form field."""
 
     @property
     @abstractmethod
@@ -135,7 +135,7 @@ class Number(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Text(Kind):
-    """Any text, or what `read` makes of it."""
+    """A text. `read` validates and normalises it, if given."""
 
     read: Callable[[str], str] = str
     longest: int | None = None
@@ -157,7 +157,7 @@ class Text(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Words(Kind):
-    """A list of words or phrases, which a form carries as one text that `read` splits."""
+    """A list of words or phrases. A form field holds them as one text, which `read` splits."""
 
     read: Callable[[str], tuple[str, ...]]
     nothing: ClassVar[Any] = ()

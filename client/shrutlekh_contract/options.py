@@ -1,8 +1,8 @@
 """The options of a recording, each declared once.
 
-A new option is one more field here. The form and its validation, the OpenAPI document, the comparison of
-requests with one idempotency key, the column that stores options, the command line and the engine's options
-all derive from the declarations.
+To add an option, add a field here. The form and its validation, the OpenAPI document, the comparison of
+requests with the same idempotency key, the column that stores options, the command line and the engine's
+options all derive from these declarations.
 """
 
 import unicodedata
@@ -23,108 +23,107 @@ LONGEST_CLIENT: Final = 64
 
 
 class Channels(StrEnum):
-    """What becomes of the channels of a recording."""
+    """How to transcribe a recording with several channels."""
 
-    MIX = "mix"  # one transcript of their mean
-    EACH = "each"  # a transcript of each, as for telephone calls with a channel for each side
+    MIX = "mix"  # one transcript of the mean of the channels
+    EACH = "each"  # one transcript per channel, for example for calls with one channel per side
 
 
 class Numerals(StrEnum):
-    """How numbers are written. It is chosen when a transcript is read: what is stored is what was said."""
+    """How to write numbers. Applied when a transcript is read: the database holds the spoken words."""
 
-    SPOKEN = "spoken"  # in words, as they were said
+    SPOKEN = "spoken"  # in words
     LATIN = "latin"  # 0123456789
     DEVANAGARI = "devanagari"  # ०१२३४५६७८९
 
 
 @dataclass(frozen=True)
 class RecognitionOptions:
-    """How a recording is recognised. These options reach the engine.
+    """The options that reach the engine.
 
-    None, and no hot-words, mean "not chosen": :meth:`settled` fills in the defaults.
+    None, or an empty tuple of hot-words, means "not set": :meth:`settled` fills in the defaults.
 
     Attributes:
-        decoder: "greedy" or "beam"; by default the model's own.
-        channels: "mix", or "each" for a transcript of each channel.
-        hotwords: words or phrases to prefer where they could have been said; they need beam search.
-        hotword_weight: natural logarithm by which the score of a hot-word is raised.
+        decoder: "greedy" or "beam"; the model's card names the default.
+        channels: "mix", or "each" for one transcript per channel.
+        hotwords: words or phrases to prefer where the audio allows them; they require beam search.
+        hotword_weight: bonus of a hot-word, added to its natural-log score.
     """
 
     decoder: str | None = option(
         Choice(DECODERS),
-        "`beam` searches with the model's language model and errs less, `greedy` takes less time; the "
-        "model's own choice if none is named.",
-        answer="Asked for; null leaves the choice to the model, and with hot-words it is beam search.",
+        "`beam` searches with the model's language model and makes fewer errors, `greedy` is faster. "
+        "Default: the model's default decoder.",
+        answer="The requested decoder. If null, the model's default, or beam search with hot-words.",
         forms=Form.JOB | Form.TRANSCRIBE,
         switch=Switch(
-            "How words are found: 'beam' uses the language model and errs less, 'greedy' is faster.",
+            "'beam' searches with the language model and makes fewer errors, 'greedy' is faster.",
             default="the model's own choice",
         ),
         nullable=True,
     )
     channels: str | None = option(
         Choice(tuple(channels.value for channels in Channels)),
-        "`mix` hears the mean of the channels, `each` every one by itself, as for telephone calls with a "
-        "channel for each side: segments then say which.",
+        "`mix` transcribes the mean of the channels. `each` transcribes every channel separately, for "
+        "example in calls with one channel per side; segments then name their channel.",
         default=Channels.MIX.value,
-        answer="Whether channels were mixed or each has its own segments.",
+        answer="Whether channels are mixed or transcribed separately.",
         forms=Form.JOB | Form.TRANSCRIBE,
         switch=Switch(
-            "'each' transcribes every channel by itself, as for calls with a channel for each side; 'mix' "
-            "their mean."
+            "'each' transcribes every channel separately, for example in calls with one channel per side; "
+            "'mix' transcribes their mean."
         ),
     )
     hotwords: tuple[str, ...] = option(
         Words(hotwords_of),
-        "Words and phrases that are preferred where they could have been said, such as names: in "
-        f"Devanagari, separated by commas or line breaks; at most {MOST} of {LONGEST} characters. They need "
-        "beam search, and ask for it.",
+        "Words and phrases to prefer where the audio allows them, such as names: in Devanagari, separated by "
+        f"commas or line breaks, at most {MOST} of {LONGEST} characters each. They select beam search.",
         default=(),
-        answer="Words and phrases to be preferred.",
+        answer="Words and phrases to prefer.",
         example="देहरादून, मसूरी",
         forms=Form.JOB | Form.TRANSCRIBE,
         switch=Switch(
-            "A word or phrase in Devanagari to prefer where it could have been said, such as a name. Give it "
-            "again for each; it needs beam search.",
+            "A word or phrase in Devanagari to prefer where the audio allows it, such as a name. May be "
+            "given several times. Requires beam search.",
             metavar="WORD",
         ),
     )
     hotword_weight: float | None = option(
         Number(0, MAX_WEIGHT),
-        "How much they are preferred: natural logarithm by which their score is raised.",
+        "How strongly to prefer hot-words: the bonus added to their natural-log score.",
         default=DEFAULT_WEIGHT,
-        answer="Natural logarithm by which the score of each is raised; null without hot-words.",
+        answer="Bonus of each hot-word, added to its natural-log score; null without hot-words.",
         forms=Form.JOB | Form.TRANSCRIBE,
-        switch=Switch(f"How much hot-words are preferred, from 0 to {MAX_WEIGHT}."),
+        switch=Switch(f"How strongly to prefer hot-words, from 0 to {MAX_WEIGHT}."),
         only_with="hotwords",
         nullable=True,
     )
 
     @property
     def needs_beam(self) -> bool:
-        """Whether only beam search can do what is asked."""
+        """Whether these options require beam search."""
         return self.decoder == BEAM or bool(self.hotwords)
 
     def check(self) -> None:
-        """Hold the options against each other.
+        """Check that the options are consistent.
 
         Raises:
             OptionError: two of them contradict each other.
         """
         if self.hotwords and self.decoder == GREEDY:
             raise OptionError(
-                "hotwords", "The greedy decoder heeds none. Leave `decoder` out, or ask for beam."
+                "hotwords", "The greedy decoder ignores hot-words. Omit `decoder` or choose `beam`."
             )
         if self.hotword_weight is not None and not self.hotwords:
-            raise OptionError("hotword_weight", "There are no hotwords to weigh.")
+            raise OptionError("hotword_weight", "It needs `hotwords`. Add some, or omit the weight.")
 
     def chosen(self) -> dict[str, Any]:
-        """The values that were chosen, by name."""
+        """Return the values of the options that are set, by name."""
         values = {name: getattr(self, name) for name in declared(type(self))}
         return {name: value for name, value in values.items() if value not in (None, ())}
 
     def settled(self) -> Self:
-        """The same with the service's defaults for what was not chosen."""
+        """Return a copy with the service's defaults filled in."""
         chosen = self.chosen()
         defaults = {
             name: one.default
@@ -134,17 +133,17 @@ class RecognitionOptions:
         return type(self)(**defaults, **chosen)
 
     def form(self, to: Form = Form.JOB) -> dict[str, str]:
-        """The fields of a form that asks for what was chosen, as far as the form may set it."""
+        """Return the form fields for the options that are set, except those that the form may not set."""
         options = declared(type(self))
         chosen = {name: value for name, value in self.chosen().items() if to in options[name].forms}
         return {name: options[name].kind.text(value) for name, value in chosen.items()}
 
     @classmethod
     def of_form(cls, sent: Mapping[str, str]) -> Self:
-        """The options that a form asks for. Empty fields, as browsers send them, choose nothing.
+        """Parse the fields of a form. Empty fields, as browsers send them, count as not set.
 
         Raises:
-            OptionError: a field has no such value, or the options contradict each other.
+            OptionError: a field is invalid, or the options contradict each other.
         """
         values = {}
         for name, one in declared(cls).items():
@@ -159,12 +158,12 @@ class RecognitionOptions:
 
     @classmethod
     def of_json(cls, document: Mapping[str, Any]) -> Self:
-        """The options that a JSON document names. Entries that are not options are ignored."""
+        """Parse a JSON document. Entries that are not options are ignored."""
         kinds = {name: one.kind for name, one in declared(cls).items() if document.get(name) is not None}
         return cls(**{name: kind.load(document[name]) for name, kind in kinds.items()})
 
     def json(self) -> dict[str, Any]:
-        """Plain values by name, null for what was not chosen: the opposite of :meth:`of_json`."""
+        """Return plain values by name, null for options that are not set: the inverse of :meth:`of_json`."""
         return {name: one.kind.dump(getattr(self, name)) for name, one in declared(type(self)).items()}
 
 
@@ -180,59 +179,59 @@ def _client_name(text: str) -> str:
 
 @dataclass(frozen=True)
 class SubmissionOptions(RecognitionOptions):
-    """All that a caller may choose for a recording.
+    """All options of a submission.
 
     Attributes:
-        model: installed model; by default the service's.
-        transcript: whether to make the words.
-        waveform: whether to make the picture and the peaks.
+        model: name of an installed model; default: the service's default model.
+        transcript: whether to transcribe.
+        waveform: whether to draw the picture and compute the peaks.
         priority: "high", "normal" or "low".
-        client: who submits; clients take turns. By default the address of the connection.
-        numerals: "spoken", "latin" or "devanagari". It is an option of the answer, not of the job.
+        client: who submits; clients take turns. Default: the address of the connection.
+        numerals: "spoken", "latin" or "devanagari". It formats the answer and is not stored with the job.
     """
 
     model: str | None = option(
         Text(),
-        "Installed model; the service's default if none is named.",
+        "An installed model. Default: the service's default model.",
         forms=Form.JOB | Form.TRANSCRIBE | Form.VISUALIZE,
         switch=Switch("Model to use instead of the service's default."),
     )
-    transcript: bool | None = option(Flag(), "Make the words.", default=True)
+    transcript: bool | None = option(Flag(), "Whether to transcribe the recording.", default=True)
     waveform: bool | None = option(
         Flag(),
-        "Make the picture and the peaks.",
+        "Whether to draw the waveform and compute its peaks.",
         default=True,
         switch=Switch("Fetch a picture of each recording, NAME.png.", is_sent=True),
     )
     priority: str | None = option(
         Choice(tuple(priority.word for priority in Priority)),
-        "Jobs of a higher level go first, always.",
+        "Jobs of a higher priority always go first.",
         default=Priority.NORMAL.word,
         switch=Switch("Recordings of a higher priority go first, whoever submits them.", is_sent=True),
     )
     client: str | None = option(
         Text(_client_name, LONGEST_CLIENT),
-        "Who submits, printable characters; by default the address of the connection. Clients take turns, "
+        "Who submits, in printable characters. Default: the address of the connection. Clients take turns, "
         "so that one with 10,000 recordings does not hold up one with a single recording.",
-        answer="Who submitted it: named in the form, else the connection's address.",
+        answer="Who submitted the job: the form's `client`, or else the address of the connection.",
         identifies=False,
         switch=Switch(
-            "Who submits. Clients take turns; without a name each run counts as one, so that a single "
-            "recording comes soon while a folder is under way.",
+            "Who submits. Clients take turns. Without a name each run is a client, so that a single "
+            "recording need not wait for a folder submitted before.",
             metavar="NAME",
         ),
     )
     numerals: str | None = option(
         Choice(tuple(numerals.value for numerals in Numerals)),
-        "How the answer writes numbers: in words as they were said, or in digits.",
+        "How to write numbers: as spoken words, or in digits.",
         default=Numerals.SPOKEN.value,
         forms=Form.TRANSCRIBE,
-        switch=Switch("Write numbers in words, as they were said, or in digits: 25 or २५."),
+        switch=Switch("Write numbers as spoken words, or in digits: 25 or २५."),
         of_answer=True,
     )
 
     def recognition(self) -> RecognitionOptions:
-        """The part that reaches the engine."""
+        """Return the options that reach the engine."""
         return RecognitionOptions(**{name: getattr(self, name) for name in declared(RecognitionOptions)})
 
     def check(self) -> None:
@@ -243,7 +242,7 @@ class SubmissionOptions(RecognitionOptions):
 
 
 def declared(options: type[RecognitionOptions]) -> Mapping[str, Option]:
-    """The options that a class declares, by name, its bases' first."""
+    """Return the options that a class declares, by name, those of its base classes first."""
     return _declared(cast("Hashable", options))
 
 
@@ -253,5 +252,5 @@ def _declared(options: Any) -> dict[str, Option]:
 
 
 def options_in(form: Form) -> dict[str, Option]:
-    """The options that a form may set, by name."""
+    """Return the options that a form may set, by name."""
     return {name: option for name, option in declared(SubmissionOptions).items() if form in option.forms}

@@ -1,4 +1,4 @@
-"""Which characters of a client's text can be shown to people."""
+"""Which characters of user input are safe to display."""
 
 import unicodedata
 
@@ -8,5 +8,5 @@ _UNPRINTABLE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def is_readable(character: str) -> bool:
-    """True unless the character would break a line, be invisible, or reorder the text around it."""
+    """Return whether a character is visible and neither breaks the line nor reorders the text around it."""
     return character not in _REORDERING and unicodedata.category(character) not in _UNPRINTABLE_CATEGORIES

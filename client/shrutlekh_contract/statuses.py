@@ -14,12 +14,12 @@ class JobStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """True for the states in which nothing more happens by itself."""
+        """Whether the job has ended; it then changes only at a person's request."""
         return self in FINAL
 
     @property
     def sentence(self) -> str:
-        """What the state means, for people."""
+        """The meaning of the state as a sentence for people."""
         return _SENTENCES[self]
 
 
@@ -29,13 +29,13 @@ _SENTENCES = {
     JobStatus.QUEUED: "It waits for a worker.",
     JobStatus.RUNNING: "A worker holds a lease on it.",
     JobStatus.SUCCEEDED: "Its result is stored.",
-    JobStatus.FAILED: "It ended without a result; its error says why.",
+    JobStatus.FAILED: "It ended without a result; `error` says why.",
     JobStatus.CANCELLED: "Its owner stopped it.",
 }
 
 
 class Priority(IntEnum):
-    """Jobs of a higher level go first, always."""
+    """Priority of a job. Jobs of a higher priority always go first."""
 
     HIGH = 0
     NORMAL = 1
@@ -43,14 +43,14 @@ class Priority(IntEnum):
 
     @property
     def word(self) -> str:
-        """The level as forms and answers name it: "high", "normal" or "low"."""
+        """The name in forms and answers: "high", "normal" or "low"."""
         return self.name.lower()
 
     @classmethod
     def named(cls, word: str) -> "Priority":
-        """The level of a :attr:`word`.
+        """Return the priority with this :attr:`word`.
 
         Raises:
-            KeyError: there is no such level.
+            KeyError: the word is unknown.
         """
         return cls[word.upper()]

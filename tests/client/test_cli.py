@@ -172,7 +172,7 @@ def test_how_to_listen_and_what_to_write(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--format", "srt,docx"], "'docx' is no format"),
+        (["--format", "srt,docx"], "'docx' is not a format"),
         (["--hotword-weight", "21"], "--hotword-weight"),
         (["--decoder", "magic"], "'greedy', 'beam'"),
         (["--hotwords", "nowhere.txt"], "The hot-words in nowhere.txt cannot be read: No such file"),
@@ -243,7 +243,7 @@ def test_a_model_that_is_not_there_ends_the_run(shrutlekh: Run, service: FakeSer
 
 def test_no_recordings(shrutlekh: Run, tmp_path: Path) -> None:
     code, _, err = shrutlekh("submit", tmp_path, "--url", NOBODY)
-    assert (code, err) == (0, "There are no recordings there.\n")
+    assert (code, err) == (0, "No recordings found.\n")
 
 
 def test_ctrl_c_tells_how_to_go_on(service: FakeService, tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_ctrl_c_tells_how_to_go_on(service: FakeService, tmp_path: Path) -> None
     assert first["status"] == "succeeded"
     assert process.returncode == 130
     assert "Interrupted. " in err
-    assert "Give the same command again to go on." in err
+    assert "Run the same command again to continue." in err
     assert "Traceback" not in err
     assert not list(folder.glob(".shrutlekh-*"))
 

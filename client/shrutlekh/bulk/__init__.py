@@ -1,4 +1,4 @@
-"""Many recordings at once: find them, run them through a service, write their texts and pictures."""
+"""Transcribe many recordings: find them, run them through a service, write their transcripts and pictures."""
 
 from shrutlekh.bulk.pipeline import Event, Options, Outcome, Submission, Uploaded, Waiting
 from shrutlekh.bulk.recordings import PathNotFound, Recording, plan

@@ -20,7 +20,7 @@ from shrutlekh.bulk.pipeline import Event, Outcome, Uploaded, Waiting
 
 
 class Display(Protocol):
-    """Shows the events of a submission, as a context manager around it."""
+    """Context manager that shows the events of a submission."""
 
     def __enter__(self) -> Self: ...
 

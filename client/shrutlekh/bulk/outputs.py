@@ -20,13 +20,14 @@ SPOKEN = "spoken"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a run shall have for each recording.
+    """The outputs that a run wants for each recording.
 
     Attributes:
-        model: None for any.
-        numerals: "spoken", "latin" or "devanagari"; None for any, and "spoken" where there is nothing yet.
-        formats: subtitles and tables beside NAME.txt and NAME.json: "srt", "vtt", "tsv".
-        picture: whether there is NAME.png.
+        model: model of the transcript; None accepts any.
+        numerals: "spoken", "latin" or "devanagari"; None accepts any, and stands for "spoken" if there is no
+            output yet.
+        formats: formats to write beside NAME.txt and NAME.json: "srt", "vtt", "tsv".
+        picture: whether to write NAME.png.
     """
 
     model: str | None = None
@@ -37,7 +38,7 @@ class Wanted:
 
 
 class Earlier(NamedTuple):
-    """What an earlier run has left: NAME.json, and whether all that is wanted lies beside it."""
+    """Outputs of an earlier run: NAME.json, and whether all other wanted outputs exist."""
 
     document: dict[str, Any]
     is_complete: bool
@@ -54,10 +55,11 @@ class Earlier(NamedTuple):
 
 
 def earlier_of(recording: Recording, wanted: Wanted) -> Earlier | None:
-    """What an earlier run has made of the recording if its transcript is still right, else None.
+    """Return the outputs of an earlier run if its transcript is still valid, else None.
 
-    Right means: newer than the recording, made of the same bytes and, where ``wanted`` names them, by that
-    model with those options. It may be incomplete: files are gone, or were not wanted then.
+    It is valid if it is newer than the recording and was made from the same bytes and, where ``wanted`` names
+    them, with that model and those options. The outputs may be incomplete, because files were deleted or not
+    wanted then.
     """
     try:
         marker = Path(recording.output + ".json")
@@ -82,7 +84,7 @@ def earlier_of(recording: Recording, wanted: Wanted) -> Earlier | None:
 
 
 def formats_before(output: str) -> frozenset[str]:
-    """The formats that an earlier run wrote, of whatever recording: they are not to be left out of date."""
+    """Return the formats that an earlier run wrote, even for another recording, so that none is outdated."""
     try:
         document = json.loads(Path(output + ".json").read_bytes())
         return Earlier(document, is_complete=False).formats
@@ -91,13 +93,13 @@ def formats_before(output: str) -> frozenset[str]:
 
 
 def existing_outputs(output: str) -> dict[str, str]:
-    """The paths by kind of the outputs that are there."""
+    """Return the paths of the existing outputs, by kind."""
     paths = {kind: f"{output}.{kind}" for kind in ("png", *TEXT_FORMATS, "json")}
     return {kind: path for kind, path in paths.items() if Path(path).is_file()}
 
 
 def sha256(path: str) -> str:
-    """Digest of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 digest of a file in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -112,12 +114,12 @@ def write_outputs(
     recognition: RecognitionOptions = NO_OPTIONS,
     numerals: str = SPOKEN,
 ) -> dict[str, str]:
-    """Write what a job made; returns the paths by kind. Each file appears whole or not at all.
+    """Write the results of a job and return the paths by kind. Each file is written atomically.
 
     Args:
-        transcript: the job's document.
+        transcript: the JSON transcript of the job.
         texts: the other formats, by name.
-        recognition, numerals: what they were made with, for a later run to know.
+        recognition, numerals: the options of the job, recorded for later runs.
 
     Raises:
         OSError: a file cannot be written.
@@ -143,7 +145,7 @@ def write_outputs(
 
 
 def _replace(path: str, content: bytes) -> str:
-    # The temporary name is not made of the file's: that may already be as long as a name can be.
+    # The temporary name does not include the file's name, which may already have the greatest length.
     handle, name = tempfile.mkstemp(dir=Path(path).parent, prefix=".shrutlekh-")
     temporary = Path(name)
     try:
@@ -163,4 +165,4 @@ def _umask() -> int:
     return mask
 
 
-_UMASK = _umask()  # reading it sets it for a moment, so once and before there are threads
+_UMASK = _umask()  # read once at import, before there are threads: reading it sets it for a moment

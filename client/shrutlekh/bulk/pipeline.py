@@ -1,4 +1,4 @@
-"""Many recordings through a service: a bounded number in flight, one failing never stops the rest."""
+"""Run many recordings through a service, a bounded number at a time. A failure does not stop the others."""
 
 import queue
 import threading
@@ -15,9 +15,9 @@ from shrutlekh.client import ShrutlekhClient
 from shrutlekh.errors import ApiError, ClientError, NotShrutlekh, Unreachable
 
 NOTHING_CHOSEN = SubmissionOptions()
-# The same for every recording, so going on is of no use.
+# These errors would repeat for every recording, so the run stops.
 HOPELESS_CODES = frozenset({"decoder_unavailable", "invalid_request", "model_not_found"})
-# The job of an earlier run has nothing more to give.
+# Results of an earlier run's job are no longer available.
 GONE_CODES = frozenset(
     {"invalid_request", "job_has_no_result", "job_not_found", "transcript_not_made", "waveform_not_made"}
 )
@@ -25,16 +25,16 @@ GONE_CODES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to ask of the service for each recording.
+    """Options of a run.
 
     Attributes:
-        uploads: recordings uploaded at a time.
-        in_flight: recordings between upload and result at a time, which bounds memory and open polls.
+        uploads: concurrent uploads.
+        in_flight: most recordings between upload and result at a time; bounds memory and open polls.
         wait: whether to wait for results and write them.
-        force: whether to do again what an earlier run did.
-        chosen: options of the recordings. The words are always made. Numerals that are not chosen are what an
-            earlier run chose, else "spoken".
-        formats: what to write beside NAME.txt and NAME.json: "srt", "vtt", "tsv".
+        force: whether to transcribe again what an earlier run did.
+        chosen: options of each recording. The transcript is always made. If numerals are not set, those of an
+            earlier run apply, else "spoken".
+        formats: formats to write beside NAME.txt and NAME.json: "srt", "vtt", "tsv".
     """
 
     uploads: int = 4
@@ -46,7 +46,7 @@ class Options:
 
     @property
     def wanted(self) -> Wanted:
-        """What there shall be of each recording."""
+        """The outputs to have for each recording."""
         return Wanted(
             self.chosen.model,
             self.chosen.recognition(),
@@ -70,7 +70,7 @@ class Uploaded:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The service does not take a recording yet, as when its queue is full: why, and for how long."""
+    """The service does not accept a recording yet, for example because its queue is full."""
 
     source: str
     reason: str
@@ -82,13 +82,13 @@ Event = Uploaded | Waiting
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it went with a recording.
+    """The outcome of a recording.
 
     Attributes:
-        status: "succeeded", "failed", "cancelled", "skipped" (an earlier run did it), "fetched" (an earlier
-            run's job had what was missing) or "queued" (submitted without waiting).
-        seconds: length of the audio; processing_seconds: a worker's time.
-        error: code and sentence, where it failed.
+        status: "succeeded", "failed", "cancelled", "skipped" (an earlier run did it), "fetched" (missing
+            outputs were fetched from an earlier run's job) or "queued" (submitted without waiting).
+        seconds: length of the audio; processing_seconds: wall-clock time of the worker.
+        error: code and sentence, if it failed.
     """
 
     source: str
@@ -102,9 +102,9 @@ class Outcome:
 
 
 class Submission:
-    """Runs recordings through a service on threads of its own.
+    """Runs recordings through a service in a pool of threads.
 
-    Each thread takes one recording all its way, so there are never more in flight than threads.
+    Each thread handles one recording from upload to result, so the pool's size bounds those in flight.
     """
 
     def __init__(self, client: ShrutlekhClient, recordings: Iterable[Recording], options: Options) -> None:
@@ -118,9 +118,10 @@ class Submission:
         self._events: queue.SimpleQueue[Event | Outcome | Exception | None] = queue.SimpleQueue()
 
     def run(self) -> Generator[Event | Outcome, None, None]:
-        """What happens, as it happens; to be iterated once.
+        """Yield events as they happen. Can be iterated once.
 
-        Leaving it early, by Ctrl-C for example, begins nothing new and leaves no output half written.
+        Closing the generator early, for example by Ctrl-C, starts nothing new and leaves no output half
+        written.
 
         Raises:
             Unreachable, NotShrutlekh, ApiError: the service is gone or refuses every recording.
@@ -143,7 +144,7 @@ class Submission:
         finally:
             self._stopped.set()
             if working:
-                self._writing.acquire()  # never given back: whoever was writing is done, nobody else begins
+                self._writing.acquire()  # never released: the last writer is done and no other may start
         if hopeless is not None:
             raise hopeless
 
@@ -155,13 +156,13 @@ class Submission:
                 if recording is None:
                     break
                 self._events.put(self._process(recording))
-        except Exception as error:  # noqa: BLE001 - raised again by whoever iterates
+        except Exception as error:  # noqa: BLE001 - raised again in run()
             self._events.put(error)
         else:
             self._events.put(None)
 
     def _process(self, recording: Recording) -> Outcome:
-        """One recording all its way. Raises only what the other recordings would meet as well."""
+        """Handle one recording. Raises only errors that would affect all other recordings as well."""
         try:
             return self._earlier(recording) or self._submit(recording)
         except (Unreachable, NotShrutlekh):
@@ -175,7 +176,7 @@ class Submission:
             return Outcome(recording.source, "failed", error=("output_unwritable", message))
 
     def _earlier(self, recording: Recording) -> Outcome | None:
-        """What an earlier run did, completed by what its job still has; None if it must be done again."""
+        """Complete the outputs of an earlier run from its job; None if the recording must be done again."""
         if self._options.force or not self._options.wait:
             return None
         earlier = earlier_of(recording, self._options.wanted)
@@ -219,7 +220,7 @@ class Submission:
         return self._collect(recording, job, "succeeded", options.chosen.numerals or SPOKEN)
 
     def _collect(self, recording: Recording, job: Job, status: str, numerals: str) -> Outcome:
-        """Fetch what the job made and write it."""
+        """Fetch and write the results of a job."""
         transcript = self._client.transcript(job.id, numerals)
         texts = {"txt": self._text(job, transcript, numerals)}
         for form in sorted(self._options.wanted.formats | formats_before(recording.output)):
@@ -241,7 +242,7 @@ class Submission:
         )
 
     def _text(self, job: Job, transcript: dict[str, Any], numerals: str) -> str:
-        """NAME.txt. A single segment is one paragraph: there is no need to ask for it."""
+        """Return the contents of NAME.txt. A single segment is one paragraph, so it needs no request."""
         match transcript["segments"]:
             case []:
                 return ""
@@ -251,7 +252,7 @@ class Submission:
 
 
 def _made_with(job: Job, asked: RecognitionOptions) -> RecognitionOptions:
-    """The options of the job, as asked where its document does not name them."""
+    """Return the options in the job's JSON, or the requested ones where the JSON lacks them."""
     return RecognitionOptions(
         **{name: getattr(job, name, getattr(asked, name)) for name in declared(RecognitionOptions)}
     )

@@ -88,7 +88,7 @@ def plan(
 
 
 def is_recording(name: str) -> bool:
-    """Whether a file in a folder counts as a recording: by its extension, unless it is hidden."""
+    """Return whether a file name has the extension of a recording and is not hidden."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
@@ -108,7 +108,7 @@ def _below(path: Path, warn: Callable[[str], None]) -> Iterator[_Found]:
 
 
 def _outputs(items: list[_Found], out: Path | None) -> list[str]:
-    """A different output for each item: colliding names are made longer until none collide."""
+    """Return a distinct output for each item: colliding names are made longer until none collide."""
     recordings = {_key(item.source) for item in items}
     lengths = [1 if shared else 0 for shared in _stems_shared(items)]
     outputs = [_output(item, out, length) for item, length in zip(items, lengths, strict=True)]
@@ -130,7 +130,7 @@ def _outputs(items: list[_Found], out: Path | None) -> list[str]:
 
 
 def _output(item: _Found, out: Path | None, length: int) -> str:
-    """The output's path in its ``length``-th form. Each form is longer than the one before."""
+    """Return the output's path in its ``length``-th form. Each form is longer than the preceding one."""
     place = item.source if out is None else os.path.join(out, item.relative)
     if length == 0:
         return os.path.splitext(place)[0]
@@ -141,7 +141,7 @@ def _output(item: _Found, out: Path | None, length: int) -> str:
 
 
 def _stems_shared(items: list[_Found]) -> Iterator[bool]:
-    """For each item, in order, whether another recording beside it differs only in the extension."""
+    """Yield for each item whether another recording in its folder differs only in the extension."""
     for folder, group in groupby(items, lambda item: os.path.dirname(item.source)):
         try:
             names = os.listdir(folder or os.curdir)
@@ -154,7 +154,7 @@ def _stems_shared(items: list[_Found]) -> Iterator[bool]:
 
 
 def _entry(path: str) -> str:
-    """The absolute path of a folder's entry, however it was spelled. A link stays a link."""
+    """Return the absolute, normalised path of a folder's entry. A symbolic link is not resolved."""
     folder, name = os.path.split(path)
     return os.path.join(_real_folder(folder), name)
 
@@ -169,5 +169,5 @@ def _key(path: str) -> str:
 
 
 def _normal(name: str) -> str:
-    """A form in which names are equal that some file systems treat as equal."""
+    """Normalise a name so that names compare equal if any common file system treats them as equal."""
     return unicodedata.normalize("NFC", name).casefold()

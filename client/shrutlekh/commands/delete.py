@@ -6,7 +6,7 @@ from shrutlekh.commands.several_jobs import JobIds, for_each
 
 
 def delete(job_ids: JobIds, url: Url = "http://127.0.0.1:8000") -> None:
-    """Cancel jobs that wait or run, and erase finished ones with their recordings."""
+    """Cancel queued or running jobs; erase finished ones with their recordings."""
     for_each(url, job_ids, _delete)
 
 

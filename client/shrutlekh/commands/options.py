@@ -15,13 +15,13 @@ from shrutlekh_contract.options import SubmissionOptions, declared
 
 from shrutlekh.commands.recognition import formats_from, hotwords_from
 
-Url = Annotated[str, typer.Option(metavar="URL", envvar="SHRUTLEKH_URL", help="Where the service answers.")]
+Url = Annotated[str, typer.Option(metavar="URL", envvar="SHRUTLEKH_URL", help="URL of the service.")]
 DataFolder = Annotated[
     Path | None,
     typer.Option(
         "--data",
         metavar="DIR",
-        help="Folder of the service, such as that of a `shrutlekh serve`.",
+        help="The service's data folder, as given to `shrutlekh serve`.",
         show_default="SHRUTLEKH_DATA_DIR, else data",
     ),
 ]
@@ -62,7 +62,7 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 def _parameters(name: str, option: Option) -> Iterator[Parameter]:
-    """What Typer makes command-line options of."""
+    """Yield the function parameters from which Typer builds the option's switches."""
     switch = option.switch
     if switch is None:
         raise ValueError(f"The option {name} is not declared for the command line.")
@@ -72,7 +72,9 @@ def _parameters(name: str, option: Option) -> Iterator[Parameter]:
     kind: Any = str
     match option.kind:
         case Words():
-            file = typer.Option(flag, metavar="FILE", help="A file of them, one a line.", show_default=False)
+            file = typer.Option(
+                flag, metavar="FILE", help="A file with hot-words, one per line.", show_default=False
+            )
             settings["show_default"] = False
             yield _parameter(
                 _one_of(name), list[str] | None, typer.Option(flag.removesuffix("s"), **settings)
@@ -95,7 +97,7 @@ def _parameters(name: str, option: Option) -> Iterator[Parameter]:
 
 
 def _enum_of(name: str, words: tuple[str, ...]) -> Any:
-    """Typer shows the members of an enumeration as the choices."""
+    """Make an enumeration, whose members Typer shows as the choices."""
     return StrEnum(name, {word: word for word in words})
 
 
@@ -126,7 +128,7 @@ def _written(default: Any) -> str:
 
 
 def formats(named: list[str] | None) -> tuple[str, ...]:
-    """What ``--format`` names; wrong usage where one is none."""
+    """Return the formats that ``--format`` names; an unknown one is a usage error."""
     try:
         return formats_from(named or ())
     except ValueError as error:

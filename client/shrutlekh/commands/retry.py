@@ -5,5 +5,5 @@ from shrutlekh.commands.several_jobs import JobIds, for_each
 
 
 def retry(job_ids: JobIds, url: Url = "http://127.0.0.1:8000") -> None:
-    """Try jobs again that failed or were cancelled."""
+    """Retry jobs that failed or were cancelled."""
     for_each(url, job_ids, lambda client, job_id: client.retry(job_id).status)

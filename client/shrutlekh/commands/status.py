@@ -25,7 +25,7 @@ shrutlekh status --watch
 
 shrutlekh status 01970c4e-... --json
 
-Exit status: 0, or 1 if the job asked for has failed, 2 wrong usage or no service."""
+Exit status: 0 success, 1 the requested job has failed, 2 wrong usage or no service."""
 
 WATCH_SECONDS = 2.0
 NEWEST = 15
@@ -34,7 +34,8 @@ COUNTED = 200
 
 def status(
     job_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="A job; without it the newest.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[ID]", help="Job to show. Default: the newest jobs.", show_default=False),
     ] = None,
     url: Url = "http://127.0.0.1:8000",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
@@ -70,7 +71,7 @@ def _show_jobs(client: ShrutlekhClient, as_json: bool, watch: bool) -> None:
 
 
 def _counts(client: ShrutlekhClient) -> dict[str, str]:
-    """How many jobs are in each status; "200+" where a page is not enough to tell."""
+    """Count the jobs in each status; "200+" if there are more than one page of them."""
     counts = {}
     for name in JobStatus:
         page = client.jobs(status=name, limit=COUNTED)
@@ -94,7 +95,7 @@ def _table(client: ShrutlekhClient) -> Table:
 
 
 def _age(created_at: str) -> str:
-    """How long ago that was, in the largest unit that fits."""
+    """Format the age of a job in the largest unit that fits."""
     return span((datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds())
 
 

@@ -34,10 +34,10 @@ shrutlekh submit film.mkv --format srt,vtt --numerals latin
 
 shrutlekh submit calls/ --channels each --hotword देहरादून --hotwords names.txt
 
-Interrupt it at any time and give the same command again: what is done is not done twice. A format
-that is asked for later is fetched, as long as the service still has the job.
+The command can be interrupted and run again: it skips the recordings that are done. If you ask for another
+format later, it is fetched without transcribing again, as long as the service keeps the job.
 
-Exit status: 0 all is well, 1 some recordings failed, 2 wrong usage or no service."""
+Exit status: 0 success, 1 some recordings failed, 2 wrong usage or no service."""
 
 
 @takes(*(name for name, option in declared(SubmissionOptions).items() if option.switch is not None))
@@ -46,7 +46,7 @@ def submit(
         list[Path],
         typer.Argument(
             metavar="PATH...",
-            help="Recordings, and folders that are searched for sound and video files by their extensions.",
+            help="Recordings, and folders to search for audio and video files by extension.",
             show_default=False,
         ),
     ],
@@ -59,31 +59,34 @@ def submit(
             show_default=False,
         ),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Uploads at a time.")] = 4,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Concurrent uploads.")] = 4,
     in_flight: Annotated[
-        int, typer.Option(min=1, max=1000, help="Recordings at the service at a time, uploaded or waiting.")
+        int, typer.Option(min=1, max=1000, help="Most unfinished jobs at the service at a time.")
     ] = 32,
     formats_named: Annotated[
         list[str] | None,
         typer.Option(
             "--format",
             metavar="LIST",
-            help="Write subtitles (srt, vtt) or a table (tsv) as well, parted by commas: NAME.srt and so on.",
+            help="Also write NAME.srt, NAME.vtt (subtitles) or NAME.tsv (table). Comma-separated.",
             show_default=False,
         ),
     ] = None,
     chosen: SubmissionOptions = NOTHING_CHOSEN,
     wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait for the texts and write them, or only submit.")
+        bool,
+        typer.Option("--wait/--no-wait", help="Wait for the transcripts and write them, or only submit."),
     ] = True,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON object a line on stdout for each recording.")
+        bool, typer.Option("--json", help="Print one JSON object per recording on stdout, one per line.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Do again what an earlier run has done.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Transcribe again what an earlier run has done.")
+    ] = False,
 ) -> None:
     """Transcribe recordings and folders of recordings with a running service.
 
-    Writes NAME.txt, NAME.json and NAME.png for each recording, and the formats that are asked for.
+    Writes NAME.txt, NAME.json and NAME.png for each recording, and the requested formats.
     """
     console = Console(stderr=True)
     if chosen.client is None:
@@ -95,7 +98,7 @@ def submit(
 
     recordings = plan(paths, out, note)
     if not recordings:
-        note("There are no recordings there.")
+        note("No recordings found.")
         return
     options = Options(
         uploads=min(jobs, in_flight),
@@ -113,7 +116,7 @@ def submit(
             readiness = client.ready()
             if not readiness.ready:
                 note(
-                    f"The service is not ready (missing: {readiness.missing}): recordings wait in its queue."
+                    f"The service is not ready (missing: {readiness.missing}). Recordings wait in its queue."
                 )
             with display, closing(Submission(client, recordings, options).run()) as events:
                 for event in events:
@@ -125,7 +128,7 @@ def submit(
                         if as_json:
                             print(_json_line(event), flush=True)  # noqa: T201
         except KeyboardInterrupt:
-            note(f"Interrupted. {_summary(counts)} Give the same command again to go on.")
+            note(f"Interrupted. {_summary(counts)} Run the same command again to continue.")
             raise
         except ClientError:
             if counts:
