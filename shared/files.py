@@ -11,8 +11,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from shared.errors import StorageFull, UploadStalled, UploadTooLarge
 
@@ -30,10 +28,7 @@ class StoredFile:
 
 
 class Upload:
-    """A file being written to the store. The first block, or :meth:`commit`, creates it on disk.
-
-    As a context manager it discards the file at the end of the block unless it was committed.
-    """
+    """A file being written to the store. The first block, or :meth:`commit`, creates it on disk."""
 
     def __init__(self, store: "FileStore", max_bytes: int) -> None:
         self._store = store
@@ -46,7 +41,7 @@ class Upload:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a partial file to discard."""
+        """Whether there is a partial file, which :meth:`close` removes."""
         return self._file is not None
 
     def write(self, block: bytes) -> None:
@@ -88,20 +83,12 @@ class Upload:
         self._file = None
         return StoredFile(self._key, self.size, self._hash.hexdigest())
 
-    def discard(self) -> None:
+    def close(self) -> None:
         """Delete the partial file, unless it was committed. Idempotent."""
         if self._file is not None:
             self._file.close()
             self._partial.unlink(missing_ok=True)
             self._file = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.discard()
 
     def _opened(self) -> FileIO:
         if self._file is None:

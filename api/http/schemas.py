@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
-from shrutlekh_contract.decoders import DECODERS
+from shrutlekh_contract.formats import TEXT_FORMATS
 from shrutlekh_contract.options import SubmissionOptions, declared
 
 from api.http import examples
@@ -14,7 +14,8 @@ from shared.jobs import Job, JobStatus, options_of
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-def _with_example(example: dict[str, JsonValue]) -> ConfigDict:
+def with_example(example: dict[str, JsonValue]) -> ConfigDict:
+    """Return the configuration of a model whose schema has an example."""
     return ConfigDict(json_schema_extra={"examples": [example]})
 
 
@@ -50,17 +51,22 @@ class ErrorOut(Shape):
     message: str = Field(description="For people: what happened and what to do.")
 
 
-class LinksOut(Shape):
-    """Where a job and its results are; null while or when there is no such result."""
+if TYPE_CHECKING:
 
-    self: str
-    transcript: str | None
-    transcript_txt: str | None
-    transcript_srt: str | None
-    transcript_vtt: str | None
-    transcript_tsv: str | None
-    waveform_png: str | None
-    waveform_json: str | None
+    class LinksOut(Shape):
+        """Its fields come from the declared formats, which a type checker cannot see."""
+
+else:
+    LinksOut = create_model(
+        "LinksOut",
+        __base__=Shape,
+        __doc__="Where a job and its results are; null while or when there is no such result.",
+        self=(str, ...),
+        transcript=(str | None, ...),
+        **{f"transcript_{name}": (str | None, ...) for name in TEXT_FORMATS},
+        waveform_png=(str | None, ...),
+        waveform_json=(str | None, ...),
+    )
 
 
 class _JobHead(Shape):
@@ -104,7 +110,7 @@ else:
 class JobOut(_JobWithOptions):
     """A job: one recording on its way to text."""
 
-    model_config = _with_example(examples.JOB)
+    model_config = with_example(examples.JOB)
 
     cancel_requested: bool
     audio: AudioOut | None
@@ -142,7 +148,7 @@ class JobOut(_JobWithOptions):
 class PageOut(Shape):
     """Some jobs, newest first."""
 
-    model_config = _with_example(examples.PAGE)
+    model_config = with_example(examples.PAGE)
 
     jobs: list[JobOut]
     next_cursor: str | None = Field(description="Give it as `cursor` for the page after; null at the end.")
@@ -174,7 +180,7 @@ class SegmentOut(Shape):
 class TranscriptOut(Shape):
     """The words of a recording."""
 
-    model_config = _with_example(examples.TRANSCRIPT)
+    model_config = with_example(examples.TRANSCRIPT)
 
     job_id: uuid.UUID
     model: str
@@ -189,7 +195,7 @@ class TranscriptOut(Shape):
 class SimpleTranscriptOut(Shape):
     """The answer of `/transcribe/`."""
 
-    model_config = _with_example(examples.SIMPLE_TRANSCRIPT)
+    model_config = with_example(examples.SIMPLE_TRANSCRIPT)
 
     id: uuid.UUID
     model: str
@@ -200,6 +206,19 @@ class SimpleTranscriptOut(Shape):
     text: str
     segments: list[SegmentOut]
     links: LinksOut
+
+
+class Problem(Shape):
+    """An RFC 9457 problem document."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="For people: what happened and what to do.")
+    code: str = Field(description="Stable; programs may rely on it.")
+    instance: str
 
 
 class PeaksOut(Shape):
@@ -216,83 +235,6 @@ class PeaksOut(Shape):
     data: list[int]
 
 
-class ModelOut(Shape):
-    """An installed model as its card describes it."""
-
-    name: str
-    language: str
-    sample_rate: int
-    licence: str
-    description: str
-    evaluation: list[dict[str, Any]] = Field(description="Measured error rates, each with its test set.")
-    decoders: list[Annotated[str, Field(json_schema_extra={"enum": [*DECODERS]})]] = Field(
-        description="Decoders that it can be asked for."
-    )
-
-
-class ModelsOut(Shape):
-    """The installed models."""
-
-    model_config = _with_example(examples.MODELS)
-
-    default: str
-    models: list[ModelOut]
-
-
-class AliveOut(Shape):
-    """The process answers."""
-
-    model_config = _with_example(examples.ALIVE)
-
-    status: str
-
-
-class CheckOut(Shape):
-    """One thing that the service needs."""
-
-    ok: bool
-    detail: str | None = None
-
-
-class WorkersOut(Shape):
-    """Workers that are warm."""
-
-    ok: bool
-    count: int
-
-
-class ChecksOut(Shape):
-    """All that the service needs."""
-
-    database: CheckOut
-    migrations: CheckOut
-    redis: CheckOut
-    workers: WorkersOut
-    disk: CheckOut
-
-
-class ReadyOut(Shape):
-    """Whether jobs that are submitted now get done."""
-
-    model_config = _with_example(examples.READY)
-
-    status: str
-    checks: ChecksOut
-
-
-class Problem(Shape):
-    """An RFC 9457 problem document."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str
-    title: str
-    status: int
-    detail: str = Field(description="For people: what happened and what to do.")
-    code: str = Field(description="Stable; programs may rely on it.")
-    instance: str
-
-
 def links_of(job: Job) -> LinksOut:
     """Where the job and its results are."""
     own = path_of(job.id)
@@ -301,10 +243,7 @@ def links_of(job: Job) -> LinksOut:
     return LinksOut(
         self=own,
         transcript=transcript,
-        transcript_txt=transcript and f"{transcript}?format=txt",
-        transcript_srt=transcript and f"{transcript}?format=srt",
-        transcript_vtt=transcript and f"{transcript}?format=vtt",
-        transcript_tsv=transcript and f"{transcript}?format=tsv",
+        **{f"transcript_{name}": transcript and f"{transcript}?format={name}" for name in TEXT_FORMATS},
         waveform_png=f"{own}/waveform.png" if done and job.waveform else None,
         waveform_json=f"{own}/waveform.json" if done and job.waveform else None,
     )

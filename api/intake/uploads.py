@@ -73,7 +73,7 @@ class Arrival:
         """Delete the partial file, unless it was committed."""
         if self._upload.is_open:
             with CancelScope(shield=True):
-                await self._threads.file(self._upload.discard)
+                await self._threads.file(self._upload.close)
 
     def _flush(self) -> None:
         block = bytes(self._buffer)

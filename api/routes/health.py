@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 
 from api.http import examples
 from api.http.dependencies import ServicesDep
-from api.http.schemas import AliveOut, CheckOut, ChecksOut, ReadyOut, WorkersOut
+from api.http.service_schemas import AliveOut, CheckOut, ChecksOut, ReadyOut, WorkersOut
 from api.services import Services
 from shared import presence
 from shared.errors import DatabaseUnavailable, StorageFull

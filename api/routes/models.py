@@ -5,7 +5,7 @@ from dataclasses import asdict
 from fastapi import APIRouter
 
 from api.http.dependencies import ServicesDep
-from api.http.schemas import ModelOut, ModelsOut
+from api.http.service_schemas import ModelOut, ModelsOut
 from shared.installed_models import installed_models
 
 router = APIRouter(prefix="/v1/models", tags=["models"])

@@ -3,6 +3,7 @@ import hashlib
 import os
 import time
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from shared.files import FileStore
 
 def test_a_file_comes_out_as_it_went_in(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
-    with store.receive(max_bytes=10) as upload:
+    with closing(store.receive(max_bytes=10)) as upload:
         upload.write(b"hello")
         upload.write(b"world")
         stored = upload.commit()
@@ -27,14 +28,14 @@ def test_a_file_comes_out_as_it_went_in(tmp_path: Path) -> None:
 
 def test_one_byte_too_many_leaves_nothing(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
-    with pytest.raises(UploadTooLarge), store.receive(max_bytes=4) as upload:
+    with pytest.raises(UploadTooLarge), closing(store.receive(max_bytes=4)) as upload:
         upload.write(b"1234")
         upload.write(b"5")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_an_upload_given_up_leaves_nothing(tmp_path: Path) -> None:
-    with FileStore(tmp_path).receive(max_bytes=10) as upload:
+    with closing(FileStore(tmp_path).receive(max_bytes=10)) as upload:
         upload.write(b"half")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -47,7 +48,7 @@ def test_a_full_disk_is_named_and_leaves_nothing() -> None:
     if os.system(f"mount -t tmpfs -o size=64k tmpfs {mount} 2>/dev/null"):
         pytest.skip("this machine lets nobody mount")
     try:
-        with pytest.raises(StorageFull), FileStore(mount).receive(max_bytes=2**20) as upload:
+        with pytest.raises(StorageFull), closing(FileStore(mount).receive(max_bytes=2**20)) as upload:
             for _ in range(32):
                 upload.write(bytes(8192))
         assert not [path for path in mount.rglob("*") if path.is_file()]
@@ -61,7 +62,7 @@ def test_a_full_disk_at_the_last_moment_is_named_too(tmp_path: Path, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StorageFull), FileStore(tmp_path).receive(max_bytes=10) as upload:
+    with pytest.raises(StorageFull), closing(FileStore(tmp_path).receive(max_bytes=10)) as upload:
         upload.write(b"x")
         upload.commit()
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -81,7 +82,7 @@ def test_what_a_crash_left_of_uploads_is_removed_when_old(tmp_path: Path) -> Non
 
 def test_an_upload_that_was_swept_away_says_so(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
-    with store.receive(100) as upload:
+    with closing(store.receive(100)) as upload:
         upload.write(b"abc")
         assert store.remove_partial(older_than=time.time() + 1) == 1
         with pytest.raises(UploadStalled):

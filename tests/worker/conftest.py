@@ -1,5 +1,6 @@
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def submit_file(process: WorkerProcess) -> Callable[..., Job]:
     """Store a file and queue its job, as the API does."""
 
     def make(content: bytes, **columns: object) -> Job:
-        with FileStore(process.settings.files_dir).receive(2**30) as upload:
+        with closing(FileStore(process.settings.files_dir).receive(2**30)) as upload:
             upload.write(content)
             stored = upload.commit()
         job = Job(

@@ -7,7 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,7 +74,7 @@ class Service:
         store = FileStore(self.settings.files_dir)
         jobs = []
         for content in contents:
-            with store.receive(2**30) as upload:
+            with closing(store.receive(2**30)) as upload:
                 upload.write(content)
                 stored = upload.commit()
             jobs.append(

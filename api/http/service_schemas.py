@@ -1,0 +1,73 @@
+"""The JSON about the service itself: installed models, health, readiness."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+from shrutlekh_contract.decoders import DECODERS
+
+from api.http import examples
+from api.http.schemas import Shape, with_example
+
+
+class ModelOut(Shape):
+    """An installed model as its card describes it."""
+
+    name: str
+    language: str
+    sample_rate: int
+    licence: str
+    description: str
+    evaluation: list[dict[str, Any]] = Field(description="Measured error rates, each with its test set.")
+    decoders: list[Annotated[str, Field(json_schema_extra={"enum": [*DECODERS]})]] = Field(
+        description="Decoders that it can be asked for."
+    )
+
+
+class ModelsOut(Shape):
+    """The installed models."""
+
+    model_config = with_example(examples.MODELS)
+
+    default: str
+    models: list[ModelOut]
+
+
+class AliveOut(Shape):
+    """The process answers."""
+
+    model_config = with_example(examples.ALIVE)
+
+    status: str
+
+
+class CheckOut(Shape):
+    """One thing that the service needs."""
+
+    ok: bool
+    detail: str | None = None
+
+
+class WorkersOut(Shape):
+    """Workers that are warm."""
+
+    ok: bool
+    count: int
+
+
+class ChecksOut(Shape):
+    """All that the service needs."""
+
+    database: CheckOut
+    migrations: CheckOut
+    redis: CheckOut
+    workers: WorkersOut
+    disk: CheckOut
+
+
+class ReadyOut(Shape):
+    """Whether jobs that are submitted now get done."""
+
+    model_config = with_example(examples.READY)
+
+    status: str
+    checks: ChecksOut
