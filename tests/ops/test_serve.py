@@ -19,7 +19,8 @@ from tests.conftest import missing
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
-RESTART_SECONDS = 90.0
+PATIENCE = 120.0
+"""Seconds for a start or an end on a machine that is busy with other tests."""
 
 
 class Serve:
@@ -44,7 +45,7 @@ class Serve:
     def stop(self, number: signal.Signals) -> tuple[int, str, str]:
         """Send the signal; gives exit status, the rest of stdout, stderr."""
         self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, out, err
 
 
@@ -106,7 +107,7 @@ def gone(processes: list[psutil.Process], seconds: float) -> bool:
     return not psutil.wait_procs(processes, seconds)[1]
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -127,8 +128,8 @@ def kill_and_await_another(service: Serve, word: str) -> None:
     victim = service.child(word)
     assert victim is not None
     victim.kill()
-    assert eventually(lambda: service.child(word) not in {None, victim}, RESTART_SECONDS)
-    assert eventually(lambda: ready(service.url), RESTART_SECONDS)
+    assert eventually(lambda: service.child(word) not in {None, victim})
+    assert eventually(lambda: ready(service.url))
 
 
 @contextmanager
@@ -183,7 +184,7 @@ def test_a_long_path_and_an_odd_one_are_fine(running: tuple[Serve, Path]) -> Non
 @pytest.mark.stack
 def test_a_data_folder_serves_one(running: tuple[Serve, Path]) -> None:
     service, data = running
-    done = subprocess.run(command(data, "--port", "0"), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command(data, "--port", "0"), capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"in use by another `shrutlekh serve` (process {service.process.pid})" in done.stderr
     assert ready(service.url)
@@ -207,7 +208,7 @@ def test_what_dies_is_started_again(running: tuple[Serve, Path]) -> None:
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with taken_port() as port:
         done = subprocess.run(
-            command(tmp_path / "data", "--port", str(port)), capture_output=True, text=True, timeout=30
+            command(tmp_path / "data", "--port", str(port)), capture_output=True, text=True, timeout=PATIENCE
         )
     assert (done.returncode, done.stdout) == (1, "")
     assert f"Port {port} of 127.0.0.1 is in use. Choose another with --port" in done.stderr
@@ -220,7 +221,7 @@ def test_a_part_that_cannot_start_is_quoted(tmp_path: Path) -> None:
         command(tmp_path / "data", "--port", "0"),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         env={**os.environ, "SHRUTLEKH_MODELS_DIR": str(tmp_path)},
     )
     assert (done.returncode, done.stdout) == (1, "")
@@ -250,7 +251,7 @@ def test_a_start_that_cannot_be(
         command(tmp_path / data, "--port", "0"),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         env={**os.environ, **environment},
     )
     assert (done.returncode, done.stdout) == (1, "")

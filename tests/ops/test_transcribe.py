@@ -20,7 +20,7 @@ SAMPLE = SAMPLES / "namaste.wav"
 def transcribe(*arguments: object, **environment: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "ops", "transcribe", *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env={**os.environ, **environment}
+        command, capture_output=True, text=True, timeout=120, env={**os.environ, **environment}
     )
 
 

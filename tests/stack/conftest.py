@@ -53,7 +53,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with httpx.Client(base_url=url, timeout=60) as http:
         yield Service(url, data, http)
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0
 
 
 @pytest.fixture(scope="package")

@@ -64,7 +64,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         assert http.get("/v1/there-is-no-such-thing").status_code == 404
     yield {"api": url.removeprefix("http://")} | {job: f"127.0.0.1:{port}" for job, port in ports.items()}
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,7 @@ def run_two_jobs(data: Path) -> TwoJobs:
                 )
             words = http.get(f"/v1/jobs/{good}/transcript").json()["text"].split()
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
     lines = {name: _entries(data / "logs" / f"{name}.log") for name in ("api", "worker", "sweeper")}
     return TwoJobs(good, bad, words, lines, collector.spans, b"".join(collector.bodies))
 
