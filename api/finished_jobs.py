@@ -1,4 +1,4 @@
-"""Reading what a job made, and saying why when there is nothing to read."""
+"""Read the results of finished jobs, or raise the error that says why a job has none."""
 
 import json
 import uuid
@@ -21,21 +21,21 @@ from shared.jobs import Job, JobStatus, SegmentRow, get_job, segments_of, wavefo
 from transcript.transcript import Numerals, Transcript, words_of
 from transcript.words import Segment
 
-UNKNOWN_LANGUAGE = "und"  # BCP 47: undetermined; for a model that was removed since
+UNKNOWN_LANGUAGE = "und"  # BCP 47 "undetermined", if the model has been removed since
 
 
-class Heard(NamedTuple):
-    """A job that succeeded and the words of its recording."""
+class FinishedTranscript(NamedTuple):
+    """A succeeded job and its transcript."""
 
     job: Job
     transcript: Transcript
 
 
-def read_transcript(services: Services, job_id: uuid.UUID, numerals: Numerals) -> Heard:
-    """The transcript of a job that succeeded, numbers written as asked.
+def read_transcript(services: Services, job_id: uuid.UUID, numerals: Numerals) -> FinishedTranscript:
+    """Read the transcript of a succeeded job, with numbers in ``numerals``.
 
     Raises:
-        JobNotFound, JobNotFinished, JobHasNoResult, TranscriptNotMade: there is none.
+        JobNotFound, JobNotFinished, JobHasNoResult, TranscriptNotMade: the job has no transcript.
     """
     with services.database.read() as session:
         job = _succeeded(session, job_id)
@@ -45,7 +45,7 @@ def read_transcript(services: Services, job_id: uuid.UUID, numerals: Numerals) -
             )
         rows = segments_of(session, job_id)
         if not rows:
-            get_job(session, job_id)  # no speech, or erased since?
+            get_job(session, job_id)  # raises if the job was erased since; otherwise it has no speech
     transcript = Transcript.of(
         map(_segment, rows),
         language=_language_of(services, job.model),
@@ -53,14 +53,14 @@ def read_transcript(services: Services, job_id: uuid.UUID, numerals: Numerals) -
         model=job.model,
         speech_seconds=job.speech_seconds,
     )
-    return Heard(job, transcript.with_numerals(numerals))
+    return FinishedTranscript(job, transcript.with_numerals(numerals))
 
 
 def read_png(services: Services, job_id: uuid.UUID) -> bytes:
-    """The picture of a job that succeeded, as PNG.
+    """Read the picture of a succeeded job as PNG.
 
     Raises:
-        JobNotFound, JobNotFinished, JobHasNoResult, WaveformNotMade: there is none.
+        JobNotFound, JobNotFinished, JobHasNoResult, WaveformNotMade: the job has no picture.
     """
     with services.database.read() as session:
         _succeeded(session, job_id)
@@ -69,7 +69,7 @@ def read_png(services: Services, job_id: uuid.UUID) -> bytes:
 
 
 def read_peaks(services: Services, job_id: uuid.UUID) -> bytes:
-    """The peaks of a job that succeeded, as JSON. Raises as :func:`read_png`."""
+    """Read the peaks of a succeeded job as JSON. Raises the errors of :func:`read_png`."""
     with services.database.read() as session:
         _succeeded(session, job_id)
         peaks = waveform_peaks(session, job_id)
@@ -79,11 +79,11 @@ def read_peaks(services: Services, job_id: uuid.UUID) -> bytes:
 
 
 def refuse_unless_succeeded(job: Job) -> None:
-    """Raise the error of a simple form that waited for ``job`` in vain.
+    """Raise the error of a simple form whose job did not succeed in time.
 
     Raises:
         JobFailed: the job failed or was cancelled.
-        StillRunning: it has not ended yet.
+        StillRunning: the job has not ended yet.
     """
     link = {"id": str(job.id), "job": path_of(job.id)}
     if job.status is JobStatus.FAILED:
@@ -93,7 +93,7 @@ def refuse_unless_succeeded(job: Job) -> None:
         raise JobHasNoResult("The job was cancelled while this request waited for it.", extra=link)
     if job.status is not JobStatus.SUCCEEDED:
         raise StillRunning(
-            f"The job goes on. Poll it at {path_of(job.id)}.",
+            f"The job is still in progress. Poll it at {path_of(job.id)}.",
             headers={"Location": path_of(job.id)},
             extra=link,
         )
@@ -117,7 +117,7 @@ def _succeeded(session: Session, job_id: uuid.UUID) -> Job:
 
 
 def _no_waveform(session: Session, job_id: uuid.UUID) -> Any:
-    get_job(session, job_id)  # erased since?
+    get_job(session, job_id)  # raises if the job was erased since
     raise WaveformNotMade("The job was submitted with waveform=false. Submit the recording again.")
 
 

@@ -1,4 +1,4 @@
-"""What the front end counts, and what it looks up in the database when Prometheus asks."""
+"""Metrics of the API: those it counts itself, and those it queries from the database at each scrape."""
 
 import shutil
 import time
@@ -17,56 +17,59 @@ from shared.jobs import count_due, count_running, queue_length
 from shared.settings import Settings
 
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-NO_ROUTE = "(none)"  # a path that no route has: its text must not become a label
+NO_ROUTE = "(none)"  # label of requests without a route, whose path must not become a label
 
 
 class Metrics:
-    """The metrics of one application, in a registry of their own."""
+    """The metrics of one application, with their registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Histogram(
             "shrutlekh_http_request_seconds",
-            "From the first byte of a request to the last of its answer, long polls and uploads included.",
+            "Seconds from the first byte of a request to the last of its response, including long polls and "
+            "uploads.",
             ["method", "route", "status"],
             buckets=BUCKETS,
             registry=self.registry,
         )
         self.submitted = Counter(
-            "shrutlekh_jobs_submitted", "Jobs accepted, replays of a key not counted.", registry=self.registry
+            "shrutlekh_jobs_submitted",
+            "Jobs accepted, without replays of an idempotency key.",
+            registry=self.registry,
         )
         self.received = Counter(
             "shrutlekh_upload_bytes", "Bytes of accepted recordings.", registry=self.registry
         )
         self._workers = Gauge(
-            "shrutlekh_workers", "Worker processes that have beaten lately.", registry=self.registry
+            "shrutlekh_workers", "Worker processes with a recent heartbeat.", registry=self.registry
         )
         self._redis_up = Gauge("shrutlekh_redis_up", "1 while Redis answers.", registry=self.registry)
 
     def see_redis(self, workers: int) -> None:
-        """Redis answers, and knows of so many worker processes."""
+        """Record that Redis answers and holds the heartbeats of this number of worker processes."""
         self._redis_up.set(1)
         self._workers.set(workers)
 
     def miss_redis(self) -> None:
-        """Redis does not answer: nobody knows of a worker."""
+        """Record that Redis does not answer, so that no worker is known."""
         self._redis_up.set(0)
         self._workers.set(0)
 
     def watch(self, settings: Settings, database: Database) -> None:
-        """Also report the queue and the disk."""
+        """Also export metrics of the queue and the disk."""
         self.registry.register(_Queue(settings, database))
 
 
 class MeasureRequests:
-    """Measures every request by its route's pattern, method and status."""
+    """Middleware that measures each request by method, route pattern and status."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._seconds = metrics.requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application; one that raises counts as 500."""
+        """Run the application and measure it; an exception counts as status 500."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -87,18 +90,18 @@ class MeasureRequests:
 
 
 class _Queue(Collector):
-    """Looked up at each scrape: true whichever process asks. Blocks, so a thread collects it."""
+    """Queries the database at each scrape, so that all processes export the same values. Blocks."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
-        """Nothing: registering must not ask the database."""
+        """Return nothing, because registration must not query the database."""
         return iter(())
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Queue and disk; without the database only that it is away."""
+        """Yield the metrics of the queue and the disk; if the database is down, no queue metrics."""
         try:
             queued, running, oldest = self._look()
             up = 1.0
@@ -112,16 +115,18 @@ class _Queue(Collector):
             yield jobs
             yield GaugeMetricFamily(
                 "shrutlekh_oldest_queued_seconds",
-                "Age of the oldest job that is due and waits; 0 without one.",
+                "Age of the oldest due job; 0 if no job is due.",
                 oldest,
             )
-        with suppress(OSError):  # not there yet, or not mounted: a gap in the series says so
+        with suppress(OSError):  # the folder does not exist or is not mounted: leave a gap in the series
             free = shutil.disk_usage(self._settings.data_dir).free
             yield GaugeMetricFamily(
-                "shrutlekh_disk_free_bytes", "Room left where recordings are stored.", free
+                "shrutlekh_disk_free_bytes", "Free bytes on the disk that stores recordings.", free
             )
         yield GaugeMetricFamily(
-            "shrutlekh_disk_reserve_bytes", "Room that uploads leave.", self._settings.disk_reserve_bytes
+            "shrutlekh_disk_reserve_bytes",
+            "Bytes that uploads leave free.",
+            self._settings.disk_reserve_bytes,
         )
 
     def _look(self) -> tuple[int, int, float]:

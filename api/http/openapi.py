@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond what FastAPI sees: streamed forms, and errors with their codes."""
+"""Parts of the OpenAPI document that FastAPI cannot derive: streamed forms, and errors with their codes."""
 
 from typing import Any
 
@@ -15,19 +15,19 @@ from shared.errors import ServiceError
 Responses = dict[int | str, dict[str, Any]]
 
 _RETRY_AFTER = {
-    "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}}
+    "Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}
 }
 _SAYS_WHEN = frozenset({429, 503, 507})
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _FILE = {
     "type": "string",
     "format": "binary",
-    "description": "The recording. Its name is shown to people and never used as a path.",
+    "description": "The recording. Its name is only displayed and never used as a path.",
 }
 
 
 def problems(*errors: type[ServiceError]) -> Responses:
-    """Documentation of the errors that a route may answer with."""
+    """Return the documentation of a route's errors."""
     documented: Responses = {}
     for error in errors:
         text = " ".join((error.__doc__ or "").split())
@@ -43,7 +43,7 @@ def problems(*errors: type[ServiceError]) -> Responses:
 
 
 def form_of(form: Form) -> dict[str, Any]:
-    """Documentation of a form with a file and the options that it may set."""
+    """Return the documentation of a form, with its file and the options that it may set."""
     schema = {
         "type": "object",
         "required": ["file"],
@@ -54,7 +54,7 @@ def form_of(form: Form) -> dict[str, Any]:
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Let ``app`` describe its errors as what they are: problem documents."""
+    """Make the OpenAPI document of ``app`` describe errors as problem documents."""
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -1,4 +1,4 @@
-"""The JSON that goes over the wire; the OpenAPI document is made from it."""
+"""Models of the JSON that the service sends, from which the OpenAPI document is generated."""
 
 import uuid
 from datetime import datetime
@@ -20,27 +20,28 @@ def with_example(example: dict[str, JsonValue]) -> ConfigDict:
 
 
 class Shape(BaseModel):
-    """Base of what the service sends."""
+    """Base of all models."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class FileOut(Shape):
-    """The recording as it arrived."""
+    """The recording as uploaded."""
 
-    name: str = Field(description="The client's name for it, cleaned; for people only.")
+    name: str = Field(description="The client's file name, cleaned; only displayed.")
     bytes: int
     sha256: str
 
 
 class AudioOut(Shape):
-    """What the recording turned out to hold."""
+    """Properties of the decoded recording."""
 
     seconds: float
     sample_rate: int | None
     channels: int | None
     speech_seconds: float | None = Field(
-        description="Seconds of it taken for speech, over all channels heard; null without transcript."
+        description="Seconds classified as speech, summed over the transcribed channels; null if the job has "
+        "no transcript."
     )
 
 
@@ -60,7 +61,7 @@ else:
     LinksOut = create_model(
         "LinksOut",
         __base__=Shape,
-        __doc__="Where a job and its results are; null while or when there is no such result.",
+        __doc__="Paths of a job and its results; null if the result does not exist or not yet.",
         self=(str, ...),
         transcript=(str | None, ...),
         **{f"transcript_{name}": (str | None, ...) for name in TEXT_FORMATS},
@@ -70,15 +71,15 @@ else:
 
 
 class _JobHead(Shape):
-    """What identifies a job and how far it is."""
+    """Identity and progress of a job."""
 
     id: uuid.UUID
     status: JobStatus
     progress: Fraction
-    attempt: int = Field(description="Which attempt is under way or was the last; 0 before the first.")
+    attempt: int = Field(description="Number of the current or last attempt; 0 before the first.")
     max_attempts: int
     position: int | None = Field(
-        description="Jobs before this one while it is queued, counted to 10,000 at most; null in lists."
+        description="Number of jobs before this one while it is queued, at most 10,000; null in lists."
     )
     created_at: datetime
     started_at: datetime | None
@@ -87,7 +88,7 @@ class _JobHead(Shape):
 
 
 def _options_of_a_job() -> dict[str, Any]:
-    """The fields of a job's JSON that say what was asked for."""
+    """Return the fields of a job's JSON for its options."""
     return {
         name: (
             option.kind.json_type | None if option.nullable else option.kind.json_type,
@@ -101,26 +102,26 @@ def _options_of_a_job() -> dict[str, Any]:
 if TYPE_CHECKING:
 
     class _JobWithOptions(_JobHead):
-        """Its fields are the declared options, which a type checker cannot see."""
+        """Stands for the class made below, whose fields a type checker cannot see."""
 
 else:
     _JobWithOptions = create_model("_JobWithOptions", __base__=_JobHead, **_options_of_a_job())
 
 
 class JobOut(_JobWithOptions):
-    """A job: one recording on its way to text."""
+    """A job: the request to transcribe one recording."""
 
     model_config = with_example(examples.JOB)
 
     cancel_requested: bool
     audio: AudioOut | None
-    stage_seconds: dict[str, float] | None = Field(description="Seconds of work in each stage.")
+    stage_seconds: dict[str, float] | None = Field(description="Wall-clock seconds of each stage.")
     error: ErrorOut | None
     links: LinksOut
 
     @classmethod
     def of(cls, job: Job, position: int | None = None) -> "JobOut":
-        """The wire form of ``job``."""
+        """Make the model of ``job``."""
         return cls(
             id=job.id,
             status=job.status,
@@ -141,17 +142,17 @@ class JobOut(_JobWithOptions):
         )
 
     def to_json(self) -> bytes:
-        """UTF-8 JSON, Devanagari unescaped."""
+        """Return UTF-8 JSON with Devanagari unescaped."""
         return self.model_dump_json().encode()
 
 
 class PageOut(Shape):
-    """Some jobs, newest first."""
+    """A page of jobs, newest first."""
 
     model_config = with_example(examples.PAGE)
 
     jobs: list[JobOut]
-    next_cursor: str | None = Field(description="Give it as `cursor` for the page after; null at the end.")
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last page.")
 
 
 class WordOut(Shape):
@@ -162,16 +163,16 @@ class WordOut(Shape):
     end: float
     confidence: Fraction | None
     spoken: str | None = Field(
-        default=None, description="What was said, where a number is written in digits; else absent."
+        default=None, description="The spoken words, if a number is written in digits; else absent."
     )
 
 
 class SegmentOut(Shape):
-    """A stretch of speech."""
+    """Words spoken without a long pause."""
 
     start: float
     end: float
-    channel: int | None = Field(description="From 1; null where channels were mixed.")
+    channel: int | None = Field(description="Counted from 1; null if channels were mixed.")
     text: str
     confidence: Fraction | None
     words: list[WordOut]
@@ -187,9 +188,9 @@ class TranscriptOut(Shape):
     language: str
     seconds: float
     speech_seconds: float | None
-    no_speech: bool = Field(description="True if there are no words.")
+    no_speech: bool = Field(description="Whether the transcript has no words.")
     text: str
-    segments: list[SegmentOut] = Field(description="By start, then channel.")
+    segments: list[SegmentOut] = Field(description="Ordered by start, then channel.")
 
 
 class SimpleTranscriptOut(Shape):
@@ -222,7 +223,7 @@ class Problem(Shape):
 
 
 class PeaksOut(Shape):
-    """Peaks in the JSON format of BBC audiowaveform: minimum and maximum of each stretch in turn."""
+    """Peaks in the JSON format of BBC audiowaveform: minimum and maximum of each block of samples."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [examples.PEAKS]})
 
@@ -236,7 +237,7 @@ class PeaksOut(Shape):
 
 
 def links_of(job: Job) -> LinksOut:
-    """Where the job and its results are."""
+    """Return the paths of a job and its results."""
     own = path_of(job.id)
     done = job.status is JobStatus.SUCCEEDED
     transcript = f"{own}/transcript" if done and job.transcript else None
@@ -250,7 +251,7 @@ def links_of(job: Job) -> LinksOut:
 
 
 def path_of(job_id: uuid.UUID) -> str:
-    """Where a job is polled."""
+    """Return the path to poll a job at."""
     return f"/v1/jobs/{job_id}"
 
 

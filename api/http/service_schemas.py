@@ -10,7 +10,7 @@ from api.http.schemas import Shape, with_example
 
 
 class ModelOut(Shape):
-    """An installed model as its card describes it."""
+    """An installed model, as described by its card."""
 
     name: str
     language: str
@@ -19,7 +19,7 @@ class ModelOut(Shape):
     description: str
     evaluation: list[dict[str, Any]] = Field(description="Measured error rates, each with its test set.")
     decoders: list[Annotated[str, Field(json_schema_extra={"enum": [*DECODERS]})]] = Field(
-        description="Decoders that it can be asked for."
+        description="Decoders that the model supports."
     )
 
 
@@ -41,21 +41,21 @@ class AliveOut(Shape):
 
 
 class CheckOut(Shape):
-    """One thing that the service needs."""
+    """State of one part of the service."""
 
     ok: bool
     detail: str | None = None
 
 
 class WorkersOut(Shape):
-    """Workers that are warm."""
+    """State of the workers that are ready."""
 
     ok: bool
     count: int
 
 
 class ChecksOut(Shape):
-    """All that the service needs."""
+    """State of each part of the service."""
 
     database: CheckOut
     migrations: CheckOut
@@ -65,7 +65,7 @@ class ChecksOut(Shape):
 
 
 class ReadyOut(Shape):
-    """Whether jobs that are submitted now get done."""
+    """Whether the service can transcribe now."""
 
     model_config = with_example(examples.READY)
 

@@ -1,4 +1,4 @@
-"""New jobs into the database, together with those that came at the same moment."""
+"""Insert jobs that were submitted at about the same time in one transaction."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ TRIES = 5
 
 
 class Placed(NamedTuple):
-    """A job as the database has it, and how many jobs come before it; None when it is not queued (any more).
+    """A stored job, and the number of jobs before it in the queue (None if it is not queued).
 
     If the idempotency key already had a job, this is that existing job.
     """
@@ -38,25 +38,25 @@ def insert(database: Database, jobs: list[Job]) -> list[Placed]:
     """Queue jobs in one transaction.
 
     Raises:
-        DatabaseUnavailable: none of them is in the database.
-        InsertInDoubt: nobody knows.
+        DatabaseUnavailable: none of the jobs was inserted.
+        InsertInDoubt: unknown whether the jobs were inserted.
     """
     for tried in range(TRIES):
         try:
-            # Keys are new but for the repetitions, which are few.
+            # Most keys are new, so the first try skips the query for existing jobs.
             return _insert(database, jobs, look_first=tried > 0)
         except IntegrityError as error:
-            # One of the keys was used before, or another process was faster: now its job is found.
+            # A key is taken; the next try finds its job.
             if not is_key_taken(error):
                 raise
-    raise DatabaseUnavailable("Too many requests came with the same keys at once. Try again in a moment.")
+    raise DatabaseUnavailable("Too many requests with the same keys at once. Try again in a moment.")
 
 
 def find(database: Database, job: Job) -> Placed | None:
-    """``job``, or the one that holds its idempotency key, as the database has it; None if it has neither.
+    """Find the stored row of ``job``, or else the job with its idempotency key; None if neither exists.
 
     Raises:
-        DatabaseUnavailable: nobody can say.
+        DatabaseUnavailable: the database does not answer.
     """
     with database.read() as session:
         found = find_job(session, job.id)
@@ -85,7 +85,7 @@ def _place(session: Session, jobs: list[Job], *, look_first: bool) -> list[Place
 
 
 def _is_refusal(error: DatabaseUnavailable) -> bool:
-    """True if the database itself said no, and not the network or the disk below it."""
+    """Return whether the database itself rejected the transaction: the failure is not of network or disk."""
     if isinstance(error, DatabaseFull):
         return True
     cause = error.__cause__

@@ -1,4 +1,4 @@
-"""From a form to a queued job: the file is safe on disk, then the row exists, then the doorbell rings."""
+"""Turn a form into a queued job: sync the file to disk, insert the row, then ring the doorbell."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,12 +29,12 @@ log = structlog.get_logger(__name__)
 
 
 class Submitted(NamedTuple):
-    """A job that is in the database.
+    """The job of a submission, as stored in the database.
 
     Attributes:
-        position: jobs before it; None if it is not queued any more.
-        is_replay: it was there before, by the same idempotency key.
-        options: what the form asked for, with defaults for the rest.
+        position: number of jobs before it; None if it is no longer queued.
+        is_replay: whether the job existed before with the same idempotency key.
+        options: options of the form, with defaults for the rest.
     """
 
     job: Job
@@ -54,15 +54,15 @@ async def submit_form(
     """Store the recording of the request's form and queue a job for it.
 
     Args:
-        request: its body has not been read.
-        services: the parts of the front end.
-        form: tells which options the request may set.
+        request: the request, with its body not yet read.
+        services: the services of the application.
+        form: the form, which decides the options that the request may set.
         fixed: options that the route sets itself.
-        key: idempotency key: with one that has its job already, that job is the answer.
+        key: idempotency key. If it already has a job, that job is returned.
 
     Raises:
-        ServiceError: as :func:`api.intake.uploads.receive_form`; QueueFull, before the body is read;
-            ModelNotInstalled; DecoderUnavailable; IdempotencyConflict; DatabaseUnavailable.
+        ServiceError: see :func:`api.intake.uploads.receive_form`; also QueueFull, before the body is read,
+            ModelNotInstalled, DecoderUnavailable, IdempotencyConflict and DatabaseUnavailable.
     """
     with tracer.start_as_current_span("submit", kind=SpanKind.PRODUCER) as span:
         submitted = await _submit(request, services, form, fixed, key)
@@ -88,7 +88,7 @@ async def _submit(
             model = options.model or services.settings.default_model
             client = options.client or _address_of(request)
             options = replace(options, model=model, client=client).settled()
-            # From here on nobody's impatience leaves a file without a job.
+            # Shielded, so that a client that disconnects does not leave a file without a job.
             with CancelScope(shield=True):
                 stored = await services.threads.file(lambda: _store(services, received.file, model, options))
                 job = Job(
@@ -125,12 +125,12 @@ def _options_of(fields: dict[str, str]) -> SubmissionOptions:
 
 
 def _address_of(request: Request) -> str:
-    """The address that the connection comes from; nothing on a Unix socket."""
+    """Return the address of the connection; empty for a Unix socket."""
     return request.client.host[:LONGEST_CLIENT] if request.client else ""
 
 
 def _store(services: Services, arrival: Arrival, model: str, options: SubmissionOptions) -> StoredFile:
-    """Put the recording in the store, if there is a model for it that can do what is asked."""
+    """Put the recording in the store, provided that the model is installed and supports the options."""
     folder = find_model(services.settings.models_dir, model)
     if options.needs_beam:
         _require_beam(folder)
@@ -140,20 +140,20 @@ def _store(services: Services, arrival: Arrival, model: str, options: Submission
 def _require_beam(folder: Path) -> None:
     if BEAM not in decoders_of(folder):
         raise DecoderUnavailable(
-            "Beam search and hot-words need a language model, and the model asked for has none. GET "
-            "/v1/models lists the decoders of each."
+            "Beam search and hot-words need a language model, which the requested model lacks. "
+            "GET /v1/models lists the decoders of each model."
         )
 
 
 async def _insert(services: Services, job: Job, options: SubmissionOptions) -> Submitted:
-    """Write the job's row, or find the job that has its key. The file of a job without a row is deleted."""
+    """Insert the job, or find the job with its key. If the job gets no row, its file is deleted."""
     job_id, file_key = job.id, job.file_key
     try:
         placed = await services.inserts.add(job)
     except InsertInDoubt:
         in_doubt = await services.threads.read(lambda: find(services.database, job))
         if in_doubt is None:
-            # The row may yet appear, so the file stays; the sweeper deletes it if it does not.
+            # The row may still appear, so keep the file. If it does not, the sweeper deletes the file.
             log.warning("insert_in_doubt", job_id=str(job_id), file_key=file_key)
             raise
         placed = in_doubt
@@ -169,8 +169,8 @@ async def _insert(services: Services, job: Job, options: SubmissionOptions) -> S
 def _replayed(placed: Placed, job: Job, options: SubmissionOptions) -> Submitted:
     if not is_same_request(placed.job, job):
         raise IdempotencyConflict(
-            "This Idempotency-Key was used for another recording or with other options. Choose a new one for "
-            "each submission, and keep it for repetitions of that one.",
+            "This Idempotency-Key was used for another recording or other options. Use a new key for each "
+            "submission, and the same key to repeat that submission.",
             extra={"id": str(placed.job.id), "job": path_of(placed.job.id)},
         )
     return Submitted(placed.job, placed.position, is_replay=True, options=options)

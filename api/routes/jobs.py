@@ -53,11 +53,11 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     response_model=JobOut,
     responses={
         202: {
-            "description": "The recording is stored and its job queued.",
+            "description": "The recording is stored and its job is queued.",
             "headers": {
                 **WHERE_TO_POLL,
                 REPLAYED: {
-                    "description": "`true` if the job was there before, by the same Idempotency-Key.",
+                    "description": "`true` if the Idempotency-Key already had this job.",
                     "schema": {"type": "string"},
                 },
             },
@@ -97,7 +97,7 @@ async def list_jobs(
     response_model=JobOut,
     responses={
         200: {"headers": {"ETag": {"description": "Changes with the job.", "schema": {"type": "string"}}}},
-        304: {"description": "The job is as If-None-Match knows it."},
+        304: {"description": "The job has not changed since If-None-Match."},
         **problems(InvalidRequest, JobNotFound, DatabaseUnavailable),
     },
 )
@@ -129,9 +129,9 @@ async def poll_job(request: Request, services: ServicesDep, job_id: JobId, wait:
     "/{job_id}",
     response_model=JobOut,
     responses={
-        200: {"description": "It was queued and is cancelled."},
-        202: {"description": "It is running and ends after the segment at hand.", "model": JobOut},
-        204: {"description": "It had ended and is erased with its results and its recording."},
+        200: {"description": "The job was queued and is now cancelled."},
+        202: {"description": "The job is running and ends after the current segment.", "model": JobOut},
+        204: {"description": "The job had ended and is erased with its results and recording."},
         **problems(InvalidRequest, JobNotFound, IllegalTransition, DatabaseUnavailable),
     },
 )
@@ -154,7 +154,7 @@ async def delete_job(services: ServicesDep, job_id: JobId) -> Response:
     response_model=JobOut,
     responses={
         202: {
-            "description": "It is queued again.",
+            "description": "The job is queued again.",
             "headers": WHERE_TO_POLL,
             "content": {JSON: {"example": examples.QUEUED_JOB}},
         },
@@ -164,7 +164,7 @@ async def delete_job(services: ServicesDep, job_id: JobId) -> Response:
     },
 )
 async def retry_job(services: ServicesDep, job_id: JobId) -> Response:
-    """Try a job again that failed or was cancelled."""
+    """Retry a job that failed or was cancelled."""
 
     def queue_again() -> JobOut:
         with services.database.write() as session:

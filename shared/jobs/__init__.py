@@ -1,6 +1,6 @@
-"""The jobs: tables, life cycle, and every verb and query about them.
+"""Jobs: their tables and life cycle, and every verb and query about them.
 
-The only package with SQL about jobs. Everybody else imports from here, not from its modules.
+The only package with SQL about jobs. Import from the package, not from its modules.
 """
 
 from shared.jobs.attempts import claim, end_cancelled, fail, hand_back, release, renew, succeed

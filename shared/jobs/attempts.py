@@ -1,4 +1,4 @@
-"""The verbs of a worker: claim a job with a lease, renew the lease, end the attempt in one of five ways."""
+"""The verbs of a worker: claim a job, renew its lease, and end the attempt in one of five ways."""
 
 import random
 import uuid
@@ -19,7 +19,7 @@ BACKOFF_SECONDS = 1.0
 
 
 def claim(session: Session, owner: str, lease: timedelta) -> Job | None:
-    """Give ``owner`` the lease on the job whose turn it is; None when no job is due."""
+    """Give ``owner`` the lease on the next job; return None if no job is due."""
     moment = now()
     job = session.scalar(
         select(Job)
@@ -50,12 +50,12 @@ def renew(
         session: a writing session; the caller commits.
         job_id: the running job.
         owner: the worker that holds the lease.
-        lease: new length of the lease, from now.
-        progress: part of the recording that is done, 0 to 1.
-        chunks_done: stretches of speech whose words are in the database, by the end of the transaction.
+        lease: length of the lease from now on.
+        progress: fraction of the recording that is done, 0 to 1.
+        chunks_done: segments that are in the database when the transaction ends.
 
     Returns:
-        True when the worker should go on, False when a cancellation was requested.
+        True if the worker should continue, False if a cancellation was requested.
 
     Raises:
         IllegalTransition: the worker no longer holds the lease and must drop its work.
@@ -79,10 +79,10 @@ def renew(
 def succeed(
     session: Session, job: Job, *, owner: str, measured: Measurements, waveform: Waveform | None
 ) -> Job:
-    """End a running job with its results. Its segments are saved in the same transaction, or were before.
+    """End a running job with its results. Its segments are saved in the same transaction or earlier.
 
     Raises:
-        IllegalTransition: as for :func:`shared.jobs.lifecycle.transition`.
+        IllegalTransition: see :func:`shared.jobs.lifecycle.transition`.
     """
     after = transition(
         session,
@@ -104,18 +104,18 @@ def succeed(
 def fail(
     session: Session, files: FileStore, job: Job, *, code: str, message: str, owner: str | None = None
 ) -> Job:
-    """End a job for good, without segments. A recording that can never be read is deleted.
+    """Let a job fail for good and drop its segments. A recording that can never be read is deleted.
 
     Args:
         session: a writing session; the caller commits.
         files: the store of the job's recording.
         job: a running job, or a queued one whose recording is missing.
-        code: error code, kept with the job and in the audit trail.
+        code: error code, stored with the job and in the audit trail.
         message: tells the job's owner what went wrong and what to do.
-        owner: the worker that holds the lease on a running job.
+        owner: the worker that holds the lease, for a running job.
 
     Raises:
-        IllegalTransition: as for :func:`shared.jobs.lifecycle.transition`.
+        IllegalTransition: see :func:`shared.jobs.lifecycle.transition`.
     """
     after = transition(
         session,
@@ -128,7 +128,7 @@ def fail(
         error_message=message,
     )
     drop_segments(session, job.id)
-    if code in RECORDING_ERRORS:  # before the commit: whoever sees that the job failed finds no file
+    if code in RECORDING_ERRORS:  # before the commit, so that a job seen as failed has no file
         files.delete(job.file_key)
     return after
 
@@ -137,7 +137,7 @@ def end_cancelled(session: Session, job: Job, *, owner: str) -> Job:
     """End a running job because a cancellation was requested. Its segments are dropped.
 
     Raises:
-        IllegalTransition: as for :func:`shared.jobs.lifecycle.transition`.
+        IllegalTransition: see :func:`shared.jobs.lifecycle.transition`.
     """
     after = transition(session, job, Event.CANCELLED, owner=owner, chunks_done=0)
     drop_segments(session, job.id)
@@ -145,12 +145,12 @@ def end_cancelled(session: Session, job: Job, *, owner: str) -> Job:
 
 
 def release(session: Session, job: Job, *, owner: str) -> Job:
-    """Give a running job back because its worker stops: it is due at once, and the attempt does not count.
+    """Return a running job to the queue, due at once, because its worker stops. The attempt does not count.
 
     If a cancellation was requested, the job is cancelled instead.
 
     Raises:
-        IllegalTransition: as for :func:`shared.jobs.lifecycle.transition`.
+        IllegalTransition: see :func:`shared.jobs.lifecycle.transition`.
     """
     if job.cancel_requested:
         return transition(session, job, Event.CANCELLED, owner=owner)
@@ -166,13 +166,13 @@ def hand_back(
     owner: str | None = None,
     lease_expired: bool = False,
 ) -> Job:
-    """End a running attempt that broke off through no fault of the recording.
+    """End an attempt that failed for a retryable reason.
 
-    The job is cancelled if that was requested, else queued again after a pause that grows with each attempt.
-    After its last attempt it fails with ``attempts_exhausted`` and is kept for an operator.
+    The job is cancelled if that was requested, else queued again with a delay that grows with each attempt.
+    After the last attempt it fails with ``attempts_exhausted`` and is kept for an operator.
 
     Raises:
-        IllegalTransition: as for :func:`shared.jobs.lifecycle.transition`.
+        IllegalTransition: see :func:`shared.jobs.lifecycle.transition`.
     """
     if job.cancel_requested:
         return transition(session, job, Event.CANCELLED, owner=owner, lease_expired=lease_expired)
@@ -195,5 +195,5 @@ def hand_back(
         lease_expired=lease_expired,
         code=ATTEMPTS_EXHAUSTED,
         error_code=ATTEMPTS_EXHAUSTED,
-        error_message=f"The job was given up after {job.attempt} attempts. The last one ended so: {message}",
+        error_message=f"The job was given up after {job.attempt} attempts. Last error: {message}",
     )

@@ -1,4 +1,4 @@
-"""Which job owns which stored file: for the sweeper and doctor, which compare jobs and files."""
+"""Which job owns which stored file, for the sweeper and doctor, which compare jobs and files."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -14,14 +14,14 @@ from shared.jobs.turns import ORDER
 
 
 def named_keys(session: Session, keys: Sequence[str]) -> set[str]:
-    """Those of the keys that a job names."""
+    """Return the subset of the keys that belong to a job."""
     return set(session.scalars(select(Job.file_key).where(Job.file_key.in_(keys))))
 
 
 def queued_files(database: Database, at_once: int) -> Iterator[tuple[uuid.UUID, str]]:
-    """Ids and file keys of the queued jobs, in the order of the queue, ``at_once`` in each transaction.
+    """Yield ids and file keys of the queued jobs in queue order, reading ``at_once`` jobs per transaction.
 
-    A change meanwhile may be missed, or the job be seen as it was before.
+    Changes made during the iteration may be missed.
 
     Raises:
         DatabaseUnavailable: the database does not answer.
@@ -30,12 +30,12 @@ def queued_files(database: Database, at_once: int) -> Iterator[tuple[uuid.UUID, 
 
 
 def kept_files(database: Database, at_once: int) -> Iterator[tuple[uuid.UUID, str]]:
-    """Ids and file keys of all jobs whose recording should be stored. As :func:`queued_files`."""
+    """Yield ids and file keys of all jobs whose recording should be stored, like :func:`queued_files`."""
     return _files_of(database, _keeps_file(), (Job.id,), at_once)
 
 
 def statuses_of_kept(session: Session, job_ids: Sequence[uuid.UUID]) -> Sequence[tuple[uuid.UUID, JobStatus]]:
-    """Ids and states of those of the jobs whose recording should be stored, by id."""
+    """Return the ids and states of those of the jobs whose recording should be stored, ordered by id."""
     chosen = select(Job.id, Job.status).where(Job.id.in_(job_ids), _keeps_file()).order_by(Job.id)
     return [(job_id, status) for job_id, status in session.execute(chosen)]
 
@@ -50,7 +50,7 @@ def _files_of(
     order: Sequence[QueryableAttribute[Any]],
     at_once: int,
 ) -> Iterator[tuple[uuid.UUID, str]]:
-    """Pages through the jobs by ``order``, whose columns together must be unique."""
+    """Page through the jobs by ``order``, whose columns must be unique together."""
     query = select(Job.id, Job.file_key, *order).where(wanted).order_by(*order).limit(at_once)
     page = query
     while True:

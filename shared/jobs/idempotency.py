@@ -1,4 +1,4 @@
-"""Whether two requests with one idempotency key are the same request."""
+"""Compare requests that have the same idempotency key."""
 
 from shrutlekh_contract.options import SubmissionOptions, declared
 
@@ -7,7 +7,7 @@ from shared.jobs.tables import Job
 
 
 def is_same_request(first: Job, second: Job) -> bool:
-    """True when two jobs of one key ask for the same thing: the same recording with the same options."""
+    """Return whether two jobs request the same: the same recording with the same options."""
     ours, theirs = options_of(first), options_of(second)
     return first.file_sha256 == second.file_sha256 and all(
         getattr(ours, name) == getattr(theirs, name)

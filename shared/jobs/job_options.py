@@ -1,7 +1,7 @@
-"""The options of a job as its row keeps them.
+"""Store the options of a job in its row.
 
-Those that SQL needs (turns, filters, a CHECK constraint) have a column of their name; all others are entries
-of the column `options`.
+Options that SQL needs (for turns, filters, a CHECK constraint) have a column of their name; all others are
+entries of the column `options`.
 """
 
 from typing import Any, Final
@@ -15,11 +15,11 @@ IN_COLUMNS: Final = frozenset({"model", "transcript", "waveform", "client", "pri
 
 
 def columns_of(options: SubmissionOptions) -> dict[str, Any]:
-    """The columns of a job with these options.
+    """Return the columns of a job with these options.
 
     Args:
-        options: with a model and a client. Defaults of the others are filled in, so that a job keeps what it
-            was submitted with when a later version has other defaults.
+        options: include a model and a client. Defaults of the others are filled in, so that a job keeps them
+            even if a later version has other defaults.
     """
     settled = options.settled()
     entries = {
@@ -38,7 +38,7 @@ def columns_of(options: SubmissionOptions) -> dict[str, Any]:
 
 
 def options_of(job: Job) -> SubmissionOptions:
-    """The options of a job; defaults for those that are newer than it."""
+    """Return the options of a job, with defaults for options that were added after it."""
     columns = {
         "model": job.model,
         "transcript": job.transcript,

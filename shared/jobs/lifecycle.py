@@ -33,7 +33,7 @@ class Event(enum.StrEnum):
 
     SUBMITTED = "submitted"
     CLAIMED = "claimed"
-    REQUEUED = "requeued"  # its lease ran out, or a retryable error struck
+    REQUEUED = "requeued"  # its lease ran out, or it failed with a retryable error
     RELEASED = "released"  # its worker stops; the attempt does not count
     RETRIED = "retried"  # its owner wants it tried again
     SUCCEEDED = "succeeded"
@@ -70,14 +70,15 @@ def transition(
     code: str | None = None,
     **changes: Any,
 ) -> Job:
-    """Let ``event`` happen to ``job``, together with ``changes`` to its columns.
+    """Apply ``event`` to ``job``, together with ``changes`` to its columns.
 
     Args:
         session: a writing session; the caller commits.
         job: the job as last read. If its state has changed since, the transition is refused.
         event: what happens.
-        owner: if given, the transition happens only while this worker holds the lease.
-        lease_expired: if true, only when the lease has run out (the worker may renew it at any moment).
+        owner: if given, the transition requires that this worker holds the lease.
+        lease_expired: if true, the transition requires that the lease has run out (the worker may renew it at
+            any moment).
         code: error code for the audit trail.
         changes: further columns to set.
 
@@ -85,7 +86,7 @@ def transition(
         The job as it is now.
 
     Raises:
-        IllegalTransition: the job is in another state, another worker holds its lease, or it is gone.
+        IllegalTransition: the job is in another state, another worker holds its lease, or it was erased.
     """
     rule = TRANSITIONS[event]
     moment = now()
@@ -105,7 +106,7 @@ def transition(
         conditions.append(Job.lease_owner == owner)
     if lease_expired:
         conditions.append(Job.lease_expires_at <= moment)
-    source = job.status  # `job` may be the very object that the statement refreshes
+    source = job.status  # read now, because the statement may refresh this very object
     after = session.scalars(
         update(Job)
         .where(*conditions)
@@ -114,7 +115,7 @@ def transition(
         .execution_options(synchronize_session=False, populate_existing=True)
     ).one_or_none()
     if after is None:
-        raise IllegalTransition("The job changed its state in this moment.")
+        raise IllegalTransition("The job's state has just changed. Look at it again.")
     row = event_row(after.id, event, source, rule.target, after.attempt, moment, code)
     session.execute(insert(JobEvent).values(row))
     return after
@@ -129,7 +130,7 @@ def event_row(
     moment: datetime,
     code: str | None,
 ) -> dict[str, Any]:
-    """A row of the audit trail."""
+    """Make a row of the audit trail."""
     return {
         "job_id": job_id,
         "at": moment,

@@ -1,4 +1,4 @@
-"""Finding jobs, their place in the queue, and their results."""
+"""Queries for jobs, their position in the queue, and their results."""
 
 import base64
 import binascii
@@ -16,23 +16,23 @@ from shared.jobs.selection import Selection
 from shared.jobs.tables import QUEUED, RUNNING, Job, JobEvent, JobStatus, SegmentRow, WaveformRow
 from shared.jobs.turns import ORDER
 
-# Places in the queue are counted so far: a count takes about 1 ms, however many jobs wait.
+# Positions in the queue are counted up to this, so that a count takes about 1 ms however long the queue is.
 FARTHEST_PLACE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some jobs, newest first, and the cursor of the page after them (None at the end)."""
+    """A page of jobs, newest first, and the cursor of the next page (None at the end)."""
 
     jobs: Sequence[Job]
     next_cursor: str | None
 
 
 def get_job(session: Session, job_id: uuid.UUID) -> Job:
-    """The job with this id.
+    """Return the job with this id.
 
     Raises:
-        JobNotFound: there is none.
+        JobNotFound: no job has this id.
     """
     job = session.get(Job, job_id, populate_existing=True)
     if job is None:
@@ -41,47 +41,47 @@ def get_job(session: Session, job_id: uuid.UUID) -> Job:
 
 
 def find_job(session: Session, job_id: uuid.UUID) -> Job | None:
-    """The job with this id; None if there is none."""
+    """Return the job with this id, or None."""
     return session.get(Job, job_id)
 
 
 def holder_of(session: Session, key: str) -> Job | None:
-    """The job that was submitted with this idempotency key."""
+    """Return the job that was submitted with this idempotency key, or None."""
     return session.scalar(select(Job).where(Job.idempotency_key == key))
 
 
 def job_held_by(session: Session, owner: str) -> Job | None:
-    """A running job whose lease this worker holds."""
+    """Return a running job whose lease this worker holds, or None."""
     return session.scalar(select(Job).where(RUNNING, Job.lease_owner == owner).limit(1))
 
 
 def running_jobs(session: Session) -> Sequence[Job]:
-    """All running jobs."""
+    """Return all running jobs."""
     return session.scalars(select(Job).where(RUNNING)).all()
 
 
 def due_jobs(session: Session, at_most: int) -> Sequence[uuid.UUID]:
-    """Ids of the queued jobs that a worker may claim now, in their order."""
+    """Return the ids of the queued jobs that a worker may claim now, in queue order."""
     due = select(Job.id).where(QUEUED, Job.available_at <= now()).order_by(*ORDER)
     return session.scalars(due.limit(at_most)).all()
 
 
 def expired_jobs(session: Session, at_most: int) -> Sequence[uuid.UUID]:
-    """Ids of running jobs whose lease has run out."""
+    """Return the ids of running jobs whose lease has run out."""
     return session.scalars(select(Job.id).where(RUNNING, Job.lease_expires_at <= now()).limit(at_most)).all()
 
 
 def ids_of(session: Session, selection: Selection) -> Sequence[uuid.UUID]:
-    """Ids of the selected jobs, in the order of submission."""
+    """Return the ids of the selected jobs, in the order of submission."""
     chosen = select(Job.id).where(*selection.conditions())
     return session.scalars(chosen.order_by(Job.created_at, Job.id)).all()
 
 
 def page_of_jobs(session: Session, selection: Selection, *, limit: int, cursor: str | None = None) -> Page:
-    """The selected jobs, newest first, ``limit`` at most, after ``cursor``.
+    """Return at most ``limit`` of the selected jobs, newest first, beginning after ``cursor``.
 
     Raises:
-        InvalidRequest: the cursor is not one of ours.
+        InvalidRequest: the cursor is malformed.
     """
     query = select(Job).where(*selection.conditions())
     if cursor is not None:
@@ -93,17 +93,17 @@ def page_of_jobs(session: Session, selection: Selection, *, limit: int, cursor: 
 
 
 def queue_position(session: Session, job: Job) -> int | None:
-    """Number of jobs that come before a queued one, FARTHEST_PLACE at most; None when it is not queued."""
+    """Count the jobs before a queued one, up to FARTHEST_PLACE; None if it is not queued."""
     if job.status is not JobStatus.QUEUED:
         return None
     return session.scalar(select(_count_before(job))) or 0
 
 
 def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[uuid.UUID, int]:
-    """:func:`queue_position` of each queued one among ``jobs``.
+    """Return the :func:`queue_position` of each queued job of ``jobs``, by id.
 
-    Counted for the first and the last of each client and priority. Those between are taken to be evenly
-    spread, as clients that take turns are.
+    Only the first and the last job of each client and priority are counted. Positions between them are
+    interpolated, because clients that take turns spread evenly.
     """
     turns: dict[tuple[int, str], list[Job]] = {}
     for job in sorted(jobs, key=lambda job: (job.priority, job.turn, job.id)):
@@ -127,28 +127,28 @@ def _count_before(job: Job) -> ScalarSelect[int]:
 
 
 def segments_of(session: Session, job_id: uuid.UUID) -> Sequence[SegmentRow]:
-    """The segments of a job by their start, then channel."""
+    """Return the segments of a job by start, then channel."""
     order = SegmentRow.start_seconds, SegmentRow.channel, SegmentRow.position
     return session.scalars(select(SegmentRow).where(SegmentRow.job_id == job_id).order_by(*order)).all()
 
 
 def count_segments(session: Session, job_id: uuid.UUID) -> int:
-    """Number of segments that are saved of a job."""
+    """Count the saved segments of a job."""
     return session.scalar(select(func.count()).where(SegmentRow.job_id == job_id)) or 0
 
 
 def events_of(session: Session, job_id: uuid.UUID) -> Sequence[JobEvent]:
-    """The audit trail of a job, oldest event first."""
+    """Return the audit trail of a job, oldest event first."""
     return session.scalars(select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id)).all()
 
 
 def waveform_png(session: Session, job_id: uuid.UUID) -> bytes | None:
-    """The picture of a job's recording as PNG, if it was made."""
+    """Return the picture of a job's recording as PNG, if it was made."""
     return session.scalar(select(WaveformRow.png).where(WaveformRow.job_id == job_id))
 
 
 def waveform_peaks(session: Session, job_id: uuid.UUID) -> dict[str, object] | None:
-    """The peaks of a job's recording in audiowaveform's JSON format, if they were made."""
+    """Return the peaks of a job's recording in audiowaveform's JSON format, if they were made."""
     return session.scalar(select(WaveformRow.peaks).where(WaveformRow.job_id == job_id))
 
 
@@ -165,4 +165,4 @@ def _decode_cursor(cursor: str) -> tuple[datetime, uuid.UUID]:
             raise ValueError("no zone")
         return created_at.astimezone(UTC), uuid.UUID(job_id)
     except (ValueError, OverflowError, binascii.Error) as error:  # overflow: year 1 east of Greenwich
-        raise InvalidRequest("The cursor is not one that this service gave out.") from error
+        raise InvalidRequest("The cursor is invalid. Use the `next_cursor` of a previous page.") from error

@@ -1,4 +1,4 @@
-"""The results of an attempt, as they are stored: segments with their words, measurements, waveform."""
+"""Store the results of an attempt: segments with their words, measurements, waveform."""
 
 import uuid
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Word(Protocol):
 
 
 class Segment(Protocol):
-    """The attributes of ``transcript.words.Segment`` that are stored; this package can't import it."""
+    """The stored attributes of ``transcript.words.Segment``, which this package may not import."""
 
     @property
     def start(self) -> float: ...
@@ -49,7 +49,8 @@ class Measurements:
         audio_seconds: length of the recording.
         sample_rate: of the recording as uploaded, in Hz.
         channels: audio channels of the recording.
-        speech_seconds: taken for speech, over all transcribed channels; None for a job without a transcript.
+        speech_seconds: seconds classified as speech, summed over the transcribed channels; None for a job
+            without a transcript.
         stage_seconds: wall-clock seconds by stage.
     """
 
@@ -69,7 +70,7 @@ class Waveform:
 
 
 def save_segments(session: Session, job_id: uuid.UUID, segments: Sequence[Segment], first: int) -> None:
-    """Insert segments at position ``first`` and following. Times are stored to the millisecond."""
+    """Insert segments at positions from ``first`` on. Times are rounded to milliseconds."""
     rows = [_row(job_id, position, segment) for position, segment in enumerate(segments, first)]
     if rows:
         session.execute(insert(SegmentRow), rows)

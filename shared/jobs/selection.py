@@ -1,4 +1,4 @@
-"""Which jobs a query or a verb is about."""
+"""Filters that select jobs for a query or a verb."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from shared.jobs.tables import Job, JobStatus
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Jobs that meet every condition given; without any, all jobs.
+    """Selects the jobs that meet all given conditions; without conditions, all jobs.
 
     Attributes:
-        statuses: in one of these states.
-        codes: failed with one of these error codes.
-        client: submitted by this client.
-        before: finished at this moment or before; a job that has not finished was submitted then or before.
+        statuses: the job is in one of these states.
+        codes: the job failed with one of these error codes.
+        client: this client submitted the job.
+        before: the job finished at this time or earlier, or is unfinished and was submitted by then.
     """
 
     statuses: Sequence[JobStatus] = ()
@@ -26,11 +26,11 @@ class Selection:
     before: datetime | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """The WHERE clause, for the queries of this package."""
+        """Return the terms of the WHERE clause, for the queries of this package."""
         return self._conditions(func.coalesce(Job.finished_at, Job.created_at))
 
     def finished_conditions(self) -> list[ColumnElement[bool]]:
-        """The WHERE clause for finished jobs only; it can use the index on ``finished_at``."""
+        """Return the terms for finished jobs only, which let the query use the index on ``finished_at``."""
         return [Job.finished_at.is_not(None), *self._conditions(Job.finished_at)]
 
     def _conditions(self, age: SQLColumnExpression[datetime | None]) -> list[ColumnElement[bool]]:

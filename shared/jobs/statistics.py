@@ -13,26 +13,26 @@ from shared.jobs.lifecycle import Event
 from shared.jobs.selection import Selection
 from shared.jobs.tables import QUEUED, RUNNING, Job, JobEvent, JobStatus
 
-# How many events :func:`was_claimed_since` looks at: there is no index on their time.
+# Number of latest events that :func:`was_claimed_since` reads, because their time has no index.
 LATEST_EVENTS = 1000
 
 
 class Due(NamedTuple):
-    """Queued jobs that a worker may claim: how many, and since when the oldest waits (None without any)."""
+    """The number of queued jobs that a worker may claim, and since when the oldest waits (None if 0)."""
 
     jobs: int
     oldest: datetime | None
 
 
 class GivenUp(NamedTuple):
-    """Jobs that failed after their last attempt: how many, and the error message of the latest."""
+    """The number of jobs that failed after their last attempt, and the error message of the latest."""
 
     jobs: int
     last_message: str | None
 
 
 class StatusSize(NamedTuple):
-    """Jobs in one state, and the bytes of their recordings as uploaded."""
+    """The number of jobs in one state, and the bytes of their recordings as uploaded."""
 
     status: JobStatus
     jobs: int
@@ -44,12 +44,12 @@ class Totals:
     """Figures of all jobs.
 
     Attributes:
-        by_status: jobs in each state that occurs.
-        failed_by_code: failed jobs by error code, most frequent first.
-        file_bytes: of all recordings as uploaded, whether or not they are still stored.
-        audio_seconds: of the jobs that succeeded.
-        lately_succeeded: jobs that succeeded since the moment asked for.
-        lately_audio_seconds: of those.
+        by_status: number of jobs in each state that occurs.
+        failed_by_code: number of failed jobs by error code, most frequent first.
+        file_bytes: bytes of all recordings as uploaded, including those deleted since.
+        audio_seconds: length of the recordings of succeeded jobs.
+        lately_succeeded: number of jobs that succeeded since ``lately``.
+        lately_audio_seconds: length of their recordings.
     """
 
     by_status: dict[JobStatus, int]
@@ -61,45 +61,45 @@ class Totals:
 
 
 def queue_length(session: Session) -> int:
-    """Number of queued jobs."""
+    """Count the queued jobs."""
     return _count(session, QUEUED)
 
 
 def count_running(session: Session) -> int:
-    """Number of running jobs."""
+    """Count the running jobs."""
     return _count(session, RUNNING)
 
 
 def count_jobs(session: Session, selection: Selection) -> int:
-    """Number of selected jobs."""
+    """Count the selected jobs."""
     return _count(session, *selection.conditions())
 
 
 def count_finished(session: Session, since: datetime) -> int:
-    """Number of jobs that have ended since that moment, one way or another."""
+    """Count the jobs that have ended since then, in any final state."""
     return _count(session, Job.finished_at >= since)
 
 
 def count_expired(session: Session, before: datetime) -> int:
-    """Number of running jobs whose lease had run out by that moment."""
+    """Count the running jobs whose lease ran out before that time."""
     return _count(session, RUNNING, Job.lease_expires_at <= before)
 
 
 def count_due(session: Session, moment: datetime) -> Due:
-    """The queued jobs that are due at that moment."""
+    """Count the queued jobs that are due at that time."""
     due = select(func.count(), func.min(Job.available_at)).where(QUEUED, Job.available_at <= moment)
     return Due(*session.execute(due).one())
 
 
 def was_claimed_since(session: Session, moment: datetime) -> bool:
-    """Whether a job was claimed since then, as far as the latest events tell."""
+    """Return whether a job was claimed since then, according to the latest events."""
     latest = select(JobEvent.event, JobEvent.at).order_by(JobEvent.id.desc()).limit(LATEST_EVENTS).subquery()
     claimed = select(latest.c.at).where(latest.c.event == Event.CLAIMED.value, latest.c.at >= moment).limit(1)
     return session.scalar(claimed) is not None
 
 
 def given_up(session: Session, since: datetime) -> GivenUp:
-    """The jobs that failed with ``attempts_exhausted`` since that moment."""
+    """Count the jobs that failed with ``attempts_exhausted`` since then."""
     conditions = (
         Job.finished_at >= since,
         Job.status == JobStatus.FAILED,
@@ -110,20 +110,20 @@ def given_up(session: Session, since: datetime) -> GivenUp:
 
 
 def queued_models(session: Session) -> dict[str, int]:
-    """Number of queued jobs by the model that they ask for."""
+    """Count the queued jobs by the model that they request."""
     counts = select(Job.model, func.count()).where(QUEUED).group_by(Job.model)
     return dict(session.execute(counts).tuples().all())
 
 
 def sizes_by_status(session: Session, selection: Selection) -> Sequence[StatusSize]:
-    """Number and bytes of the selected jobs, for each state that occurs."""
+    """Count the selected jobs and sum their bytes, for each state that occurs."""
     sizes = select(Job.status, func.count(), func.coalesce(func.sum(Job.file_bytes), 0))
     grouped = sizes.where(*selection.conditions()).group_by(Job.status).order_by(Job.status)
     return [StatusSize(status, jobs, int(size)) for status, jobs, size in session.execute(grouped)]
 
 
 def totals(session: Session, lately: datetime) -> Totals:
-    """Figures of all jobs, and of those that succeeded since ``lately``."""
+    """Compute the figures of all jobs, and of those that succeeded since ``lately``."""
     succeeded = Job.status == JobStatus.SUCCEEDED
     audio = func.coalesce(func.sum(Job.audio_seconds), 0.0)
     by_status = session.execute(select(Job.status, func.count()).group_by(Job.status))

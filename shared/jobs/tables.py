@@ -31,22 +31,22 @@ Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresq
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC datetimes in and out. SQLite has no zones, so it stores naive UTC."""
+    """Converts from and to aware UTC datetimes. SQLite has no time zones, so it stores naive UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse naive values; hand SQLite naive UTC."""
+        """Reject naive values; convert to naive UTC for SQLite."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a naive datetime has no place in the database")
+            raise ValueError("a naive datetime cannot be stored")
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Every value comes out aware, in UTC."""
+        """Return an aware datetime in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -68,13 +68,13 @@ class Base(DeclarativeBase):
 
 STATUSES = ", ".join(f"'{status}'" for status in JobStatus)
 
-# Spelt out, not bound as parameters: only then does a query find the partial indexes.
+# Literal SQL instead of bound parameters, so that queries can use the partial indexes.
 QUEUED = text("status = 'queued'")
 RUNNING = text("status = 'running'")
 
 
 class Job(Base):
-    """One recording on its way to text."""
+    """The request to transcribe one recording, with its state."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -123,25 +123,25 @@ class Job(Base):
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    file_name: Mapped[str] = mapped_column(String(255))  # the client's name, for people only
-    file_key: Mapped[str] = mapped_column(String(64), unique=True)  # the store's name
+    file_name: Mapped[str] = mapped_column(String(255))  # the client's name for it, only displayed
+    file_key: Mapped[str] = mapped_column(String(64), unique=True)  # its name in the file store
     file_bytes: Mapped[int] = mapped_column(BigInteger)
     file_sha256: Mapped[str] = mapped_column(String(64))
 
     model: Mapped[str] = mapped_column(String(64))
-    transcript: Mapped[bool]  # what is to be made: words,
-    waveform: Mapped[bool]  # and a picture
-    # Every other option: see shared.jobs.job_options. A new one needs no column.
+    transcript: Mapped[bool]  # whether to transcribe
+    waveform: Mapped[bool]  # whether to draw the picture
+    # All other options, see shared.jobs.job_options. A new option needs no column.
     options: Mapped[dict[str, Any]] = mapped_column(Json, server_default=text("'{}'"))
 
-    client: Mapped[str] = mapped_column(String(64), server_default=text("''"))  # who takes turns with others
+    client: Mapped[str] = mapped_column(String(64), server_default=text("''"))  # clients take turns
     priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
-    turn: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))  # see shared.turns
+    turn: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))  # see shared.jobs.turns
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
-    traceparent: Mapped[str | None] = mapped_column(String(55))  # W3C: the trace that its upload belongs to
+    traceparent: Mapped[str | None] = mapped_column(String(55))  # W3C trace context of the upload
 
     progress: Mapped[float]
-    chunks_done: Mapped[int] = mapped_column(server_default=text("0"))  # stretches of speech; words are kept
+    chunks_done: Mapped[int] = mapped_column(server_default=text("0"))  # segments that are saved
     attempt: Mapped[int]
     max_attempts: Mapped[int]
     available_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -152,7 +152,7 @@ class Job(Base):
     audio_seconds: Mapped[float | None]
     audio_sample_rate: Mapped[int | None]
     audio_channels: Mapped[int | None]
-    speech_seconds: Mapped[float | None]  # of them taken for speech, over all channels that were heard
+    speech_seconds: Mapped[float | None]  # classified as speech, summed over the transcribed channels
     stage_seconds: Mapped[dict[str, float] | None] = mapped_column(Json)
 
     error_code: Mapped[str | None] = mapped_column(String(64))
@@ -160,7 +160,7 @@ class Job(Base):
 
 
 class JobEvent(Base):
-    """The audit trail: a row for every transition, written with it."""
+    """The audit trail: one row per transition, written in the same transaction."""
 
     __tablename__ = "job_events"
     __table_args__ = (
@@ -174,7 +174,7 @@ class JobEvent(Base):
         ),
     )
 
-    # SQLite counts up by itself only in INTEGER
+    # SQLite autoincrements only INTEGER columns
     id: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True
     )
@@ -188,7 +188,7 @@ class JobEvent(Base):
 
 
 class SegmentRow(Base):
-    """A stretch of speech with its words: ``words`` is a list of ``{text, start, end, confidence}``."""
+    """A segment. ``words`` is a list of ``{text, start, end, confidence}``."""
 
     __tablename__ = "segments"
     __table_args__ = (
@@ -199,14 +199,14 @@ class SegmentRow(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     start_seconds: Mapped[float]
     end_seconds: Mapped[float]
-    channel: Mapped[int | None] = mapped_column(SmallInteger)  # from 1; NULL where channels were mixed
+    channel: Mapped[int | None] = mapped_column(SmallInteger)  # counted from 1; NULL if channels were mixed
     text: Mapped[str] = mapped_column(Text)
     confidence: Mapped[float | None]
     words: Mapped[list[dict[str, Any]]] = mapped_column(Json)
 
 
 class WaveformRow(Base):
-    """The picture of a recording and the peaks that it was drawn from."""
+    """The picture of a recording and the peaks that it shows."""
 
     __tablename__ = "waveforms"
 

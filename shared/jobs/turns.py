@@ -1,10 +1,11 @@
-"""Whose turn it is: clients share the workers fairly, whoever came with more.
+"""Fair turns: clients share the workers equally, no matter how many jobs each submits.
 
-Start-time fair queueing (Goyal, Vin, Cheng 1996, "Start-time Fair Queueing"): each job is given a place in
-virtual time when it is queued, the later of "now", which is the place of the job that is next, and the end
-of the same client's job before it. A job is as long as its file. So somebody with one recording comes right
-after the job that is next, however many recordings somebody else has waiting, and two who both have many get
-the same number of bytes done. Within a priority; a higher one goes first, always.
+Start-time fair queueing (Goyal, Vin, Cheng 1996, "Start-time Fair Queueing"). A job gets a place in virtual
+time when it is queued: the later of "now", which is the place of the next job in the queue, and the end of
+the same client's preceding job. The length of a job is the size of its file. So a client with a single
+recording comes right after the next job, however many recordings others have waiting, and two clients with
+many recordings get the same number of bytes done. Turns apply within a priority; a higher priority always
+goes first.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ ORDER = (Job.priority, Job.turn, Job.id)
 
 
 def give_turns(session: Session, jobs: Sequence[Job]) -> None:
-    """Set ``turn`` of jobs that are about to be queued, in their order."""
+    """Set ``turn`` of jobs that are about to be queued in this order."""
     ends: dict[tuple[str, int], int] = {}
     for job in jobs:
         who = (job.client, job.priority)
@@ -29,7 +30,7 @@ def give_turns(session: Session, jobs: Sequence[Job]) -> None:
 
 
 def _next_turn(session: Session, client: str, priority: int) -> int:
-    """The place in virtual time of a new job."""
+    """Return the place of a new job in virtual time."""
     own_last, first, running = session.execute(
         select(_end_of_last(client, priority), _first_queued(priority), _last_running(priority))
     ).one()
@@ -48,6 +49,6 @@ def _first_queued(priority: int) -> ScalarSelect[int]:
 
 
 def _last_running(priority: int) -> ScalarSelect[int]:
-    """A running job may come back to the queue, so virtual time never falls far behind it."""
+    """Select the turn of the last running job, which is "now" if the queue is empty."""
     running = select(Job.turn).where(RUNNING, Job.priority == priority)
     return running.order_by(Job.turn.desc()).limit(1).scalar_subquery()

@@ -18,12 +18,12 @@ from shared.jobs.selection import Selection
 from shared.jobs.tables import Job, JobEvent, JobStatus
 from shared.jobs.turns import give_turns
 
-# How often :func:`cancel_or_erase` looks again at a job whose state changes under its hands.
+# How often :func:`cancel_or_erase` tries if the job's state changes meanwhile.
 TRIES = 10
 
 
 def submit(session: Session, *jobs: Job) -> None:
-    """Insert new jobs, queued, each with its turn and its first event. All are given the same time."""
+    """Insert new jobs as queued, each with its turn and its first event. All get the same creation time."""
     moment = now()
     give_turns(session, jobs)
     for job in jobs:
@@ -42,21 +42,21 @@ def submit(session: Session, *jobs: Job) -> None:
 
 
 def submit_once(session: Session, *jobs: Job, look_first: bool = True) -> list[Job]:
-    """Insert those jobs whose idempotency key is free.
+    """Insert the jobs whose idempotency key is not taken.
 
     Args:
         session: a writing session; the caller commits.
-        jobs: new jobs, with a key or without.
+        jobs: new jobs, with or without a key.
         look_first: query for the keys first. If false, skip this query; a taken key then surfaces only as
             IntegrityError.
 
     Returns:
-        For each job: the job itself, or the existing job of its key. Whether both are the same request is for
-        the caller to ask: :func:`shared.jobs.idempotency.is_same_request`.
+        For each job: the job itself, or the existing job with its key. The caller must check whether both are
+        the same request, see :func:`shared.jobs.idempotency.is_same_request`.
 
     Raises:
-        IntegrityError: a key is taken that looked free; :func:`is_key_taken` tells. Try again with
-            ``look_first``: then the existing job is found.
+        IntegrityError: if :func:`is_key_taken`, another transaction took a key. Try again with ``look_first``
+            to find its job.
     """
     keys = {job.idempotency_key for job in jobs if job.idempotency_key is not None}
     holders: dict[str | None, Job] = {}
@@ -73,25 +73,25 @@ def submit_once(session: Session, *jobs: Job, look_first: bool = True) -> list[J
                 holders[job.idempotency_key] = job
         result.append(holder)
     if new:
-        # In the same order everywhere, so that two processes with the same keys can't deadlock.
+        # Sorted, so that two processes with the same keys cannot deadlock.
         submit(session, *sorted(new, key=lambda job: job.idempotency_key or ""))
     return result
 
 
 def is_key_taken(error: IntegrityError) -> bool:
-    """True if the database refused a job because another one has its idempotency key."""
+    """Return whether the database rejected a job because its idempotency key is taken."""
     return Job.idempotency_key.key in str(error.orig)
 
 
 def cancel(session: Session, job_id: uuid.UUID) -> Job:
-    """Cancel a queued job at once; request that the worker of a running one ends it.
+    """Cancel a queued job at once, or ask the worker of a running job to stop.
 
     Returns:
         The job as it is now: cancelled, or running with ``cancel_requested``.
 
     Raises:
-        JobNotFound: there is no such job.
-        IllegalTransition: it has ended, or changed its state in this moment.
+        JobNotFound: no job has this id.
+        IllegalTransition: the job has ended, or its state has just changed.
     """
     job = get_job(session, job_id)
     if job.status is not JobStatus.RUNNING:
@@ -104,22 +104,22 @@ def cancel(session: Session, job_id: uuid.UUID) -> Job:
         .execution_options(synchronize_session=False, populate_existing=True)
     ).one_or_none()
     if asked is None:
-        raise IllegalTransition("The job changed its state in this moment.")
+        raise IllegalTransition("The job's state has just changed. Look at it again.")
     return asked
 
 
 def retry(session: Session, files: FileStore, job_id: uuid.UUID, attempts: int) -> Job:
-    """Queue a failed or cancelled job for ``attempts`` more attempts. Segments saved before are kept.
+    """Queue a failed or cancelled job for ``attempts`` more attempts. Saved segments are kept.
 
     Raises:
-        JobNotFound: there is no such job.
-        IllegalTransition: it has neither failed nor been cancelled.
-        RecordingGone: its recording is not kept any more.
+        JobNotFound: no job has this id.
+        IllegalTransition: the job has neither failed nor been cancelled.
+        RecordingGone: the recording is no longer stored.
     """
     job = get_job(session, job_id)
     if job.status in TRANSITIONS[Event.RETRIED].sources:
         if not _is_kept(files, job):
-            raise RecordingGone("The recording is not kept any more. Submit it again.")
+            raise RecordingGone("The recording is no longer stored. Submit it again.")
         give_turns(session, [job])
     return transition(
         session,
@@ -134,11 +134,11 @@ def retry(session: Session, files: FileStore, job_id: uuid.UUID, attempts: int) 
 
 
 def erase(database: Database, files: FileStore, job_id: uuid.UUID) -> None:
-    """Erase a finished job with its events, its results and its recording.
+    """Erase a finished job with its events, results and recording.
 
     Raises:
-        JobNotFound: there is no such job.
-        IllegalTransition: it has not ended, or changed its state in this moment.
+        JobNotFound: no job has this id.
+        IllegalTransition: the job has not ended, or its state has just changed.
     """
     with database.write() as session:
         job = get_job(session, job_id)
@@ -146,14 +146,14 @@ def erase(database: Database, files: FileStore, job_id: uuid.UUID) -> None:
             raise IllegalTransition(f"The job can't be erased now: it is {job.status}.")
         keys = _delete(session, [job_id])
     if not keys:
-        raise IllegalTransition("The job changed its state in this moment.")
+        raise IllegalTransition("The job's state has just changed. Look at it again.")
     _delete_files(files, keys)
 
 
 def erase_finished(database: Database, files: FileStore, selection: Selection, at_most: int) -> int:
-    """Erase the ``at_most`` jobs of a selection that ended first, in one transaction, with their recordings.
+    """Erase up to ``at_most`` finished jobs of a selection with their recordings, in one transaction.
 
-    Jobs that have not ended are left out. Any number of processes may erase at once.
+    Jobs that ended first are erased first. Several processes may erase at the same time.
 
     Returns:
         The number of jobs erased.
@@ -172,17 +172,17 @@ def erase_finished(database: Database, files: FileStore, selection: Selection, a
 
 
 def cancel_or_erase(database: Database, files: FileStore, job_id: uuid.UUID) -> Job | None:
-    """Cancel a job that has not ended, erase one that has; whichever it is at that moment.
+    """Cancel a job that has not ended, or erase one that has.
 
     Returns:
-        The job as it is now, or None when it was erased.
+        The job as it is now, or None if it was erased.
 
     Raises:
-        JobNotFound: there is no such job.
-        IllegalTransition: it changed its state each time between two looks.
+        JobNotFound: no job has this id.
+        IllegalTransition: the state changed during each of several tries.
     """
     for _ in range(TRIES - 1):
-        with suppress(IllegalTransition):  # a worker was faster
+        with suppress(IllegalTransition):  # a worker changed the state first
             return _cancel_or_erase(database, files, job_id)
     return _cancel_or_erase(database, files, job_id)
 
@@ -197,17 +197,17 @@ def _cancel_or_erase(database: Database, files: FileStore, job_id: uuid.UUID) ->
 
 
 def _is_kept(files: FileStore, job: Job) -> bool:
-    # The worker deletes the file after a failure that is the recording's fault, maybe a moment from now.
+    # After a failure caused by the recording, the worker deletes the file; perhaps it has not yet done so.
     return job.error_code not in RECORDING_ERRORS and files.path(job.file_key).is_file()
 
 
 def _delete(session: Session, job_ids: Sequence[uuid.UUID]) -> Sequence[str]:
-    """Delete those of the jobs that have ended; their file keys. Events and results go by cascade."""
+    """Delete those of the jobs that have ended, with events and results (cascade); return their file keys."""
     ended = Job.id.in_(job_ids), Job.finished_at.is_not(None)
     return session.scalars(delete(Job).where(*ended).returning(Job.file_key)).all()
 
 
 def _delete_files(files: FileStore, keys: Sequence[str]) -> None:
-    # After the commit: a crash in between leaves files without a job, which the sweeper finds and removes.
+    # Called after the commit: a crash in between leaves files without a job, which the sweeper deletes.
     for key in keys:
         files.delete(key)

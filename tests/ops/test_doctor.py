@@ -255,7 +255,7 @@ class TestMachine:
 
 class TestData:
     def test_no_folder(self, make: Make, tmp_path: Path) -> None:
-        assert is_advised(data.folder(make(data_dir=tmp_path / "no")), PROBLEM, "There is no folder")
+        assert is_advised(data.folder(make(data_dir=tmp_path / "no")), PROBLEM, "does not exist")
         assert not (tmp_path / "no").exists()
 
     def test_one_that_cannot_be_written(self, make: Make, tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ class TestDatabase:
     )
     def test_no_url(self, make: Make, url: str) -> None:
         finding = database.answers(make(database_url=url))
-        assert is_advised(finding, PROBLEM, "is no URL of a database that can be used")
+        assert is_advised(finding, PROBLEM, "is not the URL of a supported database")
         assert "hush" not in finding.sentence + finding.advice
 
     @both_databases
@@ -466,7 +466,7 @@ class TestWorkers:
             beat(sound.redis, name, 10)
         assert is_advised(workers.present(sound), OK, "3 worker processes on 2 machines")
         sound.redis.zadd(WORKERS, {"one:1:a": time.time() - 8})
-        assert is_advised(workers.present(sound), WARNING, "though they beat every 2 s")
+        assert is_advised(workers.present(sound), WARNING, "though one is due every 2 s")
 
     def test_draining(self, sound: Installation) -> None:
         assert workers.draining(sound).verdict is OK
@@ -754,7 +754,9 @@ class TestService:
 
     def test_a_slow_one(self, sound: Installation, answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("ops.doctor.service.SLOW_SECONDS", -1.0)
-        assert is_advised(Service(answers.url).alive(sound), WARNING, "though it does nothing")
+        assert is_advised(
+            Service(answers.url).alive(sound), WARNING, "which is slow for a request that does nothing"
+        )
 
     def test_no_password_of_the_url_is_printed(self, sound: Installation, answers: Answers) -> None:
         service = Service(answers.url.replace("//", "//me:hush@"))
