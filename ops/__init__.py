@@ -1,1 +1,1 @@
-"""What an operator runs: the service on one machine, its inspection and its administration."""
+"""The operator's commands: run the service on one machine, inspect it, administer it."""

@@ -1,4 +1,4 @@
-"""The whole ``shrutlekh`` command line: the client's commands and those that run or inspect a service."""
+"""The full ``shrutlekh`` command line: the client's commands and those that run or inspect a service."""
 
 from shrutlekh.cli import make_app, run
 from shrutlekh.deferred import Deferred, add_deferred
@@ -14,7 +14,7 @@ COMMANDS = (
     Deferred(
         "transcribe",
         "ops.commands.transcribe:transcribe",
-        "Transcribe recordings here and now, without a service.",
+        "Transcribe recordings in this process, without a service.",
     ),
     Deferred(
         "doctor",

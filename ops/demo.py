@@ -44,10 +44,10 @@ def run(console: Console, samples: Path, data: Path) -> bool:
     """
     recordings = plan([samples], data / "out")
     if not recordings:
-        raise ClientError(f"There are no recordings in {samples}.")
+        raise ClientError(f"{samples} contains no recordings.")
     options = Options(force=True, in_flight=len(recordings), formats=frozenset({"srt"}))
     with embedded_service(data) as url, ShrutlekhClient(url) as client:
-        console.print(f"A service runs at {url}. It gets {len(recordings)} recordings.", highlight=False)
+        console.print(f"A service runs at {url}. Submitting {len(recordings)} recordings.", highlight=False)
         with closing(Submission(client, recordings, options).run()) as events:
             outcomes = sorted(
                 (event for event in events if isinstance(event, Outcome)), key=lambda outcome: outcome.source
@@ -67,17 +67,17 @@ def run(console: Console, samples: Path, data: Path) -> bool:
 
 @contextmanager
 def embedded_service(data: Path) -> Iterator[str]:
-    """Run a service during the block. Gives its URL.
+    """Run a service during the block and yield its URL.
 
     Raises:
-        StartFailed: it does not start, or does not stop cleanly.
+        StartFailed: the service does not start, or does not stop cleanly.
     """
     command = [sys.executable, "-m", "ops", "serve", "--port", "0", "--data", str(data)]
     with subprocess.Popen(  # noqa: S603 - our own command, no shell
         command,
         stdout=subprocess.PIPE,
         text=True,
-        # The samples need next to nothing of the disk.
+        # The samples are tiny, so run even on a nearly full disk.
         env={"SHRUTLEKH_DISK_RESERVE_BYTES": "0", **os.environ},
         process_group=0,
         preexec_fn=die_with_parent(os.getpid()),
@@ -99,7 +99,7 @@ def embedded_service(data: Path) -> Iterator[str]:
 
 
 def table(outcomes: list[Outcome]) -> Table:
-    """The texts, a row for each recording. The factor is processing time divided by audio time."""
+    """Make a table with the text of each recording. The factor is processing time divided by audio time."""
     rows = Table("recording", "text")
     rows.add_column("audio", justify="right")
     rows.add_column("real-time factor", justify="right")

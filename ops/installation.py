@@ -1,4 +1,4 @@
-"""The installation that the settings describe, for commands that work on its database, Redis and files."""
+"""The installation described by the settings, for commands that use its database, Redis and files."""
 
 import re
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from shared.settings import Settings
 
 
 def settings_in_force(data: Path | None) -> Settings:
-    """The settings of the environment. If a ``shrutlekh serve`` runs on the data folder, its Redis is used.
+    """Return the settings of the environment, with the Redis of a ``shrutlekh serve`` on the data folder.
 
     Args:
-        data: data folder instead of the environment's.
+        data: data folder; overrides the environment's.
 
     Raises:
         SettingsWrong: a setting is not valid.
@@ -97,7 +97,7 @@ class Installation:
         return f"{parts.scheme}://{place}{parts.path}"
 
     def reason(self, error: BaseException) -> str:
-        """The first line of an error's message, or of its cause's. Passwords are masked."""
+        """Return the first line of an error's message or that of its cause, with passwords masked."""
         cause = getattr(error, "orig", None) or error.__cause__ or error
         cause = getattr(cause, "orig", None) or cause
         said = str(cause).strip().splitlines()
@@ -107,14 +107,14 @@ class Installation:
         return text
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close the connections that were opened."""
         for name in ("database", "redis", "queue"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
 
 
 def _secrets(url: str) -> set[str]:
-    """The password of a URL in its possible spellings, and the URL itself."""
+    """Return the password of a URL, plain and percent-encoded, and the URL itself."""
     written = set(re.findall(r"//[^/@]*?:(.*)@", url))
     written |= set(parse_qs(urlsplit(url).query).get("password", [])) if "?" in url else set()
     found = {secret for text in written for secret in (text, unquote(text)) if secret}

@@ -1,6 +1,6 @@
-"""One recording through the engine in this process: what ``shrutlekh transcribe`` does with a file.
+"""Transcribe one recording in this process, for ``shrutlekh transcribe``.
 
-What is imported of the other packages is imported when it is called.
+Other packages are imported when they are used.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Failed(ClientError):
-    """A recording could not be transcribed, or its files not be written."""
+    """A recording could not be transcribed, or an output could not be written."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -28,14 +28,14 @@ class Failed(ClientError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is wanted of each recording.
+    """The requested outputs of each recording.
 
     Attributes:
-        chosen: how to recognise it, and how to write numbers.
-        formats: to write; none for the text as it comes.
-        outputs: paths to write them to, without extension, by recording; empty for stdout.
-        as_json: print a line of JSON instead.
-        picture: file to paint the waveform into.
+        chosen: options of the recognition, and how to write numbers.
+        formats: formats to write; if empty, segments are printed as they are transcribed.
+        outputs: output paths without extension, by recording; empty for stdout.
+        as_json: whether to print a line of JSON instead.
+        picture: file to draw the waveform to.
     """
 
     chosen: SubmissionOptions
@@ -46,10 +46,10 @@ class Request:
 
 
 def transcribe_file(engine: "Engine", file: Path, request: Request) -> None:
-    """Transcribe a recording, print or write what is asked for.
+    """Transcribe a recording, and print or write the requested outputs.
 
     Raises:
-        Failed: it cannot be read, or a file not be written.
+        Failed: the recording cannot be read, or an output cannot be written.
     """
     from speech.errors import SpeechError
 

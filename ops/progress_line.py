@@ -1,4 +1,4 @@
-"""How far a recording is, on a terminal, while its words are printed."""
+"""A progress bar on the terminal while the words of a recording are printed."""
 
 import sys
 import time
@@ -12,9 +12,9 @@ PATIENCE_SECONDS = 1.5
 
 
 class Meter:
-    """A bar on stderr if that is a terminal, once a recording takes longer than a moment; it goes at the end.
+    """Context manager for one recording: a bar on stderr, if that is a terminal and the recording takes long.
 
-    A context manager for one recording.
+    The bar disappears at the end.
     """
 
     def __init__(self, name: str, console: Console | None = None) -> None:
@@ -40,11 +40,11 @@ class Meter:
         self._progress.update(self._task, completed=progress)
 
     def say(self, text: str) -> None:
-        """Print a line on stdout; where that is the terminal with the bar, above it."""
+        """Print a line on stdout; above the bar if stdout is the same terminal."""
         if self._progress.live.is_started and sys.stdout.isatty():
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            print(text, flush=True)  # noqa: T201 - what was asked for
+            print(text, flush=True)  # noqa: T201 - the command's output
 
     def __enter__(self) -> Self:
         return self

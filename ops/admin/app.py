@@ -18,30 +18,28 @@ COMMANDS = (
     Deferred(
         "show",
         "ops.admin.show:show",
-        "Show all that is known of a job: its state, lease and file, and the trail of what happened to it.",
+        "Show a job in detail: its state, lease, file and audit trail.",
     ),
     Deferred(
         "retry",
         "ops.admin.retry:retry",
-        "Try jobs again that failed or were cancelled: those named, or all that meet the filters.",
+        "Retry jobs that failed or were cancelled: the given ones, or all that match the filters.",
     ),
     Deferred(
         "purge",
         "ops.admin.purge:purge",
         "Erase finished jobs for good, with their recordings, words and pictures.",
     ),
-    Deferred(
-        "drain", "ops.admin.drain:drain", "Tell all workers to finish what they do and take no more jobs."
-    ),
+    Deferred("drain", "ops.admin.drain:drain", "Tell all workers to finish their jobs and take no more."),
     Deferred(
         "workers",
         "ops.admin.workers:workers",
-        "List the worker processes, how lately each has beaten, and the job it holds.",
+        "List the worker processes with their last heartbeat and current job.",
     ),
     Deferred(
         "stats",
         "ops.admin.stats:stats",
-        "Count jobs by state and error code, hours of audio, and say how old the queue is.",
+        "Show statistics: jobs by state and error code, hours of audio, age of the queue.",
     ),
 )
 

@@ -51,7 +51,7 @@ def written(moment: datetime | None) -> str | None:
 
 
 def ago(moment: datetime | None, present: datetime) -> str:
-    """How long ago that was, in the largest unit that fits."""
+    """Format how long ago that was, in the largest unit that fits."""
     if moment is None:
         return ""
     return span((present - moment).total_seconds())

@@ -14,24 +14,24 @@ from shared import draining
 from shared.jobs import count_running
 
 LOOK_SECONDS = 1.0
-LOOKS = 2  # a worker that looked just before it was told may still begin a job
+LOOKS = 2  # a worker that checked just before the drain began may still start a job
 EPILOG = """Examples:
 
 shrutlekh admin drain --wait
 
 shrutlekh admin drain --off
 
-Recordings can still be submitted; they wait. It holds over restarts of everything, until --off."""
+Recordings can still be submitted and wait in the queue. The drain survives restarts, until --off."""
 
 
 def drain(
-    off: Annotated[bool, typer.Option("--off", help="Let them take jobs again.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Let workers take jobs again.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until no job is under way.")] = False,
     data: DataFolder = None,
 ) -> None:
-    """Tell all workers to finish what they do and take no more jobs."""
+    """Tell all workers to finish their jobs and take no more."""
     if off and wait:
-        raise typer.BadParameter("--wait goes without --off.")
+        raise typer.BadParameter("--wait cannot be combined with --off.")
     with opened(data) as installation:
         settings = installation.settings
         was_on = draining.is_draining(settings.data_dir)

@@ -1,4 +1,4 @@
-"""Opening the installation that the settings describe."""
+"""Open the installation described by the settings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ DOCTOR = "`shrutlekh doctor` says more."
 
 @contextmanager
 def opened(data: Path | None) -> Iterator[Installation]:
-    """The installation, after a check that its database answers and has this version's schema.
+    """Yield the installation, after checking that its database answers and has this version's schema.
 
     Raises:
         ClientError: the check failed, or the database or Redis went away during the block.

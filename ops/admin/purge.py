@@ -22,7 +22,7 @@ shrutlekh admin purge --older-than 30d
 
 shrutlekh admin purge --older-than 30d --status failed --status cancelled --yes
 
-It says what it would erase, and erases it with --yes. SHRUTLEKH_RETENTION_DAYS does so all the time."""
+Without --yes it only shows what it would erase. SHRUTLEKH_RETENTION_DAYS erases old jobs automatically."""
 
 
 def purge(
@@ -31,7 +31,7 @@ def purge(
         typer.Option(
             parser=age,
             metavar="AGE",
-            help="Jobs that ended so long ago: 12h, 30d, 8w; 0s for all that have.",
+            help="Jobs that ended at least this long ago: 12h, 30d, 8w; 0s for all that ended.",
             show_default=False,
         ),
     ],
@@ -41,7 +41,7 @@ def purge(
     ] = None,
     code: Codes = None,
     client: Client = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Erase them.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Erase the jobs.")] = False,
     data: DataFolder = None,
 ) -> None:
     """Erase finished jobs for good, with their recordings, words and pictures."""
@@ -61,7 +61,7 @@ def purge(
 
 
 def _erase(installation: Installation, chosen: Selection, total: int) -> int:
-    """A batch at a time, as retention does it; what ends meanwhile is too young."""
+    """Erase in batches, like retention. Jobs that end meanwhile are too young to be selected."""
     errors = Console(stderr=True)
     erased = 0
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:

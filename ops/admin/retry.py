@@ -47,10 +47,10 @@ def retry(
     yes: Yes = False,
     data: DataFolder = None,
 ) -> None:
-    """Try jobs again that failed or were cancelled: those named, or all that meet the filters."""
+    """Retry jobs that failed or were cancelled: the given ones, or all that match the filters."""
     is_filtered = status is not None or bool(code) or older_than is not None or client is not None
     if bool(job_ids) == is_filtered:
-        raise typer.BadParameter("name jobs by their ids, or by --status, --code, --older-than, --client.")
+        raise typer.BadParameter("select jobs by id, or by --status, --code, --older-than, --client.")
     wanted = [parsed(job_id) for job_id in job_ids or ()]
     with opened(data) as installation:
         if is_filtered:
@@ -60,7 +60,7 @@ def retry(
                 typer.echo("No such job.")
                 return
             if not yes and len(wanted) > 1:
-                typer.confirm(f"Try {len(wanted):,} jobs again?", abort=True, err=True)
+                typer.confirm(f"Retry {len(wanted):,} jobs?", abort=True, err=True)
         refused = _retry_all(installation, wanted)
     typer.echo(f"{len(wanted) - sum(refused.values()):,} of {len(wanted):,} queued again.")
     if refused:
@@ -68,17 +68,17 @@ def retry(
 
 
 def _chosen(installation: Installation, selection: jobs.Selection) -> list[uuid.UUID]:
-    """In the order in which they were submitted."""
+    """Return the ids of the selected jobs, in the order of submission."""
     with installation.database.read() as session:
         return list(jobs.ids_of(session, selection))
 
 
 def _retry_all(installation: Installation, wanted: Sequence[uuid.UUID]) -> Counter[str]:
-    """One transaction for each; one that is refused does not hold up the others. Counts those by code."""
+    """Retry each job in its own transaction; a refusal does not stop the others. Return refusals by code."""
     errors = Console(stderr=True)
     attempts = installation.settings.max_attempts
     refused: Counter[str] = Counter()
-    hears = _hears(installation)
+    hears = _redis_answers(installation)
     for job_id in track(wanted, "Queueing", console=errors, transient=True, disable=not errors.is_terminal):
         try:
             with installation.database.write() as session:
@@ -93,8 +93,8 @@ def _retry_all(installation: Installation, wanted: Sequence[uuid.UUID]) -> Count
     return refused
 
 
-def _hears(installation: Installation) -> bool:
-    """Whether Redis is there. One that is away is not waited for at each job: the sweeper tells it later."""
+def _redis_answers(installation: Installation) -> bool:
+    """Return whether Redis answers, to avoid a timeout for each job. The sweeper sends the messages later."""
     try:
         installation.redis.ping()
     except (RedisError, OSError):

@@ -1,4 +1,4 @@
-"""The options that select jobs, for all commands."""
+"""The command-line options that select jobs, for all commands."""
 
 import re
 import uuid
@@ -16,7 +16,7 @@ FINAL = [status for status in JobStatus if status.is_final]
 
 
 def status_option(statuses: Sequence[JobStatus], help: str, show_default: str) -> Any:  # noqa: A002 - Typer's word
-    """A ``--status`` that takes only some statuses."""
+    """Make a ``--status`` option that takes only these statuses."""
     names = "|".join(statuses)
 
     def parse(text: str) -> JobStatus:
@@ -28,12 +28,12 @@ def status_option(statuses: Sequence[JobStatus], help: str, show_default: str) -
 
 
 def age(text: str) -> timedelta:
-    """``7d``, ``12h``, ``90min``, ``30s``, ``2w``."""
-    if isinstance(text, timedelta):  # Typer parses what is parsed already
+    """Parse an age such as ``7d``, ``12h``, ``90min``, ``30s`` or ``2w``."""
+    if isinstance(text, timedelta):  # Typer also passes values that are already parsed
         return text
     found = AGE.fullmatch(text.strip().lower())
     if found is None:
-        raise typer.BadParameter(f"{text!r} is no length of time: write 30s, 90min, 12h, 7d or 2w.")
+        raise typer.BadParameter(f"{text!r} is not an age: write 30s, 90min, 12h, 7d or 2w.")
     try:
         return timedelta(seconds=float(found[1]) * UNITS[found[2]])
     except OverflowError as error:
@@ -49,7 +49,8 @@ OlderThan = Annotated[
     typer.Option(
         parser=age,
         metavar="AGE",
-        help="Jobs that ended (or, if they have not, were submitted) so long ago: 30s, 90min, 12h, 7d, 2w.",
+        help="Jobs that ended (or, if unfinished, were submitted) at least this long ago: 30s, 90min, 12h, "
+        "7d, 2w.",
         show_default=False,
     ),
 ]
@@ -58,7 +59,7 @@ Client = Annotated[
     typer.Option("--client", metavar="NAME", help="Jobs of this client.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def selected(
@@ -68,7 +69,7 @@ def selected(
     client: str | None,
     moment: datetime,
 ) -> Selection:
-    """The jobs that meet all options given, with ages as of ``moment``."""
+    """Return a selection of the jobs that match all given options, with ages relative to ``moment``."""
     return Selection(
         statuses=[JobStatus(status) for status in statuses],
         codes=codes or (),
@@ -78,15 +79,15 @@ def selected(
 
 
 def parsed(job_id: str) -> uuid.UUID:
-    """A job's id.
+    """Parse a job id.
 
     Raises:
-        typer.BadParameter: it is none.
+        typer.BadParameter: the text is not a UUID.
     """
     try:
         return uuid.UUID(job_id)
     except ValueError as error:
-        raise typer.BadParameter(f"{job_id!r} is no job's id.") from error
+        raise typer.BadParameter(f"{job_id!r} is not a job id.") from error
 
 
 def _before(moment: datetime, age: timedelta) -> datetime:

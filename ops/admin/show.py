@@ -20,7 +20,7 @@ def show(
     as_json: AsJson = False,
     data: DataFolder = None,
 ) -> None:
-    """Show all that is known of a job: its state, lease and file, and the trail of what happened to it."""
+    """Show a job in detail: its state, lease, file and audit trail."""
     wanted = parsed(job_id)
     with opened(data) as installation, installation.database.read() as session:
         job = get_job(session, wanted)

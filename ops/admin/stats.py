@@ -22,7 +22,7 @@ LATELY = timedelta(days=1)
 
 
 def stats(as_json: AsJson = False, data: DataFolder = None) -> None:
-    """Count jobs by state and error code, hours of audio, and say how old the queue is."""
+    """Show statistics: jobs by state and error code, hours of audio, age of the queue."""
     with opened(data) as installation:
         document = _document(installation)
     if as_json:

@@ -19,9 +19,9 @@ from shared.jobs import running_jobs
 
 
 def workers(as_json: AsJson = False, data: DataFolder = None) -> None:
-    """List the worker processes, how lately each has beaten, and the job it holds.
+    """List the worker processes with their last heartbeat and current job.
 
-    One that holds a job but beats no more is listed too: its job goes back to the queue when its lease ends.
+    Includes dead processes that still hold a job, which is requeued when its lease runs out.
     """
     with opened(data) as installation:
         rows = _rows(installation)

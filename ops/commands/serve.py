@@ -20,15 +20,15 @@ shrutlekh serve --port 0 --data /srv/shrutlekh --workers 4
 
 Prints one line on stdout when it is ready.
 
-Stop it with Ctrl-C or SIGTERM: jobs in progress go on for a while, and what is left of them is done after the
-next start.
+Stop it with Ctrl-C or SIGTERM. Jobs in progress continue for --drain-seconds; unfinished ones resume after
+the next start.
 
-Exit status: 0 stopped in order, 1 could not start or had to kill a part."""
+Exit status: 0 clean stop, 1 could not start or had to kill a process."""
 
 
 def serve(
     port: Annotated[
-        int, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 takes a free one.")
+        int, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 chooses a free one.")
     ] = 8000,
     data: Annotated[Path, typer.Option(metavar="DIR", help="Folder for jobs, recordings and logs.")] = Path(
         "data"
@@ -36,17 +36,15 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Worker processes instead of one for each CPU.", show_default=False),
+        typer.Option(min=1, help="Worker processes. Default: one per CPU.", show_default=False),
     ] = None,
     drain_seconds: Annotated[
         float | None,
         typer.Option(
-            min=0, help="How long jobs in progress go on at a stop, instead of 20.", show_default=False
+            min=0, help="How long jobs in progress continue at a stop. Default: 20.", show_default=False
         ),
     ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Logs to stderr instead of files.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log to stderr instead of files.")] = False,
 ) -> None:
     """Run the whole service on this machine: Redis, API and workers."""
     console = Console(stderr=True)
@@ -66,11 +64,11 @@ def serve(
                 if started:
                     print(f"Shrutlekh is ready at {place.url}", flush=True)  # noqa: T201
                     if not is_loopback(host):
-                        say("Note: it listens beyond this machine and asks nobody for a password.")
+                        say("Note: the service accepts connections from other machines without a password.")
                 fine = not started or stack.watch()
             finally:
                 if fine:
-                    say("Stopping. What is left of a job is done after the next start. Press again to hurry.")
+                    say("Stopping. Unfinished jobs resume after the next start. Press again to stop at once.")
                 fine = stack.stop() and fine
     except ClientError as error:
         say(f"Error: {error.message}")

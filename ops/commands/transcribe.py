@@ -23,7 +23,7 @@ shrutlekh transcribe calls/*.mp3 --channels each --format vtt,txt --out texts/
 
 shrutlekh transcribe *.wav --json | jq -r .text
 
-Exit status: 0 all is well, 1 something failed, 2 wrong usage."""
+Exit status: 0 success, 1 something failed, 2 wrong usage."""
 
 
 @takes("numerals", *declared(RecognitionOptions))
@@ -41,8 +41,8 @@ def transcribe(
         typer.Option(
             "--format",
             metavar="LIST",
-            help="Write json, txt (paragraphs), srt, vtt or tsv, parted by commas: to stdout, or with --out "
-            "to files. Without it the text is printed as it comes, a line for each stretch of speech.",
+            help="Write json, txt (paragraphs), srt, vtt or tsv, comma-separated, to stdout or with --out to "
+            "files. Without it, each segment is printed on a line as soon as it is transcribed.",
             show_default=False,
         ),
     ] = None,
@@ -52,21 +52,23 @@ def transcribe(
     ] = None,
     chosen: SubmissionOptions = NOTHING_CHOSEN,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON object a line with words and times.")
+        bool, typer.Option("--json", help="Print one JSON object per recording with words and times.")
     ] = False,
     picture: Annotated[
         Path | None,
-        typer.Option(metavar="PNG", help="Paint the recording's waveform (one FILE).", show_default=False),
+        typer.Option(metavar="PNG", help="Draw the recording's waveform (one FILE).", show_default=False),
     ] = None,
 ) -> None:
-    """Transcribe recordings here and now, without a service."""
+    """Transcribe recordings in this process, without a service."""
     wanted = formats(formats_named)
     if picture is not None and len(files) > 1:
-        raise typer.BadParameter("paints one recording, so name one FILE.", param_hint="--picture")
+        raise typer.BadParameter("draws one recording, so name one FILE.", param_hint="--picture")
     if out is None and len(wanted) > 0 and (len(files) > 1 or len(wanted) > 1):
         raise typer.BadParameter("several files need a folder: name one with --out.", param_hint="--format")
     if as_json and wanted:
-        raise typer.BadParameter("prints lines of its own: name it without --format.", param_hint="--json")
+        raise typer.BadParameter(
+            "has its own output, so it cannot be combined with --format.", param_hint="--json"
+        )
 
     from shrutlekh.bulk.recordings import plan
 
@@ -97,11 +99,11 @@ def transcribe(
 
 
 def _engine(model: str | None, request: "Request") -> "Engine":
-    """The engine, which can do what is asked.
+    """Make an engine that supports the request.
 
     Raises:
-        SpeechError: there is no such model, or it is broken, or has no such decoder.
-        ClientError: a setting is wrong, or the library that beam search needs is missing.
+        SpeechError: the model does not exist, is broken, or lacks the decoder.
+        ClientError: a setting is wrong, or the library for beam search is missing.
     """
     from speech.engine import Engine
 
@@ -114,7 +116,7 @@ def _engine(model: str | None, request: "Request") -> "Engine":
 
 
 def _complain(file: Path | None, code: str, message: str, as_json: bool) -> None:
-    """Say what failed on stderr, and on stdout where a program listens."""
+    """Print an error on stderr, and with --json on stdout as well."""
     from transcript.formats import dump
 
     typer.echo(f"{'' if file is None else f'{file}: '}{code}: {message}", err=True)
@@ -124,7 +126,7 @@ def _complain(file: Path | None, code: str, message: str, as_json: bool) -> None
 
 
 def _model_folder(model: str | None) -> Path:
-    """The folder named, or that of the installed model named, or of the default one."""
+    """Return the folder of a model, given as a folder or by name; None stands for the default model."""
     from shared.settings import Settings
 
     if model is not None and (Path(model) / "model.json").is_file():

@@ -1,4 +1,4 @@
-"""All checks of an installation. A check comes after those that it needs."""
+"""All checks of an installation, each after the checks that it needs."""
 
 from collections.abc import Collection
 
@@ -9,11 +9,11 @@ from ops.installation import Installation
 
 
 def checks_of(installation: Installation | None, url: str | None, only: Collection[Area]) -> list[Check]:
-    """The checks to run.
+    """Return the checks to run.
 
     Args:
         installation: None if its settings cannot be read; then only the service is checked.
-        url: of a running service, whose checks come last.
+        url: URL of a running service, whose checks come last.
         only: areas to check, together with the checks that they need; empty for all.
     """
     everything: list[Check] = []

@@ -1,4 +1,4 @@
-"""Compares clocks: each machine judges leases and heartbeats by its own."""
+"""Compare clocks: each machine judges leases and heartbeats by its own clock."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,7 +7,7 @@ from ops.doctor.findings import Finding, ok, problem, warning
 from shared.clock import now
 
 TOLERATED_SECONDS = 1.0
-ADVICE = "Let all machines of the service take the time from a server: systemd-timesyncd, chrony or ntpd."
+ADVICE = "Synchronise all machines of the service with a time server: systemd-timesyncd, chrony or ntpd."
 
 
 def compare(whose: str, ask: Callable[[], datetime], grave: float) -> Finding:
@@ -15,7 +15,7 @@ def compare(whose: str, ask: Callable[[], datetime], grave: float) -> Finding:
 
     Args:
         ask: reads the other clock. Its answer counts as the time in the middle of the call.
-        grave: seconds of difference from which on something breaks.
+        grave: difference in seconds from which leases and heartbeats break.
     """
     before = now()
     theirs = ask()

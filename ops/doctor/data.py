@@ -17,9 +17,9 @@ NETWORK = frozenset(
     | {"fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.gcsfuse"}
 )
 PASSING = {
-    "tmpfs": "in memory: all is lost at the next start of the machine",
-    "ramfs": "in memory: all is lost at the next start of the machine",
-    "overlay": "inside the container: all is lost with it",
+    "tmpfs": "in memory: all data is lost when the machine restarts",
+    "ramfs": "in memory: all data is lost when the machine restarts",
+    "overlay": "inside the container: all data is lost with it",
 }
 FEW_FILES = 10_000
 
@@ -29,8 +29,8 @@ def folder(installation: Installation) -> Finding:
     data = installation.settings.data_dir.resolve()
     if not data.exists():
         return problem(
-            f"There is no folder {data}.",
-            "Set SHRUTLEKH_DATA_DIR (or --data) to the service's folder. A new installation makes it: "
+            f"The folder {data} does not exist.",
+            "Set SHRUTLEKH_DATA_DIR (or --data) to the service's folder. In a new installation, create it: "
             "`shrutlekh serve`, or `python -m migrations`.",
         )
     for place in (data, installation.settings.files_dir):
@@ -60,13 +60,13 @@ def room(installation: Installation) -> Finding:
     inodes = os.statvfs(settings.data_dir)
     if inodes.f_files and inodes.f_favail < FEW_FILES:
         return warning(
-            f"The file system has room for {inodes.f_favail:,} more files only, however small.",
-            "Remove files, or make a file system with more inodes.",
+            f"The file system has only {inodes.f_favail:,} free inodes, one for each further file.",
+            "Delete files, or create a file system with more inodes.",
         )
     if free < reserve + largest:
         return warning(
-            f"{size(free)} are free: a recording of {size(largest)}, which uploads may have, does not fit "
-            f"beside the reserve of {size(reserve)}.",
+            f"{size(free)} are free: the largest upload, {size(largest)}, does not fit beside the reserve of "
+            f"{size(reserve)}.",
             "Make room, or lower SHRUTLEKH_MAX_UPLOAD_BYTES.",
         )
     return ok(f"{size(free)} are free, {size(reserve)} of them in reserve.")
@@ -77,7 +77,7 @@ def file_system(installation: Installation) -> Finding:
     data = installation.settings.data_dir.resolve()
     kind = file_system_of(data, MOUNTS)
     if kind is None:
-        return skipped("What file system it is on cannot be told on this system.")
+        return skipped("Its file system cannot be determined on this system.")
     if kind in PASSING:
         return warning(
             f"{data} is on {kind}, {PASSING[kind]}.",

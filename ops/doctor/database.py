@@ -34,7 +34,7 @@ def answers(installation: Installation) -> Finding:
         )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         return problem(
-            "SHRUTLEKH_DATABASE_URL is no URL of a database that can be used.",
+            "SHRUTLEKH_DATABASE_URL is not the URL of a supported database.",
             "Write postgresql+psycopg://USER:PASSWORD@HOST:5432/NAME, with %-codes for special characters.",
         )
     except DatabaseUnavailable as error:
@@ -53,11 +53,11 @@ def answers(installation: Installation) -> Finding:
 
 
 def journal(installation: Installation) -> Finding:
-    """SQLite's write-ahead log: every connection asks for it, not every disk supports it."""
+    """Is SQLite's write-ahead log in use? Every connection asks for it; not every disk supports it."""
     with installation.database.read() as session:
         mode = session.scalar(text("PRAGMA journal_mode"))
     if mode == "wal":
-        return ok("SQLite writes ahead (WAL).")
+        return ok("SQLite uses write-ahead logging (WAL).")
     return problem(
         f"SQLite's journal mode is {mode}, although WAL was asked for: readers and the writer hold up "
         "each other.",

@@ -10,25 +10,25 @@ from sqlalchemy.exc import ArgumentError
 from ops.doctor.findings import Area, Check, Finding, ok, problem, skipped, warning
 from ops.installation import Installation
 
-EXAMPLE_PASSWORD = "change-this-before-the-first-start"  # noqa: S105 - it is in .env.example for all to see
+EXAMPLE_PASSWORD = "change-this-before-the-first-start"  # noqa: S105 - public, in .env.example
 GUESSED = frozenset({"password", "postgres", "shrutlekh", "secret", "admin", "changeme", "123456"})
 CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
 def address(installation: Installation) -> Finding:
-    """The API has no accounts: everyone who reaches it may do everything."""
+    """Who can reach the API? It has no accounts: everyone who reaches it may do everything."""
     host = installation.settings.host
     if is_loopback(host):
         return ok("The API listens on this machine alone.")
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
-        return warning(f"The API listens on {host}, and asks nobody for a password.", _advice())
+        return warning(f"The API listens on {host} without a password.", _advice())
     if any(mark.exists() for mark in CONTAINER_MARKS):
         return ok(f"The API listens on {host} of its container; PUBLISH_ADDRESS says who reaches it.")
     where = "every address of this machine" if ip.is_unspecified else host
-    who = "the whole internet may reach it" if ip.is_global else "whoever reaches it may read and erase all"
-    return warning(f"The API listens on {where} and knows no accounts: {who}.", _advice())
+    who = "the whole internet may reach it" if ip.is_global else "anyone who reaches it may erase everything"
+    return warning(f"The API listens on {where} and has no accounts: {who}.", _advice())
 
 
 def origins(installation: Installation) -> Finding:
@@ -37,7 +37,7 @@ def origins(installation: Installation) -> Finding:
     if "*" in allowed:
         return warning(
             "Any web page may call the API from a visitor's browser.",
-            "List the origins that you know in SHRUTLEKH_CORS_ORIGINS.",
+            "List the origins that you trust in SHRUTLEKH_CORS_ORIGINS.",
         )
     return ok(f"Pages of {', '.join(allowed)} may call the API." if allowed else "No other page may call it.")
 
@@ -60,14 +60,14 @@ def password(installation: Installation) -> Finding:
     if not given:
         return warning("The database is reached over the network without a password.", advice)
     if str(given).lower() in GUESSED | {url.username}:
-        return warning("The database's password is one of the first that are guessed.", advice)
+        return warning("The database's password is easy to guess.", advice)
     return ok("The database's password is not the example's.")
 
 
 def _advice() -> str:
     return (
         "Listen on 127.0.0.1 (SHRUTLEKH_HOST, PUBLISH_ADDRESS) and put a proxy with TLS and authentication "
-        "in front; if one is there, see that nothing gets past it."
+        "in front; if there is one, make sure that it cannot be bypassed."
     )
 
 

@@ -1,4 +1,4 @@
-"""What a check finds: a verdict, a sentence, and what to do."""
+"""The findings of checks: a verdict, a sentence, and advice."""
 
 import enum
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class Area(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``sentence`` describes the state, ``advice`` says what to do about it; empty if nothing."""
+    """A finding: ``sentence`` describes the state, ``advice`` says what to do (empty if nothing)."""
 
     verdict: Verdict
     sentence: str
@@ -91,5 +91,5 @@ def skipped(sentence: str) -> Finding:
 
 
 def processes(count: int) -> str:
-    """A number of worker processes."""
+    """Format a number of worker processes."""
     return counted(count, "worker process", "worker processes")

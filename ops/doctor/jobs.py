@@ -1,4 +1,4 @@
-"""The jobs: is the queue moving, are expired leases taken back, which jobs were given up."""
+"""The jobs: does the queue move, are jobs with expired leases requeued, which jobs were given up."""
 
 from datetime import timedelta
 
@@ -39,7 +39,7 @@ def waiting(installation: Installation) -> Finding:
         f"{processes(workers)}"
     )
     if is_draining(settings.data_dir):
-        return ok(f"{said}. Workers were told to take none.")
+        return ok(f"{said}. Workers are draining.")
     if workers == 0:
         return problem(f"{said}: nobody takes them.", "Start a worker; see the check of the workers.")
     if oldest < late and running < workers and not is_moving:
@@ -47,27 +47,27 @@ def waiting(installation: Installation) -> Finding:
     if age > LONG_WAIT_SECONDS:
         return warning(
             f"{said}.",
-            "If that is longer than people should wait, add workers (`docker compose up --detach --scale "
-            "worker=3`); docs/operate.md says how much one does.",
+            "If that is too long, add workers (`docker compose up --detach --scale worker=3`); "
+            "docs/operate.md says how much one worker does.",
         )
     return ok(f"{said}.")
 
 
 def leases(installation: Installation) -> Finding:
-    """Is a silent worker's job taken back?"""
+    """Are jobs with expired leases requeued?"""
     with installation.database.read() as session:
         count = jobs.count_expired(session, now() - _patience(installation.settings))
     if count == 0:
         return ok("No lease has run out unnoticed.")
     return problem(
-        f"{counted(count, 'job')} whose worker fell silent and whose lease has run out, and nobody takes "
-        f"{'it' if count == 1 else 'them'} back.",
+        f"{counted(count, 'job')} with an expired lease, because the worker fell silent, and nothing "
+        f"requeues {'it' if count == 1 else 'them'}.",
         NO_SWEEPER,
     )
 
 
 def given_up(installation: Installation) -> Finding:
-    """Did jobs fail in the last day for reasons of the machine?"""
+    """Were jobs given up in the last day, after retryable errors?"""
     with installation.database.read() as session:
         count, last = jobs.given_up(session, now() - timedelta(days=1))
     if count == 0:
@@ -80,7 +80,7 @@ def given_up(installation: Installation) -> Finding:
 
 
 def models(installation: Installation) -> Finding:
-    """Do queued jobs ask for models that are not there?"""
+    """Do queued jobs ask for models that are not installed?"""
     with installation.database.read() as session:
         wanted = jobs.queued_models(session)
     gone = {}
@@ -99,7 +99,7 @@ def models(installation: Installation) -> Finding:
 
 
 def _patience(settings: Settings) -> timedelta:
-    """After which the sweeper should have done what there was to do."""
+    """Return the time within which the sweeper should have done its work."""
     return timedelta(seconds=3 * settings.sweep_seconds + 10)
 
 

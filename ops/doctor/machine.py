@@ -29,7 +29,7 @@ def python_version(_: Installation) -> Finding:
     """New enough?"""
     version = platform.python_version()
     if sys.version_info[:2] < NEEDED_PYTHON:
-        return problem(f"This is Python {version}.", "Install Python 3.11 or newer and make .venv anew.")
+        return problem(f"This is Python {version}.", "Install Python 3.11 or newer and recreate .venv.")
     return ok(f"Shrutlekh {VERSION} on Python {version}.")
 
 
@@ -39,11 +39,11 @@ def variables(_: Installation) -> Finding:
     unknown = sorted(name for name in os.environ if name.startswith("SHRUTLEKH_") and name not in known)
     if not unknown:
         given = sum(name in known for name in os.environ)
-        return ok(f"{counted(given, 'setting')} in the environment, each of them known.")
+        return ok(f"{counted(given, 'setting')} in the environment, all known.")
     near = {name: difflib.get_close_matches(name, known, 1) for name in unknown}
     meant = "; ".join(f"{name}: did you mean {close[0]}?" for name, close in near.items() if close)
     return warning(
-        f"No settings are called {', '.join(unknown)}: they have no effect.",
+        f"Unknown settings, which have no effect: {', '.join(unknown)}.",
         meant or "Remove them, or look the names up in docs/settings.md.",
     )
 
@@ -66,7 +66,7 @@ def memory(installation: Installation) -> Finding:
     """Do the ceilings of all worker processes fit into the memory?"""
     available = memory_bytes(CGROUP)
     if available is None:
-        return skipped("How much memory there is cannot be told on this system.")
+        return skipped("The amount of memory cannot be determined on this system.")
     count = share_out(installation.settings, usable_cpus()).processes
     ceiling = within_container(installation.settings.worker_memory_bytes, count)
     if ceiling == 0:

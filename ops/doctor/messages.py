@@ -20,7 +20,7 @@ def answers(installation: Installation) -> Finding:
         installation.redis.ping()
     except ValueError:
         return problem(
-            "SHRUTLEKH_REDIS_URL is no URL of a Redis.",
+            "SHRUTLEKH_REDIS_URL is not a URL of Redis.",
             "Write redis://HOST:6379/0, rediss://:PASSWORD@HOST:6379/0 or unix:///path?db=0.",
         )
     except (RedisError, OSError) as error:
@@ -42,13 +42,17 @@ def policy(installation: Installation) -> Finding:
             f"Redis's maxmemory-policy is {name}: when its memory is full it forgets messages and heartbeats"
         )
         advice = "Set `maxmemory-policy noeviction` in its configuration."
-        return problem(f"{said}.", advice) if most else warning(f"{said}, were its memory limited.", advice)
+        return (
+            problem(f"{said}.", advice)
+            if most
+            else warning(f"{said}. Its memory is not limited now.", advice)
+        )
     if most and used > NEARLY * most:
         return problem(
-            f"Redis uses {size(used)} of the {size(most)} it may: soon it refuses messages.",
-            "Raise maxmemory, or look with `redis-cli --bigkeys` what else lies in there.",
+            f"Redis uses {size(used)} of its limit of {size(most)}: soon it will refuse messages.",
+            "Raise maxmemory, or use `redis-cli --bigkeys` to see what else it holds.",
         )
-    return ok(f"Redis forgets nothing (noeviction); it uses {size(used)}.")
+    return ok(f"Redis evicts nothing (noeviction); it uses {size(used)}.")
 
 
 def clock(installation: Installation) -> Finding:

@@ -18,7 +18,7 @@ ADVICE = (
 
 
 def installed(installation: "Installation") -> Finding:
-    """There, and can its description be read?"""
+    """Is it installed, and can its card be read?"""
     from shared.errors import ModelNotInstalled
     from speech.errors import SpeechError
 
@@ -32,13 +32,13 @@ def installed(installation: "Installation") -> Finding:
 
 
 def whole(installation: "Installation") -> Finding:
-    """Are its files the ones that were described?"""
+    """Do its files match the digests in model.json?"""
     from speech.errors import SpeechError
 
     model = _default(installation)
     if not model.files:
         return warning(
-            f"model.json of {model.name} lists no files: nobody can tell whether they are whole.",
+            f"model.json of {model.name} lists no files, so they cannot be verified.",
             "Let `modelkit` install the model, which writes their sha256.",
         )
     try:
@@ -50,11 +50,11 @@ def whole(installation: "Installation") -> Finding:
             "Install the model again from where it came from (in the repository: `git checkout models`, "
             "`git lfs pull`), or build the images again.",
         )
-    return ok(f"Its {counted(len(model.files), 'file')} are those that model.json describes.")
+    return ok(f"Its {counted(len(model.files), 'file')} match model.json.")
 
 
 def decoder(installation: "Installation") -> Finding:
-    """Can words be found in the way that the model names?"""
+    """Can the model's default decoder be used?"""
     from shrutlekh_contract.decoders import BEAM, GREEDY, decoders_of
 
     from speech.decoding.beam import language_model_file
@@ -77,7 +77,7 @@ def decoder(installation: "Installation") -> Finding:
             "more errors, and jobs with hot-words fail.",
             "Install flashlight-text (it has wheels for Python 3.11 and 3.12) and start the workers again.",
         )
-    return ok("Beam search and its language model are there.")
+    return ok("Beam search and its language model are available.")
 
 
 def others(installation: "Installation") -> Finding:

@@ -14,12 +14,12 @@ from shared.jobs import kept_files, named_keys, statuses_of_kept
 
 AT_ONCE = 500
 LOOK_SECONDS = 30.0
-MEND_SECONDS = 1200.0  # two rounds of the sweeper's over the files
+MEND_SECONDS = 1200.0  # two of the sweeper's passes over the files
 SHOWN = 3
 
 
 def orphans(installation: Installation) -> Finding:
-    """Old files that no job names."""
+    """Are there old files without a job?"""
     before = time.time() - installation.settings.orphan_seconds - MEND_SECONDS
     deadline = time.monotonic() + LOOK_SECONDS
     seen = count = total = 0
@@ -29,7 +29,7 @@ def orphans(installation: Installation) -> Finding:
             named = named_keys(session, batch)
         seen += len(batch)
         for key in set(batch) - named:
-            with suppress(FileNotFoundError):  # its job was erased in this moment
+            with suppress(FileNotFoundError):  # its job has just been erased
                 total += installation.files.path(key).stat().st_size
                 count += 1
     looked = f"among {counted(seen, 'old file')}{' looked at' if batch else ''}"
@@ -37,13 +37,13 @@ def orphans(installation: Installation) -> Finding:
         return ok(f"No file without a job {looked}.")
     return warning(
         f"{counted(count, 'file')} without a job {looked}, {size(total)}.",
-        "The sweeper removes them: see that it runs. If these are most of the files, SHRUTLEKH_DATABASE_URL "
-        "and SHRUTLEKH_DATA_DIR do not belong together: stop the sweeper first.",
+        "The sweeper deletes them: make sure that it runs. If these are most of the files, stop the sweeper "
+        "first: SHRUTLEKH_DATABASE_URL and SHRUTLEKH_DATA_DIR do not belong together.",
     )
 
 
 def missing(installation: Installation) -> Finding:
-    """Jobs whose recording should be there and is not."""
+    """Are there jobs whose recording is missing?"""
     deadline = time.monotonic() + LOOK_SECONDS
     suspects: list[uuid.UUID] = []
     seen, is_whole = 0, True
@@ -72,7 +72,7 @@ def missing(installation: Installation) -> Finding:
 
 
 def _still_there(installation: Installation, suspects: Sequence[uuid.UUID]) -> tuple[int, list[uuid.UUID]]:
-    """Finished and unfinished ones, without those that were erased or ended with their file meanwhile."""
+    """Count the finished and list the unfinished ones of the suspects whose file should still exist."""
     ended, to_do = 0, []
     for start in range(0, len(suspects), AT_ONCE):
         with installation.database.read() as session:

@@ -18,7 +18,7 @@ ANSWER_SECONDS = 5.0
 
 
 class Service:
-    """The checks of the service at ``url``, each asked once, without retries."""
+    """The checks of the service at ``url``. Requests are not retried."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
@@ -27,8 +27,8 @@ class Service:
     def alive(self, _installation: Installation) -> Finding:
         """``/healthz``, several times over one connection."""
         advice = (
-            "Look whether the API runs (`docker compose ps api`), whether the URL is its, and what a proxy "
-            "in between says."
+            "Check that the API runs (`docker compose ps api`), that the URL is right, and the log of any "
+            "proxy in between."
         )
         took = []
         try:
@@ -41,14 +41,12 @@ class Service:
             said = str(error) or type(error).__name__
             return problem(f"No Shrutlekh answers at {self.name}: {said}.", advice)
         if answer.status_code != httpx.codes.OK or _document(answer).get("status") != "ok":
-            return problem(
-                f"What answers at {self.name} (HTTP {answer.status_code}) is not Shrutlekh.", advice
-            )
+            return problem(f"The server at {self.name} (HTTP {answer.status_code}) is not Shrutlekh.", advice)
         said = f"{self.name} answers in {statistics.median(took) * 1000:.0f} ms"
         if statistics.median(took) > SLOW_SECONDS:
             return warning(
-                f"{said}, though it does nothing for that.",
-                "Look at the load of its machine, and at what lies in between.",
+                f"{said}, which is slow for a request that does nothing.",
+                "Look at the load of its machine and at the network in between.",
             )
         return ok(f"{said}.")
 
@@ -71,9 +69,9 @@ class Service:
         with self._http() as http:
             theirs = _document(http.get("/openapi.json")).get("info", {}).get("version")
         if theirs == VERSION:
-            return ok(f"It is version {VERSION}, as this command.")
+            return ok(f"It has version {VERSION}, like this command.")
         return warning(
-            f"It is version {theirs}, this command is {VERSION}.",
+            f"It has version {theirs}, this command {VERSION}.",
             "Bring both to the same version; an upgrade may have left an old process running.",
         )
 
@@ -87,7 +85,7 @@ class Service:
 
     def _http(self) -> httpx.Client:
         is_near = is_loopback(httpx.URL(self._url).host)
-        # A proxy for the outside has no business with a service of this machine.
+        # The environment's proxy cannot reach a service on this machine.
         return httpx.Client(base_url=self._url, timeout=ANSWER_SECONDS, trust_env=not is_near)
 
 

@@ -17,7 +17,7 @@ MISSED_BEATS = 3
 
 
 def beats(installation: Installation) -> dict[str, float]:
-    """Seconds since the last heartbeat of each worker process that Redis remembers, dead ones included."""
+    """Return the seconds since the last heartbeat of each worker process in Redis, including dead ones."""
     moment = time.time()
     entries = cast(
         list[tuple[bytes, float]],
@@ -27,7 +27,7 @@ def beats(installation: Installation) -> dict[str, float]:
 
 
 def process_count(installation: Installation) -> int:
-    """Number of worker processes: those with a heartbeat, or those that the settings ask for here if more."""
+    """Count the worker processes: those with a heartbeat, or those of this machine's settings if more."""
     wanted = share_out(installation.settings, usable_cpus()).processes
     try:
         beating = len(presence.present(installation.redis, installation.settings.heartbeat_expiry))
@@ -42,19 +42,19 @@ def present(installation: Installation) -> Finding:
     ages = beats(installation)
     beating = {name: age for name, age in ages.items() if age <= settings.heartbeat_expiry}
     if not beating:
-        last = f" The last beat was {span_in_words(min(ages.values()))} ago." if ages else ""
+        last = f" The last heartbeat was {span_in_words(min(ages.values()))} ago." if ages else ""
         return problem(
-            f"No worker beats: nothing is transcribed.{last}",
-            "Start one: `python -m worker`, `docker compose up --detach worker`; it beats when its model is "
-            "warm. If one runs, its log says why it is not, and whether it uses the same Redis.",
+            f"No worker has a heartbeat: nothing is transcribed.{last}",
+            "Start one: `python -m worker`, `docker compose up --detach worker`. Its heartbeat starts when "
+            "its model is warm. If one runs, its log says why it is not warm, or which other Redis it uses.",
         )
     machines = len({name.rsplit(":", 2)[0] for name in beating})
     late = max(0.0, *beating.values())
     where = f"{processes(len(beating))} on {counted(machines, 'machine')}"
-    said = f"{where}; the oldest beat is {late:.1f} s old"
+    said = f"{where}; the oldest heartbeat is {late:.1f} s old"
     if late > MISSED_BEATS * settings.heartbeat_seconds:
         return warning(
-            f"{said}, though they beat every {settings.heartbeat_seconds:g} s.",
+            f"{said}, though one is due every {settings.heartbeat_seconds:g} s.",
             "That machine is overloaded, frozen or cut off from Redis; or a worker has just been killed.",
         )
     return ok(f"{said}.")

@@ -52,7 +52,7 @@ class Child:
         """The exit code, or None while the program runs. Processes that it leaves behind are killed."""
         if self._process is None or self._process.returncode is not None:
             return None if self._process is None else self._process.returncode
-        # Before the process is reaped its number cannot belong to another.
+        # Until the process is reaped, its process id cannot be reused.
         if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             return None
         self._signal_group(signal.SIGKILL)
@@ -106,7 +106,7 @@ def die_with_parent(parent: int) -> Callable[[], None] | None:
 
     def prepare() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:  # it died before the kernel knew
+        if os.getppid() != parent:  # the parent died before the request took effect
             os._exit(1)
 
     return prepare

@@ -49,7 +49,7 @@ def locked(data: Path) -> Iterator[None]:
 
 @contextmanager
 def socket_path(data: Path) -> Iterator[Path]:
-    """A path for Redis's socket in a folder that only this user may enter.
+    """Yield a path for Redis's socket in a folder that only this user may enter.
 
     The folder lies in the data folder, unless that path is too long for a socket or needs escaping in a URL.
     Each start uses a new name: a Redis that is shutting down must not remove the socket of the next one.
@@ -70,7 +70,7 @@ def socket_path(data: Path) -> Iterator[Path]:
 
 
 def free_port(host: str, port: int) -> int:
-    """The port, or a free one if it is 0.
+    """Return the port, or a free one if it is 0.
 
     Raises:
         StartFailed: the port is in use, or the address does not belong to this machine.
@@ -92,7 +92,7 @@ def free_port(host: str, port: int) -> int:
 
 
 def socket_of(data: Path) -> Path | None:
-    """The socket of Redis if a `shrutlekh serve` runs on the data folder, or was killed there."""
+    """Return Redis's socket if a `shrutlekh serve` runs on the data folder or was killed there, else None."""
     for socket_file in sorted((data.resolve() / "run").glob("redis-*.sock")):
         return socket_file
     try:

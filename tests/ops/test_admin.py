@@ -171,7 +171,7 @@ class TestShow:
         assert (code, err) == (2, "Error: No job has this id, or it was erased.\n")
         code, _, err = admin("show", "nonsense")
         assert code == 2
-        assert "is no job's id" in err
+        assert "is not a job id" in err
 
 
 class TestRetry:
@@ -188,7 +188,7 @@ class TestRetry:
         assert (code, out) == (1, "2 of 5 queued again.\n")
         assert f"{done.id}: The job can't be retried now: it is succeeded. (illegal_transition)" in err
         assert "(job_not_found)" in err
-        assert f"{gone.id}: The recording is not kept any more. Submit it again. (recording_gone)" in err
+        assert f"{gone.id}: The recording is no longer stored. Submit it again. (recording_gone)" in err
         assert [status_of(place, job) for job in (failed, cancelled)] == ["queued", "queued"]
         assert place.redis.llen(QUEUE) == 2  # workers are told, and who waits
         assert told
@@ -202,7 +202,7 @@ class TestRetry:
         jobs = [add(place, "failed") for _ in range(3)]
         other = add(place, "failed", code="audio_unreadable")
         code, _, err = admin("retry", "--code", "attempts_exhausted", typed=typed)
-        assert "Try 3 jobs again?" in err
+        assert "Retry 3 jobs?" in err
         assert code == (0 if again else 1)
         assert {status_of(place, job) for job in jobs} == {"queued" if again else "failed"}
         assert status_of(place, other) == "failed"
@@ -221,7 +221,7 @@ class TestRetry:
         for arguments in ((), (job.id, "--status", "failed")):
             code, _, err = admin("retry", *arguments)
             assert code == 2
-            assert "name jobs by their ids" in err
+            assert "select jobs by id" in err
         assert status_of(place, job) == "failed"
 
     def test_while_redis_is_away(
