@@ -1,4 +1,4 @@
-"""Mending: files without a job and jobs without a file, as crashes and mishaps leave them."""
+"""Mending: repair files without a job and jobs without a file, which crashes and accidents leave behind."""
 
 import time
 import uuid
@@ -23,10 +23,10 @@ log = structlog.get_logger(__name__)
 
 
 class Mender:
-    """Brings the file store and the table of jobs together again. Any number may be at work.
+    """Makes the file store and the table of jobs consistent. Several may run at once.
 
-    A file lies in the store before its job has a row, so only files older than ``orphan_seconds`` count as
-    without a job: no upload takes that long between the two.
+    A file is stored before its job is inserted. So only files older than ``orphan_seconds`` count as orphans:
+    no upload takes that long between the two steps.
     """
 
     def __init__(self, database: Database, redis: Redis, files: FileStore, orphan_seconds: float) -> None:
@@ -36,12 +36,12 @@ class Mender:
         self._orphan_seconds = orphan_seconds
 
     def mend(self) -> None:
-        """One round over all files and all queued jobs, a batch at a time."""
+        """Check all files and all queued jobs once, in batches."""
         self.remove_orphans()
         self.fail_without_file()
 
     def remove_orphans(self) -> int:
-        """Remove old files that no job names, cut-off uploads among them; the number of them."""
+        """Delete old files without a job, including aborted uploads. Returns their number."""
         before = time.time() - self._orphan_seconds
         removed = self._files.remove_partial(before)
         for keys in _batches(self._files.keys(before)):
@@ -56,7 +56,7 @@ class Mender:
         return removed
 
     def fail_without_file(self) -> int:
-        """Fail the queued jobs whose file is gone; the number of them."""
+        """Let queued jobs without a file fail. Returns their number."""
         queued = queued_files(self._database, AT_ONCE)
         gone = (job_id for job_id, key in queued if not self._files.path(key).is_file())
         return sum(self._fail(job_id) for job_id in gone)
@@ -66,7 +66,7 @@ class Mender:
             with self._database.write() as session:
                 job = get_job(session, job_id)
                 if job.status is not JobStatus.QUEUED:
-                    return False  # claimed in this moment: its worker will see for itself
+                    return False  # claimed meanwhile: its worker notices the missing file
                 fail(
                     session,
                     self._files,
@@ -75,7 +75,7 @@ class Mender:
                     message="The stored recording is gone. Submit it again.",
                 )
         except (IllegalTransition, JobNotFound):
-            return False  # changed or erased in this moment
+            return False  # changed or erased meanwhile
         log.warning("file_missing", job_id=str(job_id))
         announce(self._redis, job_id)
         return True

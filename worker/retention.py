@@ -1,4 +1,4 @@
-"""Retention: finished jobs are erased, with their recordings, when they have been kept long enough."""
+"""Retention: erase finished jobs with their recordings after a configured time."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class Retention:
-    """Erases jobs that ended more than ``days`` ago; None keeps everything. Any number may be at work."""
+    """Erases jobs that ended more than ``days`` ago; None keeps everything. Several may run at once."""
 
     def __init__(self, database: Database, files: FileStore, days: float | None) -> None:
         self._database = database
@@ -24,7 +24,7 @@ class Retention:
         self._length = None if days is None else timedelta(days=days)
 
     def erase_expired(self, at_most: int = 5 * AT_ONCE) -> int:
-        """Erase the oldest expired jobs, ``at_most`` of them; the number erased."""
+        """Erase up to ``at_most`` of the oldest expired jobs. Returns the number erased."""
         if self._length is None:
             return 0
         erased = 0

@@ -1,7 +1,7 @@
-"""The sweeper: jobs whose worker fell silent go back to the queue, and lost doorbells are rung again.
+"""The sweeper: requeue the jobs of silent workers, and send lost doorbells again.
 
-``python -m worker.sweeper`` runs it, with retention and mending; any number may run at once, for every step
-is a conditional update.
+``python -m worker.sweeper`` runs it together with retention and mending. Several may run at once, because
+every step is a conditional update.
 """
 
 import signal
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 class Sweeper:
-    """One round is :meth:`sweep`."""
+    """Requeues jobs with expired leases and sends missing doorbells. :meth:`sweep` is one round."""
 
     def __init__(self, database: Database, redis: Redis, queue: JobQueue) -> None:
         self._database = database
@@ -43,21 +43,21 @@ class Sweeper:
         self._queue = queue
 
     def sweep(self) -> None:
-        """Take back expired leases, and ring for jobs that no message waits for."""
+        """Requeue jobs with expired leases, and send doorbells for due jobs without one."""
         self.take_back_expired()
         self.ring_again()
 
     def take_back_expired(self) -> int:
-        """End the attempts whose lease ran out; the number of them."""
+        """End the attempts whose lease ran out. Returns their number."""
         with self._database.read() as session:
             expired = expired_jobs(session, AT_ONCE)
         return sum(self._take_back(job_id) for job_id in expired)
 
     def ring_again(self) -> int:
-        """Ring until as many messages wait as jobs are due; the number of rings.
+        """Send doorbells until as many messages wait as jobs are due. Returns the number sent.
 
-        Messages that a worker holds ready do not count here, so there may be a few too many: they find
-        nothing to claim.
+        Messages that a worker has prefetched are not counted, so a few too many may be sent. They are
+        harmless: their worker finds no job to claim.
         """
         try:
             waiting = int(self._redis.llen(QUEUE))
@@ -83,7 +83,7 @@ class Sweeper:
                     message="Its worker fell silent: it crashed, hung, or was cut off.",
                 )
         except (IllegalTransition, ServiceError):
-            return False  # renewed, finished or erased in this moment
+            return False  # renewed, finished or erased meanwhile
         metrics.LEASES_EXPIRED.inc()
         metrics.count_broken_attempt(LEASE_EXPIRED, is_last=job.status is JobStatus.FAILED)
         log.warning("lease_expired", job_id=str(job_id), attempt=job.attempt, status=job.status.value)
@@ -108,7 +108,7 @@ def main() -> None:
     mend_pause = min(settings.orphan_seconds, MEND_SECONDS)
     mend_at = time.monotonic()
     while not stopped.is_set():
-        # Workers that drain would take the messages and drop them.
+        # Draining workers would receive the messages and drop them.
         _attempt(sweeper.take_back_expired if is_draining(settings.data_dir) else sweeper.sweep)
         _attempt(retention.erase_expired)
         if time.monotonic() >= mend_at:
@@ -118,7 +118,7 @@ def main() -> None:
 
 
 def _attempt(step: Callable[[], object]) -> None:
-    """What fails in one round is done in the next."""
+    """Run a step. If it fails, the next round repeats it."""
     try:
         step()
     except (ServiceError, OSError) as error:

@@ -1,6 +1,6 @@
-"""Options in one column, so that a new option needs no migration.
+"""Store the options in one column, so that a new option needs no migration.
 
-Plain SQL that both databases know, for the reason that 0002 gives.
+Uses plain SQL that both databases support, for the reason given in 0002.
 """
 
 from alembic import op
@@ -50,7 +50,7 @@ def upgrade() -> None:
     op.execute(GATHER[dialect])
     for name in OLD_COLUMNS:
         op.execute(f"ALTER TABLE jobs DROP COLUMN {name}")
-    # Before 0002 an attempt did not count its segments, so the next attempt can't resume after them.
+    # Before 0002, attempts did not count their segments, so no attempt can resume after them.
     op.execute(
         "DELETE FROM segments WHERE job_id IN "
         "(SELECT id FROM jobs WHERE chunks_done = 0 AND status <> 'succeeded')"
