@@ -1,4 +1,4 @@
-"""Makes and checks model folders. What other packages use most is exported here."""
+"""Make and check model folders. This package exports what others use most."""
 
 from modelkit.description import read_description, record_evaluation, write_description
 from modelkit.folder_swap import copy_folder

@@ -38,10 +38,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 console = Console()
 errors = Console(stderr=True)
 
-Samples = Annotated[Path, typer.Option(help="Folder of the clip that model.json compares with.")]
+Samples = Annotated[Path, typer.Option(help="Folder of the clip for the check in model.json.")]
 SAMPLES = Path("samples")
 Precision = Annotated[
-    str | None, typer.Option(help="float32, or int8 for the graph of `quantise`; else as model.json says.")
+    str | None, typer.Option(help="float32, or int8 for the graph of `quantise`. Default: as in model.json.")
 ]
 LABELS = {"wer": "WER", "cer": "CER", "wer_folded": "WER folded", "cer_folded": "CER folded"}
 MARKS = {True: "[green]ok[/]", False: "[red]failed[/]", None: "[yellow]skipped[/]"}
@@ -49,7 +49,7 @@ MARKS = {True: "[green]ok[/]", False: "[red]failed[/]", None: "[yellow]skipped[/
 
 @contextmanager
 def _bar(name: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error; what it gives is called after each step."""
+    """Show a progress bar on standard error. Yields a function to call after each step."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, transient=True) as progress:
         bar = progress.add_task(name, total=total)
@@ -70,10 +70,10 @@ def verify(
     folder: Annotated[Path, typer.Argument(help="Model folder, such as models/hi-ctc-base.")],
     samples: Samples = SAMPLES,
     record: Annotated[
-        Path | None, typer.Option(help="Keep this clip's name and present text in model.json first.")
+        Path | None, typer.Option(help="First record this clip and its current text in model.json.")
     ] = None,
 ) -> None:
-    """Check hashes, graph, padding and the text of a fixed clip; exit 1 when one fails."""
+    """Check hashes, graph, padding and the text of a fixed clip. Exits with 1 if a check fails."""
     if record is not None:
         record_check(folder, record)
         samples = record.parent
@@ -88,30 +88,28 @@ def evaluate(
     hypotheses: Annotated[
         Path | None, typer.Option(help="Folder of NAME.txt, as `shrutlekh submit --out` writes them.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="What to call the set; else its folder's name.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the set. Default: its folder's name.")] = None,
     speaker: Annotated[list[str] | None, typer.Option(help="Only this speaker. Repeatable.")] = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
-    decoder: Annotated[
-        str | None, typer.Option(help="greedy or beam; by default the model's own choice.")
-    ] = None,
+    decoder: Annotated[str | None, typer.Option(help="greedy or beam. Default: the model's default.")] = None,
     precision: Precision = None,
-    write: Annotated[bool, typer.Option(help="Keep the figures in model.json.")] = False,
+    write: Annotated[bool, typer.Option(help="Record the figures in model.json.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
-    show: Annotated[int, typer.Option(help="Print so many references and hypotheses.")] = 0,
+    show: Annotated[int, typer.Option(help="Print this many references and hypotheses.")] = 0,
 ) -> None:
-    """Corpus WER and CER of a model, or of transcripts already written, with 95 % bootstrap intervals.
+    """Measure corpus WER and CER of a model or of existing transcripts, with 95 % bootstrap intervals.
 
-    Beside the strict rates it gives those with spelling variants folded: see docs/measure-accuracy.md.
+    Prints strict rates and rates with spelling variants folded, see docs/measure-accuracy.md.
     """
     if (folder is None) == (hypotheses is None):
         raise typer.BadParameter("Give either a model folder or --hypotheses.")
     if write and folder is None:
         raise typer.BadParameter("--write needs a model folder.")
     if write and precision is not None:
-        raise typer.BadParameter("--write keeps the figures of the precision that model.json names.")
+        raise typer.BadParameter("--write records only figures of the precision named in model.json.")
     entries = read_manifest(manifest, speaker or ())
     if not entries:
-        raise typer.BadParameter(f"{manifest} has no such recordings.")
+        raise typer.BadParameter(f"{manifest} has no matching recordings.")
     if hypotheses is not None:
         results, decoded_by = score_hypotheses(hypotheses, entries), "unknown"
     else:
@@ -132,20 +130,21 @@ def evaluate(
 def breakdown(
     folder: Annotated[Path, typer.Argument(help="Model folder to run.")],
     manifest: Annotated[Path, typer.Option(help="TSV with the columns path, text, speaker, gender.")],
-    name: Annotated[str | None, typer.Option(help="What to call the set; else its folder's name.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the set. Default: its folder's name.")] = None,
     speaker: Annotated[list[str] | None, typer.Option(help="Only this speaker. Repeatable.")] = None,
     decoder: Annotated[
-        list[str] | None, typer.Option(help="greedy or beam. Repeatable; by default all the model has.")
+        list[str] | None,
+        typer.Option(help="greedy or beam. Repeatable. Default: all that the model supports."),
     ] = None,
     threads: Annotated[int, typer.Option(min=1)] = 1,
     card: Annotated[
-        Path | None, typer.Option(help="Model card whose table of this name is replaced.")
+        Path | None, typer.Option(help="Model card (Markdown) whose table of this name to replace.")
     ] = None,
 ) -> None:
-    """Error rates by speaker, gender, length, rate and noise, and as a telephone would carry the clips."""
+    """Measure error rates by speaker, gender, length, rate and noise, and over a simulated telephone line."""
     entries = read_manifest(manifest, speaker or ())
     if not entries:
-        raise typer.BadParameter(f"{manifest} has no such recordings.")
+        raise typer.BadParameter(f"{manifest} has no matching recordings.")
     names = decoder or decoders_of(folder)
     engines = {chosen: Engine.load(folder, threads, decoder=chosen) for chosen in names}
     with _bar("recordings", 2 * len(names) * len(entries)) as advance:
@@ -158,32 +157,32 @@ def breakdown(
 
 @app.command()
 def tune(
-    folder: Annotated[Path, typer.Argument(help="Model folder; its model.json keeps what is found.")],
+    folder: Annotated[Path, typer.Argument(help="Model folder; the weights are recorded in its model.json.")],
     manifest: Manifests,
     speaker: Speakers = None,
     language_model: Annotated[
-        Path | None, typer.Option(help="Folder with words.arpa.gz, to install as the model's lm/ first.")
+        Path | None, typer.Option(help="Folder with words.arpa.gz to install first, as the model's lm/.")
     ] = None,
     priors: Annotated[
-        Path | None, typer.Option(help="TSV of training recordings that tell how likely each token is.")
+        Path | None, typer.Option(help="TSV of training recordings to estimate token priors from.")
     ] = None,
     without: Annotated[
         list[str] | None, typer.Option(help="Speaker or book of --priors to leave out. Repeatable.")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="What to call the dev set; else the folders' names.")
+        str | None, typer.Option(help="Name of the dev set. Default: the folders' names.")
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Settings to try.")] = 100,
+    trials: Annotated[int, typer.Option(min=1, help="Number of settings to try.")] = 100,
     beam: Annotated[
-        int, typer.Option(min=1, help="Hypotheses kept after a frame. Fewer cost words and save little CPU.")
+        int, typer.Option(min=1, help="Hypotheses kept per frame. Fewer raise the WER and save little CPU.")
     ] = BeamSettings().beam,
     threshold: Annotated[
-        float, typer.Option(help="Hypotheses worse than the best by more are dropped, natural logarithm.")
+        float, typer.Option(help="Drop hypotheses that score worse than the best by more (natural log).")
     ] = BeamSettings().threshold,
     precision: Precision = None,
     seed: int = 0,
 ) -> None:
-    """Find the weights of beam search that give the fewest errors on a dev set, and keep them."""
+    """Find the weights of beam search with the fewest errors on a dev set, and record them."""
     if language_model is not None:
         install_language_model(language_model, folder)
     engine = Engine.load(folder, precision=precision, decoder="greedy")
@@ -231,7 +230,7 @@ def _cells(group: list[Scored]) -> list[str]:
 
 @app.command()
 def quantise(folder: Annotated[Path, typer.Argument(help="Model folder; gets model.int8.onnx.")]) -> None:
-    """Write the graph with 8-bit weights as well. Measure it with `evaluate --precision int8`."""
+    """Add a graph with 8-bit weights. Measure it with `evaluate --precision int8`."""
     from modelkit.quantisation import quantise as run
 
     path = run(folder)
@@ -241,17 +240,19 @@ def quantise(folder: Annotated[Path, typer.Argument(help="Model folder; gets mod
 @app.command()
 def install(
     source: Annotated[Path, typer.Argument(help="Folder to install.")],
-    models: Annotated[Path, typer.Option(help="Where models live.")] = Path("models"),
-    name: Annotated[str | None, typer.Option(help="Name to install it under; else its own.")] = None,
+    models: Annotated[Path, typer.Option(help="Folder of the installed models.")] = Path("models"),
+    name: Annotated[
+        str | None, typer.Option(help="Name of the installed model. Default: the folder's name.")
+    ] = None,
     samples: Samples = SAMPLES,
 ) -> None:
-    """Verify a model folder and copy it into the models folder in one step."""
+    """Verify a model folder and copy it into the models folder atomically."""
     if not _passes(source, samples):
         console.print("Not installed.")
         raise typer.Exit(1)
     target = models / (name or str(read_description(source)["name"]))
     if target.resolve() == source.resolve():
-        console.print("It is installed already.")
+        console.print("The model is already installed.")
         return
     copy_folder(source, target)
     if name is not None:
@@ -264,7 +265,7 @@ for command in COMMANDS:
 
 
 def main() -> None:
-    """Entry point: a SpeechError or a bad file is a sentence and exit status 2, not a traceback."""
+    """Run the command line. A SpeechError or a bad file gives a message and exit status 2, no traceback."""
     try:
         app()
     except SpeechError as error:

@@ -1,7 +1,7 @@
-"""Forced alignment: when each token of a known text was said, by the CTC lattice.
+"""Forced alignment: find when each token of a known text was spoken, with the CTC lattice.
 
 Source: A. Graves et al., "Connectionist Temporal Classification" (ICML 2006), section 4.1: the text with a
-blank before, between and behind its tokens; here the likeliest path instead of the sum over all.
+blank before, between and after its tokens; here with the most probable path instead of the sum over all.
 """
 
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ import numpy.typing as npt
 def align(
     log_probs: npt.NDArray[np.float32], tokens: Sequence[int], blank_id: int
 ) -> npt.NDArray[np.intp] | None:
-    """The likeliest path that spells `tokens`: a token id for each frame, blanks and repetitions included.
+    """Return the most probable path that spells `tokens`: one token id per frame, including blanks.
 
-    Work is done for all states of a frame at once: time and memory are frames times tokens.
+    Vectorised over the states of a frame. Time and memory are proportional to frames times tokens.
 
     Args:
         log_probs: natural logarithms of shape (frames, vocabulary).
         tokens: ids in order, without blanks.
 
     Returns:
-        Shape (frames,), or None where no path is short enough: a token needs a frame, and two equal ones a
-        blank between them.
+        Shape (frames,), or None if there are too few frames: each token needs one, and two equal tokens in a
+        row a blank between them.
     """
     frames = len(log_probs)
     states = np.full(2 * len(tokens) + 1, blank_id, np.intp)
     states[1::2] = tokens
-    # From a token to the next one without a blank, unless they are equal.
+    # A path may go from a token to the next without a blank, unless they are equal.
     skips = np.full(len(states), -np.inf)
     skips[3::2] = np.where(states[3::2] != states[1:-2:2], 0.0, -np.inf)
     needed = len(tokens) + int(np.count_nonzero(states[3::2] == states[1:-2:2]))

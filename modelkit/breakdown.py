@@ -1,4 +1,4 @@
-"""Error rates by what is known or measured of recordings: speaker, gender, length, rate, noise, telephone."""
+"""Error rates by group of recordings: speaker, gender, length, speaking rate, noise, telephone line."""
 
 import tempfile
 from bisect import bisect_right
@@ -23,7 +23,7 @@ TELEPHONE_RATE, TELEPHONE_BAND = 8000, (300.0, 3400.0)
 _FRAME = RATE // 40
 _FADED = 1e-10
 
-# Upper bounds of all groups but the last.
+# Upper bounds of the groups; the last group has none.
 LENGTHS = (3.0, 5.0)
 NOISES = (40.0, 50.0)
 RATES = (8.0, 11.0)
@@ -31,13 +31,13 @@ RATES = (8.0, 11.0)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is measured of one recording.
+    """Measurements of one recording.
 
     Attributes:
-        seconds: its length.
+        seconds: length.
         signal_to_noise: decibels, see `signal_to_noise`.
-        rate: characters a second of its text, spaces not counted, while somebody speaks: between the first
-            and the last frame that is louder than half way, in decibels, from noise to speech.
+        rate: characters of the text, without spaces, per second of speech: from the first to the last frame
+            that is louder than the middle, in decibels, between noise and speech.
     """
 
     seconds: float
@@ -47,7 +47,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One group of recordings with word and character error rate by decoder."""
+    """A group of recordings, with word and character error rates by decoder."""
 
     kind: str
     group: str
@@ -64,7 +64,7 @@ def _waveform(path: Path) -> npt.NDArray[np.float32]:
 
 
 def levels(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Power of each 25 ms in decibels of full scale. `waveform` (samples,) at `RATE`."""
+    """Compute the power of each 25 ms in dBFS. `waveform`: shape (samples,), at `RATE`."""
     count = max(1, len(waveform) // _FRAME)
     padded = np.zeros(max(len(waveform), _FRAME), np.float64)
     padded[: len(waveform)] = waveform
@@ -74,17 +74,18 @@ def levels(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 
 
 def signal_to_noise(levels_: npt.NDArray[np.float64]) -> float:
-    """Decibels from the quietest tenth of the frames, taken as noise, to the loudest fifth, taken as speech.
+    """Estimate the signal-to-noise ratio in decibels.
 
-    An estimate without a clean signal, after the percentile method of NIST's STNR: it orders recordings and
-    is too high where silence was muted, too low where nobody pauses.
+    The quietest tenth of the frames counts as noise, the loudest fifth as speech, like the percentile method
+    of NIST's STNR. The estimate is good enough to rank recordings: it is too high if silence was muted, and
+    too low if nobody pauses.
     """
     noise, speech = np.quantile(levels_, [0.1, 0.8])
     return float(speech - noise)
 
 
 def facts_of(entry: Entry) -> Facts:
-    """Decodes and measures one recording. Raises SpeechError."""
+    """Decode and measure one recording. Raises SpeechError."""
     waveform = _waveform(entry.path)
     found = levels(waveform)
     loud = np.flatnonzero(found > np.quantile(found, [0.1, 0.8]).mean())
@@ -94,7 +95,7 @@ def facts_of(entry: Entry) -> Facts:
 
 
 def telephoned(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """`waveform` (samples,) at `RATE` as a telephone's band, 300 to 3,400 Hz, lets it through, at 8 kHz."""
+    """Limit `waveform`, shape (samples,) at `RATE`, to the telephone band of 300 to 3,400 Hz, at 8 kHz."""
     narrow = soxr.resample(waveform, RATE, TELEPHONE_RATE)
     spectrum = np.fft.rfft(narrow)
     hertz = np.fft.rfftfreq(len(narrow), 1 / TELEPHONE_RATE)
@@ -109,7 +110,7 @@ def telephoned(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def write_telephoned(entries: Iterable[Entry], folder: Path) -> Iterator[Entry]:
-    """The entries as if called in: `telephoned`, as 8 kHz mu-law files (G.711) in `folder`."""
+    """Write the entries as `telephoned` 8 kHz mu-law files (G.711) to `folder`, and yield the new entries."""
     for number, entry in enumerate(entries):
         path = folder / f"{number}.wav"
         soundfile.write(
@@ -121,11 +122,11 @@ def write_telephoned(entries: Iterable[Entry], folder: Path) -> Iterator[Entry]:
 def breakdown(
     engines: Mapping[str, Engine], entries: Sequence[Entry], advance: Callable[[], None] = lambda: None
 ) -> list[Row]:
-    """Error rates of every group of the entries, by decoder.
+    """Measure the error rates of every group of the entries, by decoder.
 
     Args:
-        engines: one by the name of each decoder.
-        advance: called after each recording and decoder, telephone calls included.
+        engines: engines by name of their decoder.
+        advance: called after each recording and decoder, including telephone recordings.
 
     Raises:
         SpeechError: a recording cannot be read.
@@ -176,7 +177,7 @@ def _row(kind: str, group: str, results: Mapping[str, Sequence[Scored]], chosen:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The rows as a table of a model card."""
+    """Format the rows as a Markdown table for a model card."""
     names = list(rows[0].rates)
     head = ["by", "group", "clips", "words", *(f"{rate} {name}" for rate in ("WER", "CER") for name in names)]
     lines = [head, ["---"] * len(head)]
@@ -187,15 +188,15 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def write_card(card: Path, name: str, table: str) -> None:
-    """Puts `table` into a model card between the marks that begin and end the table called `name`.
+    """Insert `table` into a model card between the markers of the table called `name`.
 
     Raises:
-        ValueError: the card has no such marks.
+        ValueError: the card lacks the markers.
     """
     begin, end = f"<!-- breakdown: {name} -->", "<!-- end of breakdown -->"
     text = card.read_text(encoding="utf-8")
     before, mark, rest = text.partition(begin)
     _, stop, after = rest.partition(end)
     if not mark or not stop:
-        raise ValueError(f"{card} has no lines {begin!r} and {end!r} for the table to stand between.")
+        raise ValueError(f"{card} lacks the lines {begin!r} and {end!r} that enclose the table.")
     card.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")

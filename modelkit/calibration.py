@@ -1,4 +1,4 @@
-"""Is a word's confidence the share of such words that are right? Fits the map that makes it so, and measures.
+"""Calibrate word confidences, so that of words with confidence p a share p is right, and measure how well.
 
 Sources: C. Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), for the reliability table and
 the expected calibration error; T. Fawcett, "An introduction to ROC analysis" (Pattern Recognition Letters
@@ -25,22 +25,22 @@ Floats = npt.NDArray[np.float64]
 Truths = npt.NDArray[np.bool_]
 
 RIDGE = 1.0
-"""Penalty on weights of features scaled to unit variance: that of a prior of one."""
+"""Ridge penalty on the weights of features scaled to unit variance: a Gaussian prior of variance one."""
 
 
 class Hearing(Protocol):
-    """A decoder that tells what it knows of its words."""
+    """A decoder that returns the features of its words."""
 
     def hear(self, log_probs: LogProbs) -> Heard: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Every word that a decoder wrote.
+    """All words that a decoder output.
 
     Attributes:
         features: shape (words, features), see `speech.decoding.confidence.FEATURES`.
-        right: whether the word is in the reference there, shape (words,).
+        right: whether the word matches the reference, shape (words,).
         speakers: shape (words,).
     """
 
@@ -65,9 +65,9 @@ def gather(decoder: Hearing, entries: Sequence[Entry], heard: Sequence[Sequence[
 
 
 def fit(features: Floats, right: Truths) -> Calibration:
-    """Logistic regression with a ridge penalty, by Newton's method."""
+    """Fit a logistic regression with a ridge penalty by Newton's method."""
     means, spreads = features.mean(axis=0), features.std(axis=0)
-    known = spreads > 1e-9  # what never varies, such as the language of greedy words, weighs nothing
+    known = spreads > 1e-9  # constant features, such as `language` with greedy decoding, get weight 0
     spreads[~known] = 1.0
     scaled = np.column_stack([np.ones(len(features)), (features - means) / spreads * known])
     penalty = np.diag([1e-6, *[RIDGE] * len(FEATURES)])
@@ -85,10 +85,10 @@ def fit(features: Floats, right: Truths) -> Calibration:
 
 
 def with_noise(features: Floats, right: Truths, noise: Floats, share: float) -> tuple[Floats, Truths]:
-    """Words of speech and so many of noise, which are wrong, that they are `share` of all.
+    """Add words decoded from noise, which are all wrong, so that they make up `share` of all words.
 
     Args:
-        noise: features of words that were heard where nothing was said, shape (words, features).
+        noise: features of words decoded where nobody speaks, shape (words, features).
     """
     count = min(round(share / (1.0 - share) * len(right)), len(noise))
     drawn = np.random.default_rng(0).permutation(len(noise))[:count]
@@ -96,15 +96,15 @@ def with_noise(features: Floats, right: Truths, noise: Floats, share: float) -> 
 
 
 def cross_validated(words: Words, noise: Floats, share: float) -> Floats:
-    """Confidences of each speaker's words by what the words of all others and noise teach, shape (words,).
+    """Compute the confidences of each speaker's words with a fit on all others and noise, shape (words,).
 
     Raises:
-        ValueError: there are fewer than two speakers.
+        ValueError: fewer than two speakers.
     """
     speakers = sorted(set(words.speakers.tolist()))
     if len(speakers) < 2:
         raise ValueError(
-            "Confidence is fitted on at least two speakers, to be measured on one it has not met."
+            "Fitting confidence takes at least two speakers, so that it can be measured on an unseen one."
         )
     found = np.zeros(len(words.right))
     for speaker in speakers:
@@ -115,7 +115,7 @@ def cross_validated(words: Words, noise: Floats, share: float) -> Floats:
 
 
 def area_under_curve(confidences: Floats, right: Truths) -> float:
-    """Probability that a right word has a higher confidence than a wrong one; a tie counts half."""
+    """Return the probability that a right word has a higher confidence than a wrong one; ties count half."""
     wrong = np.sort(confidences[~right])
     if not len(wrong) or not right.any():
         return float("nan")
@@ -126,7 +126,7 @@ def area_under_curve(confidences: Floats, right: Truths) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The words whose confidence is within `low` and `high`."""
+    """The words with a confidence from `low` to `high`."""
 
     low: float
     high: float
@@ -136,7 +136,7 @@ class Bin:
 
 
 def reliability(confidences: Floats, right: Truths, bins: int = 10) -> list[Bin]:
-    """Mean confidence and share of right words by confidence; bins without words are left out."""
+    """Return the mean confidence and the share of right words by confidence, without empty bins."""
     which = np.minimum((confidences * bins).astype(int), bins - 1)
     return [
         Bin(
@@ -151,13 +151,13 @@ def reliability(confidences: Floats, right: Truths, bins: int = 10) -> list[Bin]
 
 
 def calibration_error(table: Sequence[Bin]) -> float:
-    """Expected calibration error: mean distance of confidence and share of right words, by words."""
+    """Compute the expected calibration error: |confidence - share of right words|, averaged over words."""
     words = sum(row.words for row in table)
     return sum(row.words * abs(row.confidence - row.right) for row in table) / max(words, 1)
 
 
 def record_confidence(folder: Path, decoder: str, fitted: Calibration, facts: dict[str, Any]) -> None:
-    """Keeps a decoder's calibration in model.json, with what is known of it."""
+    """Record a decoder's calibration in model.json, together with `facts` about it."""
     entries = read_description(folder)
     decoding = entries.get("decoding", {})
     confidence = {**decoding.get("confidence", {}), decoder: {**fitted.entry(), "fitted": facts}}

@@ -1,4 +1,4 @@
-"""Commands that measure and adjust decoding: times, confidence, hot-words, greedy against beam search."""
+"""Commands that measure and tune decoding: times, confidence, hot-words, greedy against beam search."""
 
 import sys
 import time
@@ -29,7 +29,7 @@ Folder = Annotated[Path, typer.Argument(help="Model folder.")]
 Manifests = Annotated[list[Path], typer.Option("--manifest", help="TSV: path, text, speaker. Repeatable.")]
 Speakers = Annotated[
     list[str] | None,
-    typer.Option("--speaker", help="Of a manifest that has any of these, only these. Repeatable."),
+    typer.Option("--speaker", help="Use only these speakers of a manifest that has any of them. Repeatable."),
 ]
 Without = Annotated[
     list[str] | None, typer.Option("--without", help="Speaker or book to leave out. Repeatable.")
@@ -40,14 +40,14 @@ WEIGHTS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0)
 def chosen_entries(
     manifests: list[Path], speakers: list[str] | None, without: list[str] | None
 ) -> list[Entry]:
-    """Entries of several manifests, see `Manifests`, `Speakers` and `Without`."""
+    """Return the entries of several manifests, see `Manifests`, `Speakers` and `Without`."""
     found = []
     for manifest in manifests:
         entries = [e for e in read_manifest(manifest) if e.speaker not in (without or ())]
         named = [e for e in entries if e.speaker in (speakers or ())]
         found += named or entries
     if not found:
-        raise typer.BadParameter("The manifests have no such recordings.")
+        raise typer.BadParameter("The manifests have no matching recordings.")
     return found
 
 
@@ -70,9 +70,11 @@ def times(
     word_times: Annotated[Path, typer.Option(help="TSV with the columns path, start, end, word.")],
     speaker: Speakers = None,
     without: Without = None,
-    fit: Annotated[bool, typer.Option(help="Find `decoding.times` here first and keep it.")] = False,
+    fit: Annotated[
+        bool, typer.Option(help="First fit `decoding.times` on these recordings and record it.")
+    ] = False,
 ) -> None:
-    """Times against words timed by hand: of the true text by forced alignment, and of decoded words."""
+    """Compare word times with hand-made ones: of the true text by forced alignment, and of decoded words."""
     truths = timing.read_word_times(word_times)
     entries = [e for e in chosen_entries(manifest, speaker, without) if e.path in truths]
     engine, heard = _listened(folder, entries)
@@ -112,7 +114,7 @@ def times(
 
 
 def _print_times(rows: list[tuple[str, list[Any], list[Any], list[Any]]]) -> None:
-    """Print errors by what gave the words: their times, the true times without silence, and the marks."""
+    """Print errors by source of the words: against the true times without silence, and against the marks."""
     table = Table(
         "words by", "words", "start median", "p90", "end median", "p90", "p90 to the marks", title="ms"
     )
@@ -133,10 +135,12 @@ def calibrate(
     manifest: Manifests,
     speaker: Speakers = None,
     without: Without = None,
-    noise: Annotated[float, typer.Option(min=0.0, max=0.5, help="Share of words heard in made noise.")] = 0.1,
-    write: Annotated[bool, typer.Option(help="Keep the fit in model.json.")] = False,
+    noise: Annotated[
+        float, typer.Option(min=0.0, max=0.5, help="Share of words decoded from synthetic noise.")
+    ] = 0.1,
+    write: Annotated[bool, typer.Option(help="Record the fit in model.json.")] = False,
 ) -> None:
-    """Fit word confidence of each decoder; prints how it does on speakers it has not met."""
+    """Fit the word confidence of each decoder, and print its quality on unseen speakers."""
     entries = chosen_entries(manifest, speaker, without)
     engine, heard = _listened(folder, entries)
     for name, decoder in _decoders(engine).items():
@@ -166,7 +170,7 @@ def calibrate(
 
 
 def _heard_in(kinds: Kinds, engine: Engine, decoder: GreedyDecoder | BeamDecoder) -> dict[str, list[Floats]]:
-    """Features of the words heard in each made noise, by its kind."""
+    """Return the features of the words decoded from each synthetic noise, by kind of noise."""
     found: dict[str, list[Floats]] = {}
     for kind, waveform in noises(kinds, engine.folder.sample_rate):
         features = decoder.hear(engine.recogniser.log_probs([waveform])[0]).features
@@ -175,7 +179,7 @@ def _heard_in(kinds: Kinds, engine: Engine, decoder: GreedyDecoder | BeamDecoder
 
 
 def _print_reliability(title: str, words: calibration.Words, found: Floats) -> tuple[float, float]:
-    """Prints what confidences are worth; returns the area under the curve and the calibration error."""
+    """Print the quality of confidences. Returns the area under the curve and the calibration error."""
     bins = calibration.reliability(found, words.right)
     table = Table("confidence", "words", "mean", "right", title=title)
     for row in bins:
@@ -207,11 +211,13 @@ def hotwords(
     manifest: Manifests,
     speaker: Speakers = None,
     without: Without = None,
-    most: Annotated[int, typer.Option(min=1, help="Words of a speaker's list, and others' as many.")] = 20,
+    most: Annotated[
+        int, typer.Option(min=1, help="Most missed words in a speaker's list; as many others are added.")
+    ] = 20,
     weight: Annotated[list[float] | None, typer.Option(help="Weight to try. Repeatable.")] = None,
     show: Annotated[bool, typer.Option(help="Print the lists.")] = False,
 ) -> None:
-    """Rare words that beam search misses given as hot-words, with as many that are never said."""
+    """Measure hot-words: rare words that beam search misses, and as many that are never spoken."""
     entries = chosen_entries(manifest, speaker, without)
     engine, heard = _listened(folder, entries)
     decoder = BeamDecoder.of_model(engine.folder)
@@ -234,10 +240,10 @@ def decoders(
     speaker: Speakers = None,
     without: Without = None,
     rounds: Annotated[
-        int, typer.Option(min=1, help="Times that everything is run; the least CPU counts.")
+        int, typer.Option(min=1, help="Number of runs, of which the least CPU time counts.")
     ] = 3,
 ) -> None:
-    """Greedy decoding against beam search: error rates, and CPU of the whole way from file to words."""
+    """Compare greedy decoding with beam search: error rates, and CPU time from file to words."""
     entries = chosen_entries(manifest, speaker, without)
     engine = Engine.load(folder, decoder=GREEDY)
     engine.warm()

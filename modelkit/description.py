@@ -1,4 +1,4 @@
-"""model.json as a document: read it, change it, write it whole."""
+"""Read and write model.json as a document, including unknown entries."""
 
 import json
 from pathlib import Path
@@ -10,11 +10,11 @@ from speech.model_folder import sha256
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Read the entries of a folder's model.json, in its order and unknown ones too.
+    """Read the entries of a folder's model.json in file order, including unknown ones.
 
     Raises:
-        OSError: there is none.
-        ModelCardInvalid: it breaks the format.
+        OSError: the file does not exist.
+        ModelCardInvalid: it violates the format.
     """
     entries = read_entries(folder)
     ModelCard.of(entries, folder / FILE_NAME)
@@ -22,10 +22,10 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 
 def write_description(folder: Path, entries: dict[str, Any]) -> None:
-    """Replace model.json in one step, with `files` naming the digest of every other file but notes (.md).
+    """Replace model.json atomically. `files` gets the digests of all other files except notes (.md).
 
     Raises:
-        ModelCardInvalid: the entries break the format; the old file stays.
+        ModelCardInvalid: the entries violate the format. The old file is kept.
     """
     names = sorted(
         path.relative_to(folder).as_posix()
@@ -40,7 +40,7 @@ def write_description(folder: Path, entries: dict[str, Any]) -> None:
 
 
 def record_evaluation(folder: Path, measured: dict[str, Any]) -> None:
-    """Keep `measured` in model.json, in place of a figure for the same set, decoder and normaliser."""
+    """Record `measured` in model.json, replacing the figures for the same set, decoder and normaliser."""
     entries = read_description(folder)
     same = ("set", "decoder", "normaliser")
     kept = [e for e in entries.get("evaluation", []) if any(e.get(k) != measured[k] for k in same)]

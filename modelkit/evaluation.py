@@ -1,4 +1,4 @@
-"""Error rates of a model, or of transcripts that something else wrote, on a manifest."""
+"""Measure the error rates of a model, or of transcripts from elsewhere, on a manifest."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,8 +19,10 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One recording's hypothesis and its edits against the reference, strictly and with spelling variants
-    folded."""
+    """The hypothesis of one recording, with its edits against the reference.
+
+    Edits are counted strictly and with spelling variants folded.
+    """
 
     entry: Entry
     hypothesis: str
@@ -41,7 +43,7 @@ class Rate:
 
 
 def transcribe(engine: Engine, path: Path) -> tuple[str, float]:
-    """The engine's text of one recording, and the recording's seconds. Raises SpeechError."""
+    """Transcribe one recording. Returns its text and its length in seconds. Raises SpeechError."""
     with engine.transcribe(path) as transcription:
         text = " ".join(segment.text for segment in transcription)
         return text, transcription.seconds
@@ -60,10 +62,10 @@ def scored(entry: Entry, hypothesis: str, seconds: float) -> Scored:
 
 
 def score_model(engine: Engine, entries: Iterable[Entry], advance: Callable[[], None]) -> list[Scored]:
-    """Run the engine on every entry; `advance` is called after each.
+    """Run the engine on every entry. `advance` is called after each.
 
     Raises:
-        SpeechError: a recording of the manifest cannot be read; the message names it.
+        SpeechError: a recording of the manifest cannot be read. A note names it.
     """
     results = []
     for entry in entries:
@@ -78,10 +80,10 @@ def score_model(engine: Engine, entries: Iterable[Entry], advance: Callable[[], 
 
 
 def score_hypotheses(folder: Path, entries: Iterable[Entry]) -> list[Scored]:
-    """Score STEM.txt in `folder` for each entry. Seconds are unknown and 0.
+    """Score STEM.txt in `folder` for each entry. The lengths are unknown and set to 0.
 
     Raises:
-        FileNotFoundError: transcripts are missing; leaving them out would make the rates look better.
+        FileNotFoundError: transcripts are missing. Skipping them would improve the rates.
     """
     entries = list(entries)
     missing = [e for e in entries if not (folder / f"{e.path.stem}.txt").is_file()]
@@ -94,7 +96,7 @@ def score_hypotheses(folder: Path, entries: Iterable[Entry]) -> list[Scored]:
 
 
 def rate(counts: list[ErrorCounts], seed: int = 0) -> Rate:
-    """Corpus error rate; the interval resamples recordings with replacement.
+    """Compute a corpus error rate, with an interval by resampling recordings with replacement.
 
     M. Bisani, H. Ney, "Bootstrap Estimates for Confidence Intervals in ASR Performance Evaluation"
     (ICASSP 2004).
@@ -111,7 +113,7 @@ def rate(counts: list[ErrorCounts], seed: int = 0) -> Rate:
 
 
 def by_speaker(results: list[Scored]) -> dict[str, list[Scored]]:
-    """Results by speaker, in the order of names."""
+    """Group results by speaker, sorted by name."""
     groups: dict[str, list[Scored]] = {}
     for result in results:
         groups.setdefault(result.entry.speaker, []).append(result)
@@ -119,7 +121,7 @@ def by_speaker(results: list[Scored]) -> dict[str, list[Scored]]:
 
 
 def rates(results: list[Scored]) -> dict[str, Rate]:
-    """Corpus rates by the names that model.json gives them: strict, and with spelling variants folded."""
+    """Compute the corpus rates, by their names in model.json: strict, and with spelling variants folded."""
     return {
         "wer": rate([r.words for r in results]),
         "cer": rate([r.characters for r in results]),
@@ -129,7 +131,7 @@ def rates(results: list[Scored]) -> dict[str, Rate]:
 
 
 def summary(name: str, results: list[Scored], decoder: str = "greedy") -> dict[str, Any]:
-    """The figures as model.json and ``--json`` have them. `decoder` is the one that gave the results."""
+    """Return the figures in the form of model.json and ``--json``. `decoder` names the decoder used."""
     figures: dict[str, Any] = {
         "set": name,
         "clips": len(results),

@@ -1,4 +1,4 @@
-"""Put a finished model folder where models live, in one step."""
+"""Move a finished model folder to its place atomically."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def replace_folder(staged: Path, target: Path) -> None:
-    """Let `staged`, a folder beside `target`, take its place; a reader sees the old or the new one."""
+    """Replace `target` by `staged`, a folder beside it. Readers see either the old or the new one."""
     if not target.exists():
         staged.rename(target)
         return
@@ -18,7 +18,7 @@ def replace_folder(staged: Path, target: Path) -> None:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a model folder to `target` so that no half of it is ever there under that name."""
+    """Copy a model folder to `target`, which never exists half-copied."""
     target.parent.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
     try:

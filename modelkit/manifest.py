@@ -1,4 +1,4 @@
-"""Manifests: one recording and its text a line, as TSV with a header."""
+"""Manifests: TSV files with a header and one recording with its text per line."""
 
 import csv
 from collections.abc import Collection
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A recording, what is said in it, by whom, the speaker's gender and the language ("" when unknown)."""
+    """A recording with its text, speaker, gender of the speaker and language ("" if unknown)."""
 
     path: Path
     text: str
@@ -18,13 +18,13 @@ class Entry:
 
 
 def read_manifest(path: Path, speakers: Collection[str] = ()) -> list[Entry]:
-    """The manifest's entries, those of `speakers` only when any is named.
+    """Read the entries of a manifest, only those of `speakers` if any are given.
 
-    The columns path (relative to the manifest) and text are needed; speaker, gender and language may be
-    absent.
+    The columns path (relative to the manifest) and text are required; speaker, gender and language are
+    optional.
 
     Raises:
-        ValueError: a column is missing or a row is not whole.
+        ValueError: a column is missing or a row is incomplete.
     """
     with path.open(encoding="utf-8", newline="") as handle:
         reader = csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE)

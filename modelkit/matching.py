@@ -1,4 +1,4 @@
-"""Which words of a hypothesis are those of the reference."""
+"""Match the words of a hypothesis with those of the reference."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def matches(reference: Sequence[str], hypothesis: Sequence[str]) -> list[tuple[int, int]]:
-    """Positions of equal words, in order, by a script of the fewest edits.
+    """Return the positions of equal words, in order, in an edit script with the fewest edits.
 
     R. Wagner, M. Fischer, "The String-to-String Correction Problem" (J. ACM 1974).
     """

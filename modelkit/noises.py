@@ -1,4 +1,4 @@
-"""Sounds in which nothing is said, made the same way every time."""
+"""Synthetic sounds without speech, the same in every run."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,7 +11,7 @@ Kinds = dict[str, Callable[[np.random.Generator, int, int], Signal]]
 
 SECONDS = (2.0, 10.0)
 LEVELS = (-45.0, -15.0)
-"""Shortest and longest, quietest and loudest (decibels of full scale, root mean square)."""
+"""Shortest and longest length in seconds; lowest and highest level (RMS in dBFS)."""
 
 
 def coloured(dice: np.random.Generator, count: int, rate: int, slope: float) -> Signal:
@@ -22,7 +22,7 @@ def coloured(dice: np.random.Generator, count: int, rate: int, slope: float) -> 
 
 
 def drums(dice: np.random.Generator, count: int, rate: int) -> Signal:
-    """Three strokes a second."""
+    """Drums, three strokes per second."""
     found = np.zeros(count)
     for begin in range(0, count, rate // 3):
         t = np.arange(min(rate // 4, count - begin)) / rate
@@ -32,7 +32,7 @@ def drums(dice: np.random.Generator, count: int, rate: int) -> Signal:
 
 
 def clicks(dice: np.random.Generator, count: int, rate: int) -> Signal:
-    """Four a second, at random."""
+    """Clicks at random times, four per second."""
     found = np.zeros(count)
     found[dice.integers(0, count, max(4 * count // rate, 1))] = 1.0
     return np.convolve(found, np.exp(-np.arange(200) / 30.0), "same")
@@ -53,7 +53,7 @@ def melody(dice: np.random.Generator, count: int, rate: int) -> Signal:
 
 
 def chords(dice: np.random.Generator, count: int, rate: int) -> Signal:
-    """One a second."""
+    """Chords, one per second."""
     found = np.zeros(count)
     for begin in range(0, count, rate):
         t = np.arange(min(rate, count - begin)) / rate
@@ -65,7 +65,7 @@ def chords(dice: np.random.Generator, count: int, rate: int) -> Signal:
 
 
 def hum(dice: np.random.Generator, count: int, rate: int) -> Signal:
-    """Of the mains."""
+    """Hum of the mains."""
     t = np.arange(count) / rate
     tones = sum(np.sin(2 * np.pi * 50.0 * overtone * t) / overtone for overtone in (1, 2, 3, 5))
     return tones + 0.02 * dice.standard_normal(count)
@@ -78,18 +78,18 @@ FITTED: Kinds = {
     "drums": drums,
     "clicks": clicks,
 }
-"""Those that confidence is fitted on."""
+"""The noises that confidence is fitted on."""
 
 UNMET: Kinds = {
     "melody": melody,
     "chords": chords,
     "hum": hum,
 }
-"""Those that it is only measured on."""
+"""The noises that confidence is only measured on."""
 
 
 def noises(kinds: Kinds, rate: int, each: int = 12) -> Iterator[tuple[str, Samples]]:
-    """`each` waveforms of every kind, of shape (samples,), of various lengths and levels."""
+    """Yield `each` waveforms per kind, shape (samples,), of various lengths and levels."""
     dice = np.random.default_rng(0)
     for name, make in kinds.items():
         for _ in range(each):

@@ -1,4 +1,4 @@
-"""What hot-words bring, and what they cost: a sweep over their weight."""
+"""Measure the benefit and the cost of hot-words over a range of weights."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,21 +11,21 @@ from speech.decoding.beam import BeamDecoder
 from speech.text import normalise_for_scoring
 
 RARE = -4.5
-"""Base-10 logarithm of a word's probability above which nobody would give it as a hot word."""
+"""Words more probable than this (base-10 log) are too common to be given as hot-words."""
 
 Heard = Sequence[Sequence[Utterance]]
 
 
 @dataclass(slots=True)
 class Effect:
-    """Counts of one weight. Rates are `found / said` and `errors.rate`.
+    """Counts for one weight. Rates are `found / said` and `errors.rate`.
 
     Attributes:
-        said: how often a hot word is in the references.
-        found: how often it was written where it was said.
-        false: how often it was written and not said.
-        errors: of all words.
-        others: of the words that are no hot words.
+        said: occurrences of hot-words in the references.
+        found: occurrences of hot-words that were decoded where they were spoken.
+        false: hot-words that were decoded but not spoken.
+        errors: errors of all words.
+        others: errors of the words that are not hot-words.
     """
 
     said: int = 0
@@ -36,7 +36,7 @@ class Effect:
 
 
 def written(decoder: BeamDecoder, heard: Heard) -> list[list[str]]:
-    """Normalised words of each recording."""
+    """Decode the normalised words of each recording."""
     return [
         normalise_for_scoring(" ".join(w.text for one in utterances for w in decoder.words(*one))).split()
         for utterances in heard
@@ -46,7 +46,7 @@ def written(decoder: BeamDecoder, heard: Heard) -> list[list[str]]:
 def missed_words(
     decoder: BeamDecoder, said: Sequence[list[str]], found: Sequence[list[str]], most: int
 ) -> list[str]:
-    """Rare words of the references that the decoder does not write, those missed most often first."""
+    """Return rare words of the references that the decoder misses, the most often missed ones first."""
     missed: Counter[str] = Counter()
     for reference, hypothesis in zip(said, found, strict=True):
         missed.update(Counter(reference) - Counter(hypothesis))
@@ -56,8 +56,11 @@ def missed_words(
 def hotword_lists(
     decoder: BeamDecoder, entries: Sequence[Entry], heard: Heard, most: int
 ) -> dict[str, tuple[str, ...]]:
-    """For each speaker as many as `most` rare words that the decoder misses, and then as many again that
-    others said and this speaker never did, as a list that somebody keeps for all recordings would have."""
+    """Make a list of hot-words for each speaker.
+
+    Up to `most` rare words that the decoder misses, and as many that other speakers said but this one never
+    did, as in a list that somebody uses for all recordings.
+    """
     said, found = _by_speaker(entries, [normalise_for_scoring(e.text).split() for e in entries]), {}
     for speaker, texts in _by_speaker(entries, written(decoder, heard)).items():
         found[speaker] = missed_words(decoder, said[speaker], texts, most)
@@ -76,7 +79,7 @@ def effect(
     lists: dict[str, tuple[str, ...]],
     weight: float | None,
 ) -> Effect:
-    """What the lists do to the recordings of their speakers; without a weight they are not used."""
+    """Decode each speaker's recordings with the speaker's list, or without it if `weight` is None."""
     total = Effect()
     for entry, utterances in zip(entries, heard, strict=True):
         words = lists[entry.speaker]

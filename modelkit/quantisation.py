@@ -1,11 +1,11 @@
-"""An 8-bit graph beside the 32-bit one: a third of the size, less CPU.
+"""Make an 8-bit graph beside the 32-bit one: a third of the size, and less CPU time.
 
-Weights of matrix products become int8 when the file is written, a scale for each output channel, and
-activations while it runs (ONNX Runtime's dynamic quantisation). Features stay as they are: spectra span more
-decades than eight bits hold.
+The weights of matrix products are stored as int8 with a scale per output channel; activations are quantised
+at run time (ONNX Runtime's dynamic quantisation). Features are not quantised, because spectra span more
+decades than eight bits can represent.
 
-Weights use seven of the eight bits: processors without VNNI instructions add two products in 16 bits, which
-overflow with eight.
+Weights use only seven of the eight bits: processors without VNNI instructions add two products in 16 bits,
+which would overflow with eight.
 """
 
 import tempfile
@@ -22,7 +22,7 @@ QUANTISED = GRAPHS[INT8]
 
 
 def feature_nodes(model: onnx.ModelProto) -> set[str]:
-    """Names of the nodes that a logarithm depends on: those of the features, when they are in the graph."""
+    """Return the names of the nodes that a logarithm depends on: the feature extraction, if in the graph."""
     makers = {output: node for node in model.graph.node for output in node.output}
     waiting = [node for node in model.graph.node if node.op_type == "Log"]
     found: set[str] = set()
@@ -35,7 +35,7 @@ def feature_nodes(model: onnx.ModelProto) -> set[str]:
 
 
 def quantise(folder: Path) -> Path:
-    """Writes `QUANTISED` into a model folder and names it in model.json; returns its path."""
+    """Write `QUANTISED` to a model folder and list it in model.json. Returns its path."""
     target = folder / QUANTISED
     with tempfile.TemporaryDirectory() as temporary:
         folded = Path(temporary) / "folded.onnx"

@@ -8,13 +8,12 @@ from rapidfuzz.distance import Levenshtein
 from speech.text import normalise_for_scoring
 
 Normaliser = Callable[[str], str]
-"""What makes of a text the form in which it is compared."""
+"""Normalises a text for comparison."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorCounts:
-    """Edits that turn a reference into a hypothesis, and the reference's length. Sums over a corpus with
-    `+`."""
+    """Counts of the edits from a reference to a hypothesis, and the reference's length. Add with `+`."""
 
     substitutions: int = 0
     insertions: int = 0
@@ -27,8 +26,7 @@ class ErrorCounts:
 
     @property
     def rate(self) -> float:
-        """Errors per reference unit: 0.0 when nothing was said and nothing was heard, infinity when only
-        heard."""
+        """Errors per unit of the reference. For an empty reference: 0.0 without errors, else infinity."""
         if self.reference_length:
             return self.errors / self.reference_length
         return float("inf") if self.errors else 0.0
@@ -45,28 +43,27 @@ class ErrorCounts:
 def word_errors(
     reference: str, hypothesis: str, normaliser: Normaliser = normalise_for_scoring
 ) -> ErrorCounts:
-    """Edits between the words of two texts; both are normalised here."""
+    """Count the word edits between two texts, after normalising both."""
     return edit_counts(normaliser(reference).split(), normaliser(hypothesis).split())
 
 
 def character_errors(
     reference: str, hypothesis: str, normaliser: Normaliser = normalise_for_scoring
 ) -> ErrorCounts:
-    """Edits between the code points of two texts, the single space between words included; both are
-    normalised here.
+    """Count the code point edits between two texts, after normalising both.
 
-    A matra, virama or nukta is a character of its own.
+    The single space between words counts. A matra, virama or nukta counts as a separate character.
     """
     return edit_counts(normaliser(reference), normaliser(hypothesis))
 
 
 def corpus_errors(counts: Iterable[ErrorCounts]) -> ErrorCounts:
-    """Sum over utterances: its rate weighs each by its length, as corpus error rates do."""
+    """Sum the counts of utterances. The rate of the sum is the corpus error rate, weighted by length."""
     return sum(counts, ErrorCounts())
 
 
 def edit_counts(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
-    """Count the edits of the shortest edit script; of equally short ones, that with the most substitutions.
+    """Count the edits of the shortest edit script; among equally short ones, the most substitutions win.
 
     An edit costs `unit` and a substitution one less. `unit` exceeds the number of possible substitutions, so
     the single distance that RapidFuzz returns carries both counts.

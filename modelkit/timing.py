@@ -1,4 +1,4 @@
-"""Word times against recordings whose words were timed by hand."""
+"""Compare word times with recordings whose words were timed by hand."""
 
 import csv
 from collections.abc import Sequence
@@ -22,20 +22,20 @@ Floats = npt.NDArray[np.float64]
 
 FRAME_SECONDS = 0.01
 SILENCE_DB = 35.0
-"""Frames that are quieter than the recording's loud ones (95th percentile) by more are silence."""
+"""Frames quieter than the recording's 95th percentile by more than this (decibels) count as silence."""
 GATE_DB = -60.0
 
 GRID = np.arange(-10, 16) / 100
-"""Seconds that are tried for each of the two `WordTimes`."""
+"""Seconds to try for each of the two `WordTimes`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """The words of a recording with their true times, seconds.
+    """The words of a recording with their true times in seconds.
 
     Attributes:
-        cuts: start and end as they were marked, NaN where they were not, shape (words, 2).
-        sounds: the same without the silence at either end of a word, shape (words, 2).
+        cuts: start and end as marked, NaN if not marked, shape (words, 2).
+        sounds: the same without the silence at both ends of a word, shape (words, 2).
     """
 
     words: tuple[str, ...]
@@ -44,10 +44,10 @@ class Timed:
 
 
 def read_word_times(path: Path) -> dict[Path, list[tuple[str, float, float]]]:
-    """Word, start and end of each recording in a TSV with the columns path, start, end and word.
+    """Read word, start and end by recording from a TSV with the columns path, start, end and word.
 
     Raises:
-        ValueError: a column is missing or a time is no number.
+        ValueError: a column is missing or a time is not a number.
     """
     found: dict[Path, list[tuple[str, float, float]]] = {}
     with path.open(encoding="utf-8", newline="") as handle:
@@ -63,7 +63,7 @@ def read_word_times(path: Path) -> dict[Path, list[tuple[str, float, float]]]:
 
 
 def without_silence(waveform: npt.NDArray[np.float32], rate: int, cuts: Floats) -> Floats:
-    """Starts and ends, seconds, of what is not silent within each of `cuts`, shape (words, 2)."""
+    """Shrink each of `cuts` to its part that is not silent: start and end in seconds, shape (words, 2)."""
     hop = round(rate * FRAME_SECONDS)
     count = len(waveform) // hop
     if not count:
@@ -81,13 +81,13 @@ def without_silence(waveform: npt.NDArray[np.float32], rate: int, cuts: Floats) 
 
 
 def read_waveform(path: Path, rate: int) -> npt.NDArray[np.float32]:
-    """The whole of a recording, mixed. Raises SpeechError."""
+    """Read a whole recording, mixed to one channel. Raises SpeechError."""
     with open_audio(path, rate) as audio:
         return np.concatenate([block.mean(axis=0) for block in audio] or [np.zeros(0, np.float32)])
 
 
 def timed(waveform: npt.NDArray[np.float32], rate: int, words: Sequence[tuple[str, float, float]]) -> Timed:
-    """The truth of one recording."""
+    """Make the true times of one recording."""
     cuts = np.array([times for _, *times in words], np.float64)
     return Timed(tuple(word for word, _, _ in words), cuts, without_silence(waveform, rate, cuts))
 
@@ -95,10 +95,10 @@ def timed(waveform: npt.NDArray[np.float32], rate: int, words: Sequence[tuple[st
 def align_words(
     model: ModelFolder, recogniser: Recogniser, waveform: npt.NDArray[np.float32], words: Sequence[str]
 ) -> Heard | None:
-    """The words of a recording by forced alignment.
+    """Find the words of a recording by forced alignment.
 
-    None where the tokens cannot spell one, or the recording is longer than the model takes at once or too
-    short for so many words.
+    Returns None if the tokens cannot spell a word, or if the recording is too long for the model or too short
+    for the words.
     """
     ids = {token: index for index, token in enumerate(model.tokens)}
     spelling = [ids.get(letter, -1) for letter in WORD_MARK.join(words)]
@@ -113,7 +113,7 @@ def align_words(
 
 
 def aligned_times(model: ModelFolder, heard: Heard, times: WordTimes, seconds: float) -> Floats:
-    """Start and end of aligned words, shape (words, 2)."""
+    """Return start and end of aligned words, shape (words, 2)."""
     reader = PathReader(model.tokens, model.blank_id, model.frame_stride, times)
     words = reader.words(heard, None, 0.0, seconds)
     return np.array([(word.start, word.end) for word in words]).reshape(-1, 2)
@@ -122,7 +122,7 @@ def aligned_times(model: ModelFolder, heard: Heard, times: WordTimes, seconds: f
 def decoded_times(
     decoder: Decoder, utterances: Sequence[Utterance], words: Sequence[str]
 ) -> tuple[list[int], Floats]:
-    """Which of `words` a decoder got right, and when it says they were, shape (right ones, 2)."""
+    """Return the indices of the `words` that a decoder got right, and their times, shape (right, 2)."""
     found = [word for utterance in utterances for word in decoder.words(*utterance)]
     pairs = matches(words, [normalise_for_scoring(word.text) for word in found])
     times = [(found[position].start, found[position].end) for _, position in pairs]
@@ -130,10 +130,10 @@ def decoded_times(
 
 
 def fit(model: ModelFolder, aligned: Sequence[tuple[Heard, Timed, float]]) -> WordTimes:
-    """The times with the smallest mean absolute error of starts and ends, on a grid of 10 ms.
+    """Find the times with the smallest mean absolute error of starts and ends, on a grid of 10 ms.
 
     Args:
-        aligned: words by `align_words`, their truth, and the recording's seconds.
+        aligned: words of `align_words`, their true times, and the recording's length in seconds.
     """
 
     def error(times: WordTimes) -> float:
@@ -144,14 +144,14 @@ def fit(model: ModelFolder, aligned: Sequence[tuple[Heard, Timed, float]]) -> Wo
         return float(np.nanmean(np.concatenate(errors)))
 
     best = WordTimes()
-    for _ in range(2):  # a word's end is held by the next one's start, so each depends on the other
+    for _ in range(2):  # a word's end is limited by the next one's start, so the two depend on each other
         best = min((WordTimes(float(value), best.end) for value in GRID), key=error)
         best = min((WordTimes(best.start, float(value)) for value in GRID), key=error)
     return best
 
 
 def record_times(folder: Path, times: WordTimes) -> None:
-    """Keeps times in model.json."""
+    """Record times in model.json."""
     entries = read_description(folder)
     kept = {"start": times.start, "end": times.end}
     write_description(folder, {**entries, "decoding": {**entries.get("decoding", {}), "times": kept}})

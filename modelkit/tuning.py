@@ -1,4 +1,4 @@
-"""The weights of beam search, found by trying many on a dev set."""
+"""Find the weights of beam search by random search on a dev set."""
 
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -35,7 +35,7 @@ def posteriors(engine: Engine, entries: Iterable[Entry], advance: Callable[[], N
 
 
 def token_priors(spoken: Iterable[Sequence[LogProbs]]) -> tuple[float, ...]:
-    """Mean probability of each token over all frames; () when there is none."""
+    """Return the mean probability of each token over all frames; () if there are no frames."""
     frames = [np.exp(chunk) for chunks in spoken for chunk in chunks if len(chunk)]
     if not frames:
         return ()
@@ -43,7 +43,7 @@ def token_priors(spoken: Iterable[Sequence[LogProbs]]) -> tuple[float, ...]:
 
 
 def install_language_model(source: Path, folder: Path) -> None:
-    """Copies a folder with a language model into a model folder as lm/, in place of an older one.
+    """Copy a folder with a language model into a model folder as lm/, replacing an older one.
 
     Raises:
         FileNotFoundError: `source` has no language model.
@@ -59,14 +59,14 @@ def install_language_model(source: Path, folder: Path) -> None:
 
 
 class Search:
-    """Random search: the first steps anywhere within `RANGES`, the others around the best.
+    """Random search: the first steps draw from all of `RANGES`, later ones around the best settings.
 
-    The best has the lowest sum of word and character error rate: there are four times as many characters as
-    words, so their rate tells settings apart that make the same number of words wrong.
+    The best settings have the lowest sum of word and character error rate. The character error rate
+    distinguishes settings with equal word error rates, because there are four times as many characters.
     """
 
     EXPLORING = 30
-    """Steps that do not look at what was found before."""
+    """Number of first steps, which do not depend on earlier results."""
 
     def __init__(
         self,
@@ -81,9 +81,9 @@ class Search:
         """
         Args:
             heard: `posteriors` of the entries.
-            priors: `token_priors`, or () to leave priors out.
-            beam, threshold: as `BeamSettings` has them.
-            seed: of the search; the same one tries the same settings.
+            priors: `token_priors`, or () to ignore priors.
+            beam, threshold: see `BeamSettings`.
+            seed: seed of the search; the same seed tries the same settings.
         """
         self._folder, self._entries, self._heard = folder, entries, heard
         self._language_model = LanguageModel(folder.path / "lm" / FILE_NAME, folder.tokens)
@@ -94,7 +94,7 @@ class Search:
         self._greedy = self._score(GreedyDecoder(folder.tokens, folder.blank_id, folder.frame_stride))
 
     def step(self) -> None:
-        """Tries one more setting."""
+        """Try one more setting."""
         settings = self._draw()
         folder = self._folder
         decoder = BeamDecoder(
@@ -116,7 +116,7 @@ class Search:
         return round(float(np.clip(value, low, high)), 2)
 
     def _score(self, decoder: Decoder) -> Counts:
-        """Word errors, words, character errors, characters of each recording: shape (recordings, 4)."""
+        """Count word errors, words, character errors and characters by recording: shape (recordings, 4)."""
         rows = []
         for entry, chunks in zip(self._entries, self._heard, strict=True):
             text = " ".join(word.text for chunk in chunks for word in decoder.words(chunk))
@@ -128,15 +128,18 @@ class Search:
 
     @property
     def best(self) -> BeamSettings:
-        """Of the settings tried so far; the earlier one of equals."""
+        """Return the best settings tried so far; of equals, the first."""
         return self._tried[self._best_for(np.ones(len(self._entries), bool))]
 
     def _best_for(self, recordings: npt.NDArray[np.bool_]) -> int:
         return int(np.argmin([sum(_rates(errors[recordings])) for errors in self._errors]))
 
     def found(self, name: str) -> dict[str, Any]:
-        """What the search says of itself, for model.json. `cross_validated_wer` decodes each speaker with
-        the settings that were best for the others: what tuning to the set itself adds is not in it."""
+        """Return the figures of the search for model.json.
+
+        `cross_validated_wer` decodes each speaker with the settings that are best for the others, so it does
+        not include the gain of tuning on the set itself.
+        """
         speakers = np.array([entry.speaker for entry in self._entries])
         fair = np.zeros_like(self._greedy)
         for speaker in set(speakers.tolist()):
@@ -155,14 +158,16 @@ class Search:
 
 
 def _rates(errors: Counts) -> tuple[float, float]:
-    """Word and character error rate of rows as `Search._score` makes them."""
+    """Return word and character error rate of the rows of `Search._score`."""
     words_wrong, words, characters_wrong, characters = errors.sum(axis=0).tolist()
     return words_wrong / max(words, 1), characters_wrong / max(characters, 1)
 
 
 def record_decoding(folder: Path, settings: BeamSettings, tuned: dict[str, Any]) -> None:
-    """Keeps settings in model.json as `decoding` and makes beam search the model's default. What is not
-    tuned here, as times and confidence, stays."""
+    """Record settings in model.json as `decoding` and make beam search the model's default.
+
+    Entries that are not tuned here, such as times and confidence, are kept.
+    """
     entries = read_description(folder)
     decoding = {**entries.get("decoding", {}), "decoder": BEAM, **asdict(settings), "tuned": tuned}
     write_description(folder, {**entries, "decoding": decoding})

@@ -1,4 +1,4 @@
-"""Is a model folder what its model.json says? Each check says what it found."""
+"""Check a model folder against its model.json. Each check reports what it found."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`passed` is None when there was nothing to check with."""
+    """The outcome of a check. `passed` is None if the data for the check is missing."""
 
     name: str
     passed: bool | None
@@ -28,10 +28,10 @@ class Check:
 
 
 def verify(folder: Path, samples: Path) -> Iterator[Check]:
-    """Check a model folder step by step; ends at the first step that the next ones need and that fails.
+    """Check a model folder step by step. Stops at a failure if the next steps depend on it.
 
     Args:
-        samples: where the clip that model.json names under "check" is looked for.
+        samples: folder of the clip that "check" in model.json names.
     """
     try:
         model = ModelFolder.load(folder)
@@ -41,7 +41,7 @@ def verify(folder: Path, samples: Path) -> Iterator[Check]:
     yield Check("description", True, f"{model.name}: {model.family}, {len(model.tokens)} tokens")
     absent = [name for name in ("model.onnx", "tokens.txt") if name not in model.files]
     if absent:
-        yield Check("hashes", False, f"model.json gives no sha256 for {', '.join(absent)}.")
+        yield Check("hashes", False, f"model.json lacks the sha256 of {', '.join(absent)}.")
         return
     try:
         model.verify_hashes()
@@ -67,13 +67,13 @@ def verify(folder: Path, samples: Path) -> Iterator[Check]:
 
 
 def precisions(model: ModelFolder) -> list[str]:
-    """Those of the graphs in the folder, and the one that is to transcribe, be it there or not."""
+    """Return the precisions of the graphs in the folder, and the default one even if its graph is missing."""
     found = [precision for precision, name in GRAPHS.items() if name in model.files]
     return list(dict.fromkeys([*found, model.precision]))
 
 
 def check_shapes(model: ModelFolder, recogniser: Recogniser) -> Check:
-    """Frames follow from samples as the frame stride says, and each row is a distribution."""
+    """Check that the number of frames follows from the frame stride, and that each row is a distribution."""
     seconds = 3.0
     probe = noise(model, [model.min_samples, int(seconds * model.sample_rate)])
     shortest, longer = recogniser.log_probs(probe)
@@ -93,7 +93,7 @@ def check_shapes(model: ModelFolder, recogniser: Recogniser) -> Check:
 
 
 def check_padding(model: ModelFolder, recogniser: Recogniser) -> Check:
-    """An utterance gives the same log-probabilities alone and padded beside a longer one."""
+    """Check that an utterance gives the same log-probabilities alone and padded beside a longer one."""
     rate = model.sample_rate
     longest = int(min(8.0, model.max_segment_seconds) * rate)
     waveforms = noise(model, [model.min_samples, rate // 3, rate + 77, 3 * rate - 1, longest])
@@ -108,14 +108,14 @@ def check_padding(model: ModelFolder, recogniser: Recogniser) -> Check:
 
 
 def check_clip(engine: Engine, expected: dict[str, Any] | None, samples: Path) -> Check:
-    """The clip named in model.json gives the text kept there."""
+    """Check that the clip named in model.json gives the recorded text."""
     if not expected:
-        return Check("clip", None, "model.json keeps no clip to compare with.")
+        return Check("clip", None, "model.json names no clip for this check.")
     clip = samples / expected["clip"]
     if not clip.is_file():
-        return Check("clip", None, f"{clip} is not here.")
+        return Check("clip", None, f"{clip} does not exist.")
     if sha256(clip) != expected["sha256"]:
-        return Check("clip", False, f"{clip} is another recording than the one model.json was made with.")
+        return Check("clip", False, f"{clip} is not the recording that model.json describes.")
     text, _ = transcribe(engine, clip)
     if text != expected["text"]:
         return Check("clip", False, f"{clip.name} gives {text!r}, model.json says {expected['text']!r}.")
@@ -123,14 +123,14 @@ def check_clip(engine: Engine, expected: dict[str, Any] | None, samples: Path) -
 
 
 def record_check(folder: Path, clip: Path) -> None:
-    """Keep the clip's name, digest and present text in model.json, for `check_clip` to compare with."""
+    """Record the clip's name, digest and current text in model.json, for `check_clip`."""
     text, _ = transcribe(Engine.load(folder), clip)
     check = {"clip": clip.name, "sha256": sha256(clip), "text": text}
     write_description(folder, {**read_description(folder), "check": check})
 
 
 def noise(model: ModelFolder, lengths: list[int]) -> list[np.ndarray]:
-    """Coloured noise that swells and fades, the same every time."""
+    """Make coloured noise that swells and fades, the same in every run."""
     rng = np.random.default_rng(0)
     made = []
     for length in lengths:
