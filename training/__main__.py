@@ -1,4 +1,4 @@
-"""``python -m training``: the recipe of the default model, a command a step; `all` runs them in order."""
+"""``python -m training``: the recipe of the default model, one command per step; `all` runs every step."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""What the default model is made from: corpora, shares, texts, evaluation sets and the books held out."""
+"""The ingredients of the default model: corpora, shares, texts, evaluation sets and held-out books."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ MAX_SECONDS = 16.0
 MIN_SECONDS = 0.2
 
 HELD_OUT_BOOKS = ("DadsBootsHindi", "TallAndShortHindiLv4")
-"""Whole books that no training batch sees, so that their error rate says something about new text."""
+"""Whole books that are never trained on, so that their error rate is measured on new text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +28,33 @@ CORPORA = (
 )
 
 SHARES = {"kokoro": 0.38, "languages": 0.30, "hindi": 0.12, "neighbours": 0.10, "espeak": 0.10}
-"""Share of each group of clips in the rows of a batch; a group without clips leaves its share to the others.
+"""Share of each group of clips in the rows of a batch. The share of an empty group goes to the others.
 
-kokoro: natural synthetic Hindi. languages: recordings of other languages, which teach phones only.
-hindi: recorded Hindi. neighbours: recordings of other languages that are spelt in transliteration.
+kokoro: natural synthetic Hindi. languages: recordings of other languages, which teach only phones.
+hindi: recorded Hindi. neighbours: recordings of other languages, spelt in transliteration.
 espeak: Hindi by espeak-ng.
 """
 
 SYNTHETIC_GROUPS = ("kokoro", "espeak")
 
 LANGUAGE_WEIGHTS = {"pa-IN": 3.0, "or": 3.0, "as": 3.0, "dv": 3.0, "ta": 2.0}
-"""How much more often than others a clip of a language near to Hindi is drawn within its group."""
+"""How much more often a clip of a language close to Hindi is drawn than others of its group."""
 
 BLENDS = (0.5, 0.6)
-"""How far the trained encoder goes back to Whisper's weights. Each is refitted; the model is their mean."""
+"""How far to move the trained encoder back to Whisper. Each blend is refitted; the model is their mean."""
 
 BEAM, THRESHOLD = 600, 20.0
-"""Hypotheses kept by beam search, and how much worse than the best they may be (natural logarithm).
+"""Hypotheses kept by beam search, and how much worse than the best they may score (natural logarithm).
 
-With a model so sure of itself a narrow search loses words: docs/records/2026-11-28-hi-ctc-base.md."""
+This model is so confident that a narrow search loses words: docs/records/2026-11-28-hi-ctc-base.md."""
 
 ESPEAK = "espeak-ng"
-"""Source of the clips that espeak-ng speaks, in the store and in a model's description."""
+"""Source name of the clips spoken by espeak-ng, in the store and in model.json."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSet:
-    """A manifest below the speech folder, or those of its clips whose speaker is named."""
+    """A manifest below the speech folder; only the clips of the named speakers, if any."""
 
     name: str
     manifest: str
@@ -68,18 +68,18 @@ EVALUATION_SETS = (
 
 EXCLUDED_MANIFESTS = ("cv-hi/manifest.tsv",)
 
-# Training recordings that tell beam search how likely each character is; without the held-out books.
+# Training recordings to estimate the character priors of beam search from, without the held-out books.
 PRIORS = "reader-hi/pages.tsv"
 
 
 @dataclass(frozen=True, slots=True)
 class TextStyle:
-    """Texts below the speech folder's `text` that are spoken alike.
+    """Texts of one spoken style, below the speech folder's `text`.
 
     Attributes:
-        files: their names.
-        weight: how often a sentence is drawn from them, beside the other styles' weights.
-        most_words: of a sentence; longer ones are cut.
+        files: file names.
+        weight: how often a sentence is drawn from the style, relative to the other styles.
+        most_words: longest sentence in words; longer ones are cut.
     """
 
     files: tuple[str, ...]
@@ -93,9 +93,9 @@ SPOKEN_TEXTS = (
     TextStyle(("pratham-stories.txt", "premchand-stories.txt"), 2.0, 12),
     TextStyle(("wikipedia-hi-pyru.txt", "hiner-validation.txt", "ntrex128.txt"), 1.5, 11),
 )
-"""What Kokoro and espeak-ng speak."""
+"""Texts for Kokoro and espeak-ng to speak."""
 
-# Common Voice codes whose espeak-ng voice has another name.
+# espeak-ng voices whose name differs from the Common Voice code.
 ESPEAK_VOICES = {
     "zh-CN": "cmn",
     "zh-TW": "cmn",
@@ -108,14 +108,14 @@ ESPEAK_VOICES = {
     "pt": "pt-br",
     "vi": "vi",
 }
-# The corpora's languages that espeak-ng gives phones for.
+# Languages of the corpora for which espeak-ng provides phones.
 SPOKEN_BY_ESPEAK = frozenset({
     "ar", "as", "ca", "cs", "cv", "cy", "de", "el", "en", "eo", "es", "et", "eu", "fa", "fi", "fr", "ga-IE",
     "hi", "hu", "ia", "id", "it", "ka", "kn", "ky", "lt", "lv", "ml", "mt", "nl", "or", "pa-IN", "pl", "pt",
     "ro", "ru", "sl", "sv-SE", "sw", "ta", "th", "tr", "tt", "vi", "zh-CN", "zh-HK", "zh-TW",
 })  # fmt: skip
 
-# Variants of espeak-ng's voices that sound like a person.
+# Variants of espeak-ng's voices that sound human.
 VARIANTS = (
     "", "Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Diogo", "Gene", "Gene2", "Henrique", "Hugo",
     "Jacky", "Lee", "Marco", "Mario", "Michael", "Mike", "Nguyen", "adam", "anika", "antonio", "aunty",

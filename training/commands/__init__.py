@@ -1,4 +1,4 @@
-"""The commands of ``python -m training``, by what they work on, and the options that they share."""
+"""The commands of ``python -m training``, grouped by subject, and their common options."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,38 +16,38 @@ WORK = Path(".work/training")
 MODEL = Path("models/hi-ctc-base")
 SPEECH = Path("../shared/speech")
 PACKAGES = "packages"
-"""Folder of the downloaded models below the work folder."""
+"""Subfolder of the work folder for downloaded models."""
 
-Work = Annotated[Path, typer.Option(help="Folder for everything that the recipe makes.")]
+Work = Annotated[Path, typer.Option(help="Folder for everything that the recipe creates.")]
 SpeechDir = Annotated[
     Path, typer.Option(envvar="SHRUTLEKH_SPEECH_DIR", help="Folder of the recipe's corpora and texts.")
 ]
-Processes = Annotated[int, typer.Option(min=1, help="Processes to decode and speak with.")]
-Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
+Processes = Annotated[int, typer.Option(min=1, help="Processes for decoding and synthesis.")]
+Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
 
 
 @contextmanager
 def bar() -> Iterator[Progress]:
-    """A progress bar on the console."""
+    """Show a progress bar on the console."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         yield progress
 
 
 def require_corpora(speech_dir: Path) -> None:
-    """Check that the recipe's corpora are there.
+    """Check that the recipe's corpora exist.
 
     Raises:
-        typer.BadParameter: they are not.
+        typer.BadParameter: the folder of the corpora is missing.
     """
     if not speech_dir.is_dir():
-        raise typer.BadParameter(f"There are no corpora at {speech_dir}: see docs/train-a-model.md.")
+        raise typer.BadParameter(f"No corpora in {speech_dir}: see docs/train-a-model.md.")
 
 
 class _Steps:
-    """`training.commands.with_torch`, imported at its first use: the one seam to torch.
+    """Imports `training.commands.with_torch` at its first use: the one seam to torch.
 
-    So all other commands, and --help of these, work without torch.
+    All other commands, and --help of every command, work without torch.
 
     Raises:
         typer.Exit: a package of the extra `train` is not installed; the message names it.

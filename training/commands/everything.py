@@ -1,4 +1,4 @@
-"""``python -m training all``: every step of the recipe, one after the other."""
+"""``python -m training all``: run every step of the recipe in order."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ SAMPLE = Path("samples/namaste.wav")
 def refitted(
     work: Path, speech_dir: Path, updates: int, batch_seconds: float, threads: int, device: str
 ) -> None:
-    """Blend the trained encoder by each share of `recipe.BLENDS`, refit the heads, write the mean."""
+    """For each share of `recipe.BLENDS`, blend the trained encoder and refit the heads; write the mean."""
     runs = []
     for share in BLENDS:
         start, run = work / f"blend-{share}.pt", work / f"refit-{share}"
@@ -39,8 +39,10 @@ def refitted(
 
 
 def tuned(out: Path, speech_dir: Path, lm: Path, trials: int) -> None:
-    """Give the model folder its 8-bit graph, its language model, and the best weights of beam search on all
-    evaluation sets together."""
+    """Add the 8-bit graph, the language model and the tuned weights of beam search to the model folder.
+
+    Tunes on all evaluation sets together.
+    """
     quantise(out)
     write_description(out, {**read_description(out), "precision": INT8})
     tune(
@@ -57,30 +59,32 @@ def everything(
     work: Work = WORK,
     speech_dir: SpeechDir = SPEECH,
     out: Annotated[Path, typer.Option(help="Model folder to write.")] = MODEL,
-    hours: Annotated[float, typer.Option(min=0, help="Hours that Kokoro speaks; 0 skips it.")] = 6.0,
-    hours_espeak: Annotated[float, typer.Option(min=0, help="About how long espeak-ng speaks.")] = 10.0,
+    hours: Annotated[float, typer.Option(min=0, help="Hours of speech by Kokoro; 0 skips it.")] = 6.0,
+    hours_espeak: Annotated[
+        float, typer.Option(min=0, help="Approximate hours of speech by espeak-ng.")
+    ] = 10.0,
     processes: Processes = 2,
-    updates: Annotated[int, typer.Option(min=1, help="Of all weights.")] = TRAIN.updates,
+    updates: Annotated[int, typer.Option(min=1, help="Updates of all weights.")] = TRAIN.updates,
     minutes: Annotated[
-        float | None, typer.Option(help="Or so long, by the clock, if that is sooner.")
+        float | None, typer.Option(help="Time limit of the training in minutes.")
     ] = TRAIN.minutes,
     batch_seconds: Annotated[
-        float, typer.Option(help="Audio of one of these updates; 160 for a CPU with 16 GB.")
+        float, typer.Option(help="Seconds of audio per update of all weights; 160 for a CPU with 16 GB.")
     ] = TRAIN.batch_seconds,
     refit_updates: Annotated[
-        int, typer.Option(min=1, help="Of the heads, after each blend.")
+        int, typer.Option(min=1, help="Updates of the heads after each blend.")
     ] = REFIT.updates,
     refit_batch_seconds: Annotated[
-        float, typer.Option(help="Audio of one of these updates.")
+        float, typer.Option(help="Seconds of audio per update of the heads.")
     ] = REFIT.batch_seconds,
     threads: Threads = TRAIN.threads,
     device: Device = TRAIN.device,
-    trials: Annotated[int, typer.Option(min=1, help="Settings of beam search to try.")] = 100,
+    trials: Annotated[int, typer.Option(min=1, help="Number of settings of beam search to try.")] = 100,
     sample: Annotated[Path | None, typer.Option(help="Clip for `modelkit verify`.")] = SAMPLE,
 ) -> None:
     """Make the default model: data, training, blends, refits, mean, language model, tuning, figures.
 
-    Goes on where it was stopped.
+    Resumes where it was stopped.
     """
     require_corpora(speech_dir)
     fetch(work)

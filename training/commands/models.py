@@ -21,18 +21,16 @@ DESCRIPTION = "Hindi, CTC over characters on Whisper base's encoder; other langu
 
 @app.command()
 def export(
-    start: Annotated[
-        Path | None, typer.Option(help="Weights to export; by default the file WORK/mean.pt.")
-    ] = None,
+    start: Annotated[Path | None, typer.Option(help="Weights to export. Default: WORK/mean.pt.")] = None,
     work: Work = WORK,
-    out: Annotated[Path, typer.Option(help="Model folder to write; its name becomes the model's.")] = MODEL,
+    out: Annotated[Path, typer.Option(help="Model folder to write; its name is the model's name.")] = MODEL,
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "CC-BY-SA-4.0",
     description: Annotated[str, typer.Option(help="A sentence for model.json.")] = DESCRIPTION,
-    command: Annotated[str, typer.Option(help="What made the model, for model.json.")] = "make model",
+    command: Annotated[str, typer.Option(help="Command that made the model, for model.json.")] = "make model",
 ) -> None:
-    """Write weights as a model folder, replacing one of that name in one step.
+    """Write weights as a model folder, atomically replacing one of that name.
 
-    Notes and the language model of the folder that is replaced stay; run `modelkit tune` again for it.
+    Keeps notes and the language model of the replaced folder; run `modelkit tune` again for it.
     """
     entries = {"licence": licence, "description": description}
     steps.export(start or work / "mean.pt", work / "export" / out.name, out, entries, command)
@@ -44,10 +42,10 @@ def evaluate(
     model: Annotated[Path, typer.Argument(help="Model folder.")] = MODEL,
     speech_dir: SpeechDir = SPEECH,
     sample: Annotated[
-        Path | None, typer.Option(help="Clip whose text `modelkit verify` expects from now on.")
+        Path | None, typer.Option(help="Clip to record, with its text, for `modelkit verify`.")
     ] = None,
 ) -> None:
-    """Measure a model folder on the recipe's evaluation sets with each decoder it has; keep the figures."""
+    """Measure a model on the recipe's evaluation sets with each of its decoders, and record the figures."""
     require_corpora(speech_dir)
     for decoder in decoders_of(model):
         engine = Engine.load(model, decoder=decoder)
@@ -69,10 +67,10 @@ def language_model(
     out: Annotated[Path, typer.Option(help="Folder to write words.arpa.gz to.")] = Path(".work/lm"),
     length: Annotated[int, typer.Option(min=2, max=5, help="Words of the longest n-gram.")] = 4,
     threshold: Annotated[
-        float, typer.Option(help="Drop n-grams that change perplexity by a smaller part than this.")
+        float, typer.Option(help="Drop n-grams that change the perplexity by a smaller fraction.")
     ] = 8e-9,
 ) -> None:
-    """Estimate the word n-gram model that beam search uses, from the recipe's texts. Takes some minutes."""
+    """Estimate the word n-gram model of beam search from the recipe's texts. Takes some minutes."""
     require_corpora(speech_dir)
     for key, value in build(speech_dir, out, length, threshold, console.print).items():
         console.print(f"{key}: {value}", highlight=False, markup=False)

@@ -13,16 +13,22 @@ from training.run.schedule import REFIT, TRAIN
 app = typer.Typer()
 
 Dev = Annotated[
-    list[Path] | None, typer.Option(help="Manifest to measure on meanwhile; by default the recipe's.")
+    list[Path] | None, typer.Option(help="Manifest to measure on during the run. Default: the recipe's.")
 ]
-Updates = Annotated[int, typer.Option(min=1, help="The learning rate reaches zero here.")]
-Minutes = Annotated[float | None, typer.Option(help="Or here, by the clock, if that is sooner.")]
-BatchSeconds = Annotated[float, typer.Option(help="Audio of one update, padding included.")]
-HeadRate = Annotated[float, typer.Option(help="Highest learning rate of everything but the encoder.")]
-Dropout = Annotated[float, typer.Option(min=0, max=0.9, help="It costs a third of a CPU's time.")]
-Threads = Annotated[int, typer.Option(min=1, help="Threads of the CPU's arithmetic.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU when torch sees one.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Begin again although the run has a checkpoint.")]
+Updates = Annotated[
+    int, typer.Option(min=1, help="Number of updates, at whose end the learning rate is zero.")
+]
+Minutes = Annotated[
+    float | None, typer.Option(help="Time limit in minutes; the learning rate then reaches zero sooner.")
+]
+BatchSeconds = Annotated[float, typer.Option(help="Seconds of audio per update, including padding.")]
+HeadRate = Annotated[float, typer.Option(help="Highest learning rate of all weights except the encoder's.")]
+Dropout = Annotated[
+    float, typer.Option(min=0, max=0.9, help="Dropout; on a CPU it takes a third of the time.")
+]
+Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU if torch finds one.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start over even if the run has a checkpoint.")]
 
 
 @app.command()
@@ -31,9 +37,9 @@ def train(
     speech_dir: SpeechDir = SPEECH,
     start: Annotated[
         Path | None,
-        typer.Option(help="Checkpoint, run's folder or model folder; by default Whisper's encoder."),
+        typer.Option(help="Checkpoint, run folder or model folder. Default: Whisper's encoder."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run's folder; by default WORK/train.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder. Default: WORK/train.")] = None,
     dev: Dev = None,
     freeze_encoder: Annotated[bool, typer.Option(help="Train the heads only.")] = TRAIN.freeze_encoder,
     updates: Updates = TRAIN.updates,
@@ -42,7 +48,7 @@ def train(
         float, typer.Option(help="Highest learning rate of the encoder's last layer.")
     ] = TRAIN.encoder_rate,
     rate_decay: Annotated[
-        float, typer.Option(help="Factor of the rate from a layer to the one before it.")
+        float, typer.Option(help="Factor of the learning rate from a layer to the preceding one.")
     ] = TRAIN.rate_decay,
     head_rate: HeadRate = TRAIN.head_rate,
     batch_seconds: BatchSeconds = TRAIN.batch_seconds,
@@ -52,7 +58,7 @@ def train(
     seed: Seed = TRAIN.seed,
     fresh: Fresh = False,
 ) -> None:
-    """Train all weights. Ctrl-C or SIGTERM keeps a checkpoint; the same command goes on from it."""
+    """Train all weights. Ctrl-C or SIGTERM saves a checkpoint, from which the same command resumes."""
     settings = replace(
         TRAIN, freeze_encoder=freeze_encoder, updates=updates, minutes=minutes, encoder_rate=encoder_rate,
         rate_decay=rate_decay, head_rate=head_rate, batch_seconds=batch_seconds, dropout=dropout,
@@ -63,10 +69,10 @@ def train(
 
 @app.command()
 def refit(
-    start: Annotated[Path, typer.Option(help="Checkpoint, run's folder or model folder to begin from.")],
+    start: Annotated[Path, typer.Option(help="Checkpoint, run folder or model folder to start from.")],
     work: Work = WORK,
     speech_dir: SpeechDir = SPEECH,
-    out: Annotated[Path | None, typer.Option(help="The run's folder; by default WORK/refit.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder. Default: WORK/refit.")] = None,
     dev: Dev = None,
     updates: Updates = REFIT.updates,
     minutes: Minutes = REFIT.minutes,
@@ -78,7 +84,7 @@ def refit(
     seed: Seed = REFIT.seed,
     fresh: Fresh = False,
 ) -> None:
-    """Train the heads on a frozen encoder. Ctrl-C or SIGTERM keeps a checkpoint to go on from."""
+    """Train the heads on a frozen encoder. Ctrl-C or SIGTERM saves a checkpoint to resume from."""
     settings = replace(
         REFIT, updates=updates, minutes=minutes, head_rate=head_rate, batch_seconds=batch_seconds,
         dropout=dropout, threads=threads, device=device, seed=seed,
@@ -89,35 +95,33 @@ def refit(
 @app.command()
 def blend(
     share: Annotated[
-        float, typer.Option(min=0, max=1, help="How far the encoder goes back to Whisper's weights.")
+        float, typer.Option(min=0, max=1, help="How far to move the encoder back to Whisper's weights.")
     ],
     out: Annotated[Path, typer.Option(help="File to write, such as WORK/blend.pt.")],
     start: Annotated[
-        Path | None, typer.Option(help="Trained weights; by default the run in WORK/train.")
+        Path | None, typer.Option(help="Trained weights. Default: the run in WORK/train.")
     ] = None,
-    heads: Annotated[
-        Path | None, typer.Option(help="Take all but the encoder from here; by default from --start.")
-    ] = None,
+    heads: Annotated[Path | None, typer.Option(help="Source of all other weights. Default: --start.")] = None,
     whisper: Annotated[
-        Path | None, typer.Option(help="Whisper's weights; by default those of `fetch`.")
+        Path | None, typer.Option(help="Whisper's weights. Default: those of `fetch`.")
     ] = None,
     work: Work = WORK,
 ) -> None:
-    """Move the encoder back towards Whisper's weights: it then hears new voices better. `refit` follows."""
+    """Move the encoder back towards Whisper's weights, which helps with new voices. Run `refit` next."""
     steps.blend(start or work / "train", whisper or WHISPER.path(work / PACKAGES), share, heads, out)
     console.print(f"Weights: {out}")
 
 
 @app.command()
 def mean(
-    of: Annotated[list[Path], typer.Option(help="Checkpoint, run's folder or model folder. Repeatable.")],
+    of: Annotated[list[Path], typer.Option(help="Checkpoint, run folder or model folder. Repeatable.")],
     out: Annotated[Path, typer.Option(help="File to write, such as WORK/mean.pt.")],
     share: Annotated[
-        list[float] | None, typer.Option(help="Share of each --of, in their order; by default equal.")
+        list[float] | None, typer.Option(help="Share of each --of, in the same order. Default: equal shares.")
     ] = None,
 ) -> None:
-    """Average the weights of networks of one shape that began alike."""
+    """Average the weights of networks of the same shape that were trained from the same start."""
     if share and len(share) != len(of):
-        raise typer.BadParameter(f"{len(of)} times --of need as many times --share.")
+        raise typer.BadParameter(f"Give --share as often as --of ({len(of)} times).")
     steps.mean(of, out, share)
     console.print(f"Weights: {out}")

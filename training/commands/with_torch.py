@@ -1,6 +1,6 @@
-"""What the commands do that need torch: runs, blends, means and exported folders.
+"""The parts of the commands that need torch: runs, blends, means and exported folders.
 
-Nothing imports this module but the seam in `training.commands`.
+Only the seam in `training.commands` imports this module.
 """
 
 from collections.abc import Mapping
@@ -28,18 +28,18 @@ from training.run.schedule import TRAIN, Settings
 from training.run.trainer import HELD_OUT, LOSS, Stopped, Trainer
 
 SHAPE: Mapping[str, int] = {}
-"""What differs from `NetworkConfig` where Whisper's weights are of another size than base."""
+"""Settings that differ from the defaults of `NetworkConfig`, for a Whisper of another size than base."""
 
 
 def run(
     folder: Path, work: Path, speech_dir: Path, start: Path | None, settings: Settings,
     dev: list[Path] | None, fresh: bool,
 ) -> None:  # fmt: skip
-    """Train in `folder`, from its checkpoint if it has one and not `fresh`; draw the losses.
+    """Train in `folder`, resuming from its checkpoint unless `fresh`, and plot the losses.
 
     Args:
-        start: weights to begin with; by default Whisper's encoder.
-        dev: manifests to measure on; by default the recipe's dev sets.
+        start: initial weights. Default: Whisper's encoder.
+        dev: manifests to measure on. Default: the recipe's dev sets.
     """
     store = Store(work / "store")
     held_out = held_out_sets(store, speech_dir, dev)
@@ -60,14 +60,14 @@ def run(
         try:
             trainer.run()
         except Stopped:
-            console.print(f"Stopped after {trainer.update} updates; the same command goes on from there.")
+            console.print(f"Stopped after {trainer.update} updates. The same command resumes from there.")
             raise typer.Exit(130) from None
     draw(folder / LOSS, folder / HELD_OUT, folder / "loss.png")
     console.print(f"Weights: {trainer.path}. Losses: {folder / LOSS}, {folder / 'loss.png'}.")
 
 
 def held_out_sets(store: Store, speech_dir: Path, dev: list[Path] | None) -> list[HeldOut]:
-    """The store's held-out books and the clips of `dev`, by default of the recipe's dev sets."""
+    """Return the store's held-out books and the clips of `dev` (default: the recipe's dev sets)."""
     if dev is None:
         dev = [path for name in EXCLUDED_MANIFESTS if (path := speech_dir / name).is_file()]
     found = [from_store(store), *(from_manifest(path.resolve().parent.name, path) for path in dev)]
@@ -75,13 +75,13 @@ def held_out_sets(store: Store, speech_dir: Path, dev: list[Path] | None) -> lis
 
 
 def network_from_whisper(whisper: Path, store_folder: Path) -> Weights:
-    """Whisper's encoder with fresh heads for the symbols of a store.
+    """Make a network of Whisper's encoder and untrained heads for the symbols of a store.
 
     Raises:
-        FileNotFoundError: Whisper's weights are not there.
+        FileNotFoundError: Whisper's weights do not exist.
     """
     if not whisper.is_file():
-        raise FileNotFoundError(f"{whisper} is not there: run `python -m training fetch` first.")
+        raise FileNotFoundError(f"{whisper} does not exist: run `python -m training fetch` first.")
     symbols = Symbols.load(store_folder)
     torch.manual_seed(TRAIN.seed)
     network = Network(NetworkConfig(len(symbols.phones), len(symbols.characters), **SHAPE))
@@ -93,7 +93,7 @@ def network_from_whisper(whisper: Path, store_folder: Path) -> Weights:
 
 
 def weights_for(start: Path | None, work: Path) -> Weights:
-    """What a run begins from: `start`, or Whisper's encoder; the hours are those of the store."""
+    """Return the initial weights of a run: `start`, or Whisper's encoder, with the hours of the store."""
     if start is None:
         return network_from_whisper(WHISPER.path(work / PACKAGES), work / "store")
     return replace(read_weights(start), hours=Symbols.load(work / "store").hours)
@@ -109,12 +109,12 @@ def blend(trained: Path, whisper: Path, share: float, heads: Path | None, out: P
 
 
 def mean(of: list[Path], out: Path, shares: list[float] | None) -> None:
-    """Write the mean of several networks' weights."""
+    """Write the mean of the weights of several networks."""
     mean_of([read_weights(path) for path in of], shares).save(out)
 
 
 def export(start: Path, staged: Path, out: Path, entries: Mapping[str, str], command: str) -> None:
-    """Write weights as the model folder `out` by way of `staged`; notes and language model of `out` stay."""
+    """Write weights as the model folder `out` by way of `staged`. Keeps notes and language model of `out`."""
     weights = read_weights(start)
     write_folder(weights.network(), weights.symbols, staged, {**entries, **described(weights, command)})
     for note in out.glob("*.md"):

@@ -1,1 +1,1 @@
-"""Training data: downloaded packages, corpora made small, and the store that all of it becomes."""
+"""Training data: downloaded packages, packed corpora, and the training store."""

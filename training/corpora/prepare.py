@@ -1,4 +1,4 @@
-"""From manifests and texts to a training store: decode, speak with espeak-ng, phonemise, lay out."""
+"""Make the training store from manifests and texts: decode, synthesise with espeak-ng, phonemise, write."""
 
 import json
 import random
@@ -22,15 +22,15 @@ from training.text.spelling import BLANK, CHARACTERS, WORD_GAP, training_text
 from training.text.transliteration import devanagari
 
 _RAREST_PHONE = 50
-"""A phone seen less often is a slip of the reading and gets no symbol."""
+"""A phone that occurs less often is an error of the phonemiser and gets no symbol."""
 _MOST_PHONES_A_SECOND = 25
 KOKORO_SEED, ESPEAK_SEED = 11, 7
-"""Of the order in which sentences are spoken."""
+"""Seed of the order of the sentences to speak."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One clip to make: decode `path`, or let espeak-ng speak `text` when `path` is empty."""
+    """A clip to make: decode `path`, or synthesise `text` with espeak-ng if `path` is empty."""
 
     path: str
     text: str
@@ -50,7 +50,7 @@ class Made:
 
     @property
     def text(self) -> str:
-        """What the spelling part learns of the clip, "" for nothing."""
+        """Target text of the spelling part; "" if the clip is not spelt."""
         if self.task.language == "hi":
             return self.task.text
         return devanagari(self.task.text, self.task.language) or ""
@@ -70,7 +70,7 @@ class Made:
 def recorded_tasks(
     manifest: Path, held_out: Collection[str], forbidden: Collection[str], kokoro: bool = False
 ) -> list[Task]:
-    """The usable clips of one manifest; those of a held-out speaker or book go to the split ``held-out``.
+    """Return the usable clips of a manifest. Those of held-out speakers or books get the split ``held-out``.
 
     Raises:
         ValueError: a clip has no language.
@@ -78,7 +78,9 @@ def recorded_tasks(
     tasks = []
     for entry in read_manifest(manifest):
         if not entry.language:
-            raise ValueError(f"{manifest} tells no language of {entry.path.name}: fill its column language.")
+            raise ValueError(
+                f"{manifest} has no language for {entry.path.name}: fill in its column language."
+            )
         if entry.language not in recipe.SPOKEN_BY_ESPEAK | READ_BY_LETTERS:
             continue
         split = "held-out" if entry.speaker in held_out else "train"
@@ -88,7 +90,7 @@ def recorded_tasks(
             if spelt is None:
                 continue
             text = spelt
-            # A common word alone may also be a held-out word: only sentences are forbidden.
+            # Only sentences are forbidden: a single common word may well occur in an evaluation set.
             if split == "train" and " " in spelt and is_forbidden(spelt, forbidden):
                 continue
         source = manifest.resolve().parent.name
@@ -97,11 +99,11 @@ def recorded_tasks(
 
 
 def espeak_tasks(sentences: Iterable[str], hours: float) -> list[Task]:
-    """Sentences for espeak-ng to speak for about `hours`."""
+    """Make tasks for about `hours` of speech by espeak-ng."""
     tasks: list[Task] = []
     left = hours * 3600
     for sentence in sentences:
-        left -= 0.45 + 0.064 * len(sentence)  # what the voices take on average
+        left -= 0.45 + 0.064 * len(sentence)  # average duration over the voices
         if left < 0:
             break
         tasks.append(Task("", sentence, "hi", recipe.ESPEAK, recipe.ESPEAK, "train", seed=len(tasks)))
@@ -110,10 +112,10 @@ def espeak_tasks(sentences: Iterable[str], hours: float) -> list[Task]:
 
 @dataclass(slots=True)
 class Sources:
-    """Manifests of recordings and of Kokoro's clips, texts to speak, and what must not be trained on.
+    """Manifests of recordings and of Kokoro's clips, texts to speak, and data that must not be trained on.
 
     Attributes:
-        speech: folder of the recipe's texts; None if espeak-ng speaks nothing of them.
+        speech: folder of the recipe's texts; None if espeak-ng speaks none of them.
         texts: more files of sentences for espeak-ng.
         excluded: manifests of evaluation sets.
         held_out: speakers and books kept for evaluation.
@@ -128,7 +130,7 @@ class Sources:
 
     @classmethod
     def of_recipe(cls, speech: Path) -> "Sources":
-        """The recipe's sources, below the folder `speech`."""
+        """Return the recipe's sources, below the folder `speech`."""
         return cls(
             speech,
             [speech / corpus.manifest for corpus in recipe.CORPORA if not corpus.spoken_by_kokoro],
@@ -137,7 +139,7 @@ class Sources:
         )
 
     def forbidden(self) -> set[str]:
-        """Keys of the evaluation sets' sentences and of the held-out books' pages."""
+        """Return the keys of the evaluation sets' sentences and of the held-out books' pages."""
         held = [
             entry.text
             for path in self.recorded
@@ -147,11 +149,11 @@ class Sources:
         return forbidden_keys(self.excluded, held)
 
     def spoken(self) -> list[str]:
-        """Texts that Kokoro has spoken already."""
+        """Return the texts that Kokoro has already spoken."""
         return [entry.text for path in self.kokoro for entry in read_manifest(path)]
 
     def sentences(self, used: Iterable[str], seed: int) -> Iterable[str]:
-        """Sentences to speak, in an order that follows from `seed`; none forbidden, none of `used`."""
+        """Draw sentences to speak, in an order determined by `seed`, without forbidden or `used` ones."""
         styles = list(recipe.SPOKEN_TEXTS) if self.speech else []
         folder = self.speech or Path()
         if self.texts:
@@ -161,7 +163,7 @@ class Sources:
 
 
 def gather(sources: Sources, hours_espeak: float) -> list[Task]:
-    """Every clip to make. None to train on has a sentence of an evaluation set."""
+    """Return all clips to make. No training clip contains a sentence of an evaluation set."""
     forbidden = sources.forbidden()
     tasks = []
     for path in sources.recorded:
@@ -177,7 +179,7 @@ _ESPEAK: Espeak | None = None
 
 
 def _spoken(task: Task, espeak: Espeak) -> tuple[np.ndarray, int, str]:
-    """The task's text in a voice that follows from its seed: float32 audio, its rate, the voice's name."""
+    """Speak a task's text in a voice determined by its seed. Returns float32 audio, sample rate, voice."""
     rng = random.Random(task.seed)
     variant = rng.choice(recipe.VARIANTS)
     espeak.set_voice(f"hi+{variant}" if variant else "hi")
@@ -193,7 +195,7 @@ def _ipa(task: Task, espeak: Espeak) -> str:
 
 
 def make(task: Task) -> Made | None:
-    """Decode or speak one clip and phonemise its text; None when it cannot be used."""
+    """Decode or synthesise one clip and phonemise its text; None if it is unusable."""
     global _ESPEAK
     if _ESPEAK is None:
         _ESPEAK = Espeak()
@@ -221,7 +223,7 @@ def prepare(
     """Make every task's clip and write the store and its symbols.
 
     Returns:
-        Hours to train on by group and source.
+        Hours of training data by group and source.
     """
     writer = StoreWriter(folder)
     hours: dict[str, dict[str, float]] = {}

@@ -16,14 +16,14 @@ FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One utterance of `samples` samples from `offset` on.
+    """An utterance: `samples` samples from `offset` on.
 
     Attributes:
         split: "train" or "held-out".
-        group: of `recipe.SHARES`.
-        weight: how often it is drawn, beside others of its group and length.
-        phones: apart by spaces.
-        text: in the model's characters, empty unless the clip is spelt.
+        group: group in `recipe.SHARES`.
+        weight: how often it is drawn, relative to others of its group and length.
+        phones: separated by spaces.
+        text: in the model's characters; empty if the clip is not spelt.
     """
 
     offset: int
@@ -40,7 +40,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Symbols:
-    """The two inventories, blank being 0 in both, and the hours to train on by group and source."""
+    """The inventories of phones and characters, both with blank as 0, and the hours by group and source."""
 
     phones: list[str]
     characters: list[str]
@@ -48,13 +48,13 @@ class Symbols:
 
     @classmethod
     def load(cls, folder: Path) -> "Symbols":
-        """Those of the store in `folder`."""
+        """Load the symbols of the store in `folder`."""
         data = json.loads((folder / "symbols.json").read_text(encoding="utf-8"))
         return cls(data["phones"], data["characters"], data["hours"])
 
 
 class StoreWriter:
-    """Append clips; nothing is readable before `close` has renamed the index into place."""
+    """Writes a store. It becomes readable when `close` renames the index into place."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,10 +83,10 @@ class StoreWriter:
 
 
 class Store:
-    """The store of one folder, read only.
+    """The store in a folder, read-only.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: the folder contains no store.
         ValueError: another version of the recipe wrote it.
     """
 
@@ -112,9 +112,9 @@ class Store:
 
     @property
     def audio_samples(self) -> int:
-        """Samples of all clips together."""
+        """Total number of samples."""
         return len(self._audio)
 
     def waveform(self, clip: Clip) -> np.ndarray:
-        """float32 in [-1, 1], shape (samples,)."""
+        """Return a clip's audio: float32 in [-1, 1], shape (samples,)."""
         return self._audio[clip.offset : clip.offset + clip.samples].astype(np.float32) / 32768.0

@@ -1,1 +1,1 @@
-"""The n-gram language model of beam search: its texts and its estimation."""
+"""The n-gram language model of beam search: its texts and how it is estimated."""

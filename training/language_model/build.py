@@ -1,4 +1,4 @@
-"""The language model of the recipe: a pruned mixture of one n-gram model a style."""
+"""Build the recipe's language model: a pruned mixture of one n-gram model per style."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from training.language_model.kneser_ney import estimate, mix, mixture_weights, p
 from training.language_model.texts import SPOKEN_STYLES, STYLES, Sentence, read_style, split, vocabulary
 
 Numbered = list[list[int]]
-"""Sentences as numbers of words in the vocabulary."""
+"""Sentences as word ids of the vocabulary."""
 
 
 def _numbered(sentences: Sequence[Sentence], numbers: Mapping[str, int]) -> Numbered:
@@ -21,10 +21,10 @@ def _numbered(sentences: Sequence[Sentence], numbers: Mapping[str, int]) -> Numb
 def _weights(
     words: list[str], kept: Mapping[str, Numbered], measured: Numbered, length: int, threshold: float
 ) -> tuple[list[float], dict[str, float]]:
-    """Weights of the styles' models, and perplexities on the held-out sentences `measured`.
+    """Return the weights of the styles' models, and perplexities on the held-out sentences `measured`.
 
     Args:
-        kept: sentences of each style without the held-out ones.
+        kept: sentences of each style, without the held-out ones.
     """
     models = [estimate(words, found, length) for found in kept.values()]
     weights = mixture_weights(models, measured)
@@ -41,16 +41,16 @@ def _weights(
 def build(
     speech: Path, out: Path, length: int, threshold: float, report: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
-    """Write `out`/words.arpa.gz, a pruned mixture of one model a style, and model.json's facts beside it.
+    """Write `out`/words.arpa.gz, a pruned mixture of one model per style, and beside it facts for model.json.
 
-    The weights are found, and the perplexities measured, with sentences held out; the model that is written
-    has learnt from those as well.
+    Mixture weights and perplexities are computed on held-out sentences. The written model is estimated from
+    all sentences, including those.
 
     Args:
         speech: the folder with the recipe's corpora and texts.
-        length: words of the longest n-gram.
-        threshold: of pruning, see `training.language_model.kneser_ney.prune`.
-        report: told of each step.
+        length: length of the longest n-gram in words.
+        threshold: pruning threshold, see `training.language_model.kneser_ney.prune`.
+        report: called with a line for each step.
     """
     forbidden = Sources.of_recipe(speech).forbidden()
     styles = {style: read_style(speech, files, forbidden) for style, files in STYLES.items()}

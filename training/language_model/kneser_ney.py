@@ -1,8 +1,8 @@
 """Word n-gram models with back-off: estimated, mixed, pruned, measured, and written as ARPA files.
 
-Every order is a sorted array of integers: an n-gram's key is the index of its first n-1 words in the order
-below times the vocabulary's size, plus its last word. So all steps are sorts and binary searches of whole
-arrays, and memory is a few numbers an n-gram.
+Every order is a sorted array of integers: the key of an n-gram is the index of its first n-1 words in the
+next lower order, times the size of the vocabulary, plus its last word. So all steps are sorts and binary
+searches of whole arrays, and memory is a few numbers per n-gram.
 
 Sources: S. Chen, J. Goodman, "An Empirical Study of Smoothing Techniques for Language Modeling" (Harvard
 TR-10-98, 1998), interpolated Kneser-Ney with three discounts; A. Stolcke, "Entropy-based Pruning of Backoff
@@ -27,7 +27,7 @@ MARKS = ("<unk>", "<s>", "</s>")
 """The first words of every vocabulary."""
 
 NEVER = -99.0
-"""ARPA's base-10 logarithm for what is never predicted: the mark of a sentence's beginning."""
+"""Base-10 logarithm in ARPA files for the mark of a sentence's beginning, which is never predicted."""
 
 
 @dataclass(slots=True)
@@ -35,9 +35,9 @@ class Order:
     """All n-grams of one length, sorted by key.
 
     Attributes:
-        keys: shape (n-grams,), see the module.
-        probabilities: of the last word after the others, shape (n-grams,).
-        backoffs: what a longer n-gram that is absent multiplies with, shape (n-grams,).
+        keys: see the module's docstring, shape (n-grams,).
+        probabilities: probability of the last word after the others, shape (n-grams,).
+        backoffs: factor for longer n-grams that are absent, shape (n-grams,).
     """
 
     keys: Ints
@@ -47,21 +47,24 @@ class Order:
 
 @dataclass(slots=True)
 class BackoffModel:
-    """p(w | h) is the probability of the n-gram hw, or where that is absent h's back-off times p(w | h less
-    its first word)."""
+    """An n-gram model with back-off.
+
+    p(w | h) is the probability of the n-gram hw. If that is absent, it is the back-off of h times
+    p(w | h without its first word).
+    """
 
     words: Sequence[str]
     orders: list[Order] = field(default_factory=list)
 
     def find(self, ngrams: Ints) -> Ints:
-        """Index of each row of `ngrams`, shape (rows, n) of word ids, in its order; -1 where it is absent."""
+        """Return the index of each row of word ids, shape (rows, n), in order n; -1 if absent."""
         found = ngrams[:, 0].copy()
         for order, column in zip(self.orders[1:], ngrams.T[1:], strict=False):
             found = lookup(order.keys, np.where(found < 0, -1, found * len(self.words) + column))
         return found
 
     def ngrams(self, length: int) -> Ints:
-        """The n-grams of one length as word ids, shape (n-grams, length)."""
+        """Return the n-grams of one length as word ids, shape (n-grams, length)."""
         columns = []
         index = np.arange(len(self.orders[length - 1].keys))
         for order in reversed(self.orders[:length]):
@@ -70,7 +73,7 @@ class BackoffModel:
         return np.stack(columns[::-1], axis=1)
 
     def probability(self, ngrams: Ints) -> Floats:
-        """p(last word | the others) of each row of `ngrams`, shape (rows, n), n at most the order."""
+        """Return p(last word | the others) for each row of `ngrams`, shape (rows, n), n at most the order."""
         found = self.find(ngrams)
         result = np.zeros(len(ngrams))
         present = found >= 0
@@ -85,7 +88,7 @@ class BackoffModel:
         return result
 
     def normalise(self) -> None:
-        """Sets every back-off so that the probabilities after each history add up to one."""
+        """Set every back-off so that the probabilities after each history sum to one."""
         for length in range(2, len(self.orders) + 1):
             order, below = self.orders[length - 1], self.orders[length - 2]
             histories = order.keys // len(self.words)
@@ -99,8 +102,10 @@ class BackoffModel:
             below.backoffs[np.bincount(histories, minlength=len(below.keys)) == 0] = 1.0
 
     def log10_of(self, sentences: Sequence[Sequence[int]]) -> tuple[float, int]:
-        """Base-10 logarithm of the probability of sentences of word ids, and the events counted: words and
-        ends; unknown words are left out."""
+        """Return the base-10 log-probability of sentences of word ids, and the number of events.
+
+        Events are words and ends of sentences. Unknown words are skipped.
+        """
         total, events = 0.0, 0
         for windows in windows_of(sentences, len(self.orders)):
             known = windows[windows[:, -1] != UNKNOWN]
@@ -109,13 +114,13 @@ class BackoffModel:
         return total, events
 
     def perplexity(self, sentences: Sequence[Sequence[int]]) -> float:
-        """Per known word and end of sentence."""
+        """Return the perplexity per known word and end of sentence."""
         total, events = self.log10_of(sentences)
         return math.pow(10.0, -total / max(events, 1))
 
 
 def lookup(keys: Ints, wanted: Ints) -> Ints:
-    """Index of each wanted key in sorted `keys`, -1 where it is absent."""
+    """Return the index of each wanted key in sorted `keys`; -1 if absent."""
     if not len(keys):
         return np.full(len(wanted), -1)
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
@@ -123,8 +128,10 @@ def lookup(keys: Ints, wanted: Ints) -> Ints:
 
 
 def windows_of(sentences: Sequence[Sequence[int]], length: int) -> list[Ints]:
-    """Every word and end of a sentence behind up to `length` - 1 words before it: arrays of shape (rows, n)
-    for n from 2 to `length`, the shorter ones at the beginnings."""
+    """Return every word and end of sentence with up to `length` - 1 preceding words.
+
+    As arrays of shape (rows, n), for n from 2 to `length`; the shorter ones are at the beginnings.
+    """
     stream = np.concatenate([[BEGIN, *sentence, END] for sentence in sentences] or [[]]).astype(np.int64)
     position = np.arange(len(stream))
     since = position - np.maximum.accumulate(np.where(stream == BEGIN, position, 0))
@@ -136,10 +143,10 @@ def windows_of(sentences: Sequence[Sequence[int]], length: int) -> list[Ints]:
 
 
 def estimate(words: Sequence[str], sentences: Sequence[Sequence[int]], length: int) -> BackoffModel:
-    """Interpolated modified Kneser-Ney from sentences of word ids.
+    """Estimate an interpolated modified Kneser-Ney model from sentences of word ids.
 
-    The lowest order is mixed with the uniform distribution over `words`, so that a word which was never
-    seen has a probability too.
+    The lowest order is mixed with the uniform distribution over `words`, so that unseen words have a
+    probability too.
     """
     model = BackoffModel(words)
     size = len(words)
@@ -153,7 +160,7 @@ def estimate(words: Sequence[str], sentences: Sequence[Sequence[int]], length: i
         keys, count = np.unique(history * size + rows[:, -1], return_counts=True)
         model.orders.append(Order(keys, np.zeros(len(keys)), np.ones(len(keys))))
         counts.append(count.astype(float))
-        # Below the longest, only what begins a sentence keeps its count; the rest counts left neighbours.
+        # In lower orders, n-grams that begin a sentence keep their count; the others count left neighbours.
         ngrams = model.ngrams(n)
         below = model.find(ngrams[:, 1:])
         continued = np.bincount(below, minlength=len(counts[-2])).astype(float)
@@ -166,7 +173,7 @@ def estimate(words: Sequence[str], sentences: Sequence[Sequence[int]], length: i
 
 
 def _interpolate(model: BackoffModel, n: int, counts: Floats) -> None:
-    """Probabilities of one order from its counts and the order below; back-offs of the order below."""
+    """Set the probabilities of one order from its counts and the order below, and that order's back-offs."""
     size = len(model.words)
     order = model.orders[n - 1]
     discounts = discounts_of(counts)
@@ -187,17 +194,17 @@ def _interpolate(model: BackoffModel, n: int, counts: Floats) -> None:
 
 
 def discounts_of(counts: Floats) -> Floats:
-    """What is taken from counts of 0, 1, 2 and of 3 or more, by Chen and Goodman's equation 26."""
+    """Return the discounts for counts of 0, 1, 2 and 3 or more, by Chen and Goodman's equation 26."""
     ones, twos, threes, fours = (float((counts == n).sum()) for n in range(1, 5))
     if not (ones and twos and threes and fours):
-        return np.array([0.0, 0.5, 0.75, 0.9])  # too little text to tell
+        return np.array([0.0, 0.5, 0.75, 0.9])  # too little text to estimate them
     y = ones / (ones + 2 * twos)
     found = [1 - 2 * y * twos / ones, 2 - 3 * y * threes / twos, 3 - 4 * y * fours / threes]
     return np.array([0.0, *(min(max(d, 0.05), n) for n, d in enumerate(found, 1))])
 
 
 def mix(models: Sequence[BackoffModel], weights: Sequence[float]) -> BackoffModel:
-    """The linear mixture of models over the same words, as one back-off model of all their n-grams."""
+    """Mix models over the same words linearly, into one back-off model of all their n-grams."""
     words = models[0].words
     mixed = BackoffModel(words, [Order(np.arange(len(words)), np.zeros(len(words)), np.ones(len(words)))])
     for n in range(1, max(len(model.orders) for model in models) + 1):
@@ -215,7 +222,7 @@ def mix(models: Sequence[BackoffModel], weights: Sequence[float]) -> BackoffMode
 def mixture_weights(
     models: Sequence[BackoffModel], sentences: Sequence[Sequence[int]], rounds: int = 30
 ) -> list[float]:
-    """The weights under which `sentences` are likeliest, by expectation maximisation."""
+    """Find the weights that maximise the likelihood of `sentences`, by expectation maximisation."""
     likelihoods = []
     for model in models:
         windows = windows_of(sentences, len(model.orders))
@@ -229,8 +236,10 @@ def mixture_weights(
 
 
 def prune(model: BackoffModel, threshold: float) -> BackoffModel:
-    """The model without the n-grams whose absence would raise its perplexity by less than `threshold` (a
-    part of it, such as 1e-8), after Stolcke; n-grams that begin a longer one which is kept stay."""
+    """Remove the n-grams whose absence raises the perplexity by a smaller fraction than `threshold`.
+
+    After Stolcke; a threshold is for example 1e-8. N-grams that begin a longer one that is kept are kept.
+    """
     pruned = BackoffModel(model.words, [Order(o.keys, o.probabilities, o.backoffs) for o in model.orders])
     size = len(model.words)
     for n in range(len(model.orders), 1, -1):
@@ -259,7 +268,7 @@ def prune(model: BackoffModel, threshold: float) -> BackoffModel:
 
 
 def _history_probability(model: BackoffModel, histories: Ints) -> Floats:
-    """Probability of each row of words by the chain rule."""
+    """Return the probability of each row of words, by the chain rule."""
     result = np.ones(len(histories))
     for end in range(1, histories.shape[1] + 1):
         part = model.probability(histories[:, :end])
@@ -268,7 +277,7 @@ def _history_probability(model: BackoffModel, histories: Ints) -> Floats:
 
 
 def write_arpa(model: BackoffModel, path: Path) -> None:
-    """Writes the model as an ARPA file, gzipped when `path` ends in .gz; equal models give equal bytes."""
+    """Write the model as an ARPA file, gzipped if `path` ends in .gz. Equal models give equal bytes."""
     text = io.StringIO()
     text.write("\\data\\\n")
     for n, order in enumerate(model.orders, 1):

@@ -1,4 +1,4 @@
-"""The text that the language model learns, by style."""
+"""The texts of the language model, by style."""
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,24 +30,24 @@ STYLES: Mapping[str, tuple[str, ...]] = {
         "hi-reactjs-docs.txt",
     ),
 }
-"""Texts by kind of source, each style an n-gram model in the mixture. A name is a file below the folder
-`text`, or a manifest below the speech folder, of which the held-out books are left out."""
+"""Texts by style; each style gets an n-gram model in the mixture. A name is a file below the folder `text`,
+or a manifest below the speech folder, which is read without its held-out books."""
 
 FREQUENCIES = "word-frequencies.tsv"
-"""Words and their frequencies: more words for the lexicon."""
+"""Word frequencies, which add words to the lexicon."""
 
 SPOKEN_STYLES = ("talk", "prompts", "children")
-"""What people read aloud or say: sentences of these, as many of each, decide on the mixture's weights."""
+"""Styles that people read aloud or speak. Equal numbers of their sentences decide the mixture weights."""
 HELD_OUT_PART, MOST_HELD_OUT = 12, 500
-"""One in so many sentences of a spoken style is held out, up to a number that each style reaches."""
+"""One in this many sentences of a spoken style is held out, up to a number that every style reaches."""
 
 Sentence = list[str]
 
 
 def words_of_sentences(text: str, forbidden: set[str]) -> Iterator[Sentence]:
-    """Words of each sentence; a word that is not written in Devanagari becomes "<unk>".
+    """Yield the words of each sentence, with "<unk>" for a word that is not in Devanagari.
 
-    A line that holds a forbidden sentence (`training.text.sentences.forbidden_keys`) is left out whole.
+    A line with a forbidden sentence (see `training.text.sentences.forbidden_keys`) is skipped entirely.
     """
     for line in text.splitlines():
         pieces = SENTENCE_ENDS.split(line)
@@ -60,7 +60,7 @@ def words_of_sentences(text: str, forbidden: set[str]) -> Iterator[Sentence]:
 
 
 def read_style(speech: Path, files: Sequence[str], forbidden: set[str]) -> list[Sentence]:
-    """All sentences of a style's files; see `STYLES`."""
+    """Read all sentences of a style's files, see `STYLES`."""
     found: list[Sentence] = []
     for name in files:
         if name.endswith(".tsv"):
@@ -73,7 +73,7 @@ def read_style(speech: Path, files: Sequence[str], forbidden: set[str]) -> list[
 
 
 def vocabulary(speech: Path, styles: Mapping[str, Sequence[Sentence]]) -> list[str]:
-    """The marks, then every word of the texts and of the frequency list, sorted."""
+    """Return the marks, then all words of the texts and of the frequency list, sorted."""
     words = {word for found in styles.values() for sentence in found for word in sentence}
     for line in (speech / "text" / FREQUENCIES).read_text(encoding="utf-8").splitlines():
         word = training_text(line.split("\t")[0])
@@ -83,12 +83,12 @@ def vocabulary(speech: Path, styles: Mapping[str, Sequence[Sentence]]) -> list[s
 
 
 def is_held_out(sentence: Sentence) -> bool:
-    """One in `HELD_OUT_PART` sentences, always the same ones, all their repetitions together."""
+    """Return whether a sentence is held out: one in `HELD_OUT_PART`, the same in every run."""
     return zlib.crc32(text_key(" ".join(sentence)).encode()) % HELD_OUT_PART == 0
 
 
 def split(sentences_: Sequence[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
-    """Sentences to learn and the first `MOST_HELD_OUT` held out, with no text in both."""
+    """Split sentences into those to learn and the first `MOST_HELD_OUT` held out; no text is in both."""
     held = [sentence for sentence in sentences_ if is_held_out(sentence)][:MOST_HELD_OUT]
     keys = {text_key(" ".join(sentence)) for sentence in held}
     return [sentence for sentence in sentences_ if text_key(" ".join(sentence)) not in keys], held

@@ -1,1 +1,1 @@
-"""The network, its weights on disk, and the model folder made of them. Needs torch."""
+"""The network, its weights on disk, and how to export them as a model folder. Needs torch."""

@@ -1,4 +1,4 @@
-"""Weights on disk: checkpoints of runs, and model folders read back; their blends and means."""
+"""Weights on disk: read them from checkpoints and model folders, blend them, average them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ CHECKPOINT = "checkpoint.pt"
 
 @dataclass(slots=True)
 class Weights:
-    """A network's shape, symbols and weights, and how it came about.
+    """A network's shape, symbols and weights, with their provenance.
 
     Attributes:
-        hours: to train on, by group and source, of the newest step that trained.
-        steps: what was done, oldest first: {"step": "refit", "updates": 860, ...}.
+        hours: hours of training data by group and source, of the last training step.
+        steps: steps that made the weights, oldest first: {"step": "refit", "updates": 860, ...}.
     """
 
     config: NetworkConfig
@@ -39,18 +39,18 @@ class Weights:
         return Symbols(self.phones, self.characters, self.hours)
 
     def network(self) -> Network:
-        """The network with these weights, ready for inference."""
+        """Make the network with these weights, ready for inference."""
         network = Network(self.config)
         network.load_state_dict(self.weights)
         network.eval()
         return network
 
     def save(self, path: Path) -> None:
-        """Write a file that `read_weights` reads; a stop in between leaves the old one."""
+        """Write a file for `read_weights`, atomically."""
         write_whole(path, {"weights": self.weights, **self.facts()})
 
     def facts(self) -> dict[str, Any]:
-        """Everything but the weights, as plain values."""
+        """Return everything except the weights, as plain values."""
         return {
             "config": self.config.as_dict(),
             "phones": self.phones,
@@ -61,14 +61,14 @@ class Weights:
 
     @classmethod
     def of(cls, data: Mapping[str, Any], weights: dict[str, Tensor]) -> "Weights":
-        """From `facts` and weights."""
+        """Make it from `facts` and weights."""
         config = NetworkConfig(**data["config"])
         steps = json.loads(data["steps"])
         return cls(config, data["phones"], data["characters"], weights, data["hours"], steps)
 
 
 def write_whole(path: Path, data: dict[str, Any]) -> None:
-    """`torch.save` beside the final name, then rename."""
+    """Write with `torch.save` to a temporary name, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     torch.save(data, part)
@@ -76,10 +76,10 @@ def write_whole(path: Path, data: dict[str, Any]) -> None:
 
 
 def read_weights(path: Path) -> Weights:
-    """Weights of a model folder, of a run's folder, or of a file: of a run, its moving average.
+    """Read the weights of a model folder, a run folder or a file. For a run, the moving average.
 
     Raises:
-        FileNotFoundError: there is nothing to read.
+        FileNotFoundError: the path is none of these.
         ValueError: the model folder was not written by this recipe.
     """
     if (path / "model.onnx").is_file():
@@ -103,12 +103,12 @@ def _of_one_network(many: Sequence[Weights]) -> Weights:
     first = many[0]
     for other in many[1:]:
         if (first.config, first.phones, first.characters) != (other.config, other.phones, other.characters):
-            raise ValueError("These weights are of networks of other shapes or with other symbols.")
+            raise ValueError("The weights belong to networks with different shapes or symbols.")
     return first
 
 
 def _common_start(lists: Sequence[list[dict[str, Any]]]) -> int:
-    """How many first entries all lists share."""
+    """Return the length of the longest common prefix of the lists."""
     count = 0
     for entries in zip(*lists, strict=False):
         if any(entry != entries[0] for entry in entries):
@@ -118,12 +118,12 @@ def _common_start(lists: Sequence[list[dict[str, Any]]]) -> int:
 
 
 def mean(many: Sequence[Weights], shares: Sequence[float] | None = None) -> Weights:
-    """The mean of several networks' weights, by default in equal shares.
+    """Average the weights of several networks, by default in equal shares.
 
     M. Wortsman et al., "Model soups" (2022), arXiv:2203.05482.
 
     Raises:
-        ValueError: the networks have other shapes or symbols, or there is not one share for each.
+        ValueError: the shapes or symbols differ, or the number of shares does.
     """
     first = _of_one_network(many)
     shares = shares or [1.0] * len(many)
@@ -140,17 +140,17 @@ def mean(many: Sequence[Weights], shares: Sequence[float] | None = None) -> Weig
 
 
 def blended(trained: Weights, encoder: Mapping[str, Tensor], share: float, heads: Weights | None) -> Weights:
-    """`trained` with its encoder moved back by `share`, 0..1, to where it began.
+    """Return `trained` with its encoder moved back by `share`, 0..1, towards its weights before training.
 
-    What the encoder has learnt of the training's own voices is weakened. M. Wortsman et al., "Robust
-    fine-tuning of zero-shot models" (2022), arXiv:2109.01903.
+    This weakens what the encoder has learnt about the voices of the training data. M. Wortsman et al.,
+    "Robust fine-tuning of zero-shot models" (2022), arXiv:2109.01903.
 
     Args:
         encoder: weights of the encoder before training, under the network's names.
-        heads: take all other weights from here; by default from `trained`.
+        heads: source of all other weights. Default: `trained`.
 
     Raises:
-        ValueError: `heads` are of a network of another shape or with other symbols.
+        ValueError: the shape or symbols of `heads` differ.
     """
     heads = heads or trained
     _of_one_network([trained, heads])

@@ -1,4 +1,4 @@
-"""From a network to a model folder, and from a model folder back to weights."""
+"""Export a network as a model folder, and read weights back from one."""
 
 import warnings
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from training.model.network import FRAME_SAMPLES, WINDOW, Network, NetworkConfig
 OPSET = 17
 
 _WIDENED = ".float32"
-"""Suffix of a weight's name behind the cast from float16."""
+"""Suffix of a weight's name after the cast from float16."""
 
 
 def rounded(network: Network) -> Network:
-    """`network` itself, its weights rounded to float16: what is evaluated is what is exported."""
+    """Round the weights of `network` to float16 in place and return it: evaluate what is exported."""
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(parameter.half().float())
@@ -30,10 +30,10 @@ def rounded(network: Network) -> Network:
 
 
 def export_graph(network: Network, phones: list[str], path: Path) -> None:
-    """Write `network` as ONNX: waveform, lengths in; log_probs, frame_lengths out.
+    """Write `network` as ONNX, with inputs waveform and lengths, outputs log_probs and frame_lengths.
 
-    Weights that float16 holds exactly are stored in it and cast to float32 behind: ONNX Runtime folds the
-    casts when it loads the graph. The TorchScript exporter without constant folding keeps each weight under
+    Weights that are exact in float16 are stored as such, followed by a cast to float32, which ONNX Runtime
+    folds when it loads the graph. The TorchScript exporter without constant folding keeps each weight under
     its parameter's name, which `Graph.load` needs.
     """
     waveform = torch.randn(2, 16000) * 0.1
@@ -60,7 +60,7 @@ def export_graph(network: Network, phones: list[str], path: Path) -> None:
     store_halves(model)
     model.producer_version = ""
     model.doc_string = ""
-    for node in model.graph.node:  # the exporter's notes name files of the machine it ran on
+    for node in model.graph.node:  # the exporter's notes contain paths of this machine
         node.doc_string = ""
     notes = {f"network.{name}": str(value) for name, value in network.config.as_dict().items()}
     for key, value in {**notes, "phones": " ".join(phones)}.items():
@@ -71,7 +71,7 @@ def export_graph(network: Network, phones: list[str], path: Path) -> None:
 
 
 def store_halves(model: onnx.ModelProto) -> None:
-    """Store each float32 weight that float16 holds exactly in half the space, with a cast behind it."""
+    """Store each float32 weight that is exact in float16 as such, followed by a cast."""
     casts = []
     for initializer in model.graph.initializer:
         if initializer.data_type != TensorProto.FLOAT:
@@ -95,7 +95,7 @@ def store_halves(model: onnx.ModelProto) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """The network that an exported graph was made from."""
+    """The network from which an exported graph was made."""
 
     config: NetworkConfig
     phones: list[str]
@@ -126,7 +126,7 @@ class Graph:
 
 
 def write_folder(network: Network, symbols: Symbols, folder: Path, entries: dict[str, Any]) -> None:
-    """A model folder in `folder`: model.onnx, tokens.txt and model.json with `entries` added."""
+    """Write a model folder: model.onnx, tokens.txt, and model.json with `entries` added."""
     folder.mkdir(parents=True, exist_ok=True)
     export_graph(rounded(network), symbols.phones, folder / "model.onnx")
     tokens = "".join(f"{symbol} {index}\n" for index, symbol in enumerate(symbols.characters))

@@ -1,11 +1,11 @@
 """The acoustic model: log-mels, Whisper's encoder, phones for every language, and spelling for Hindi.
 
-The encoder is that of Whisper (Radford et al. 2022, arXiv:2212.04356), never padded to 30 seconds. After
-its second layer neighbouring frames are averaged, so that its other layers and all that follows run at 25
-frames a second. Two Conformer blocks (Gulati et al. 2020, arXiv:2005.08100) with rotary positions (Su et al.
-2021, arXiv:2104.09864) spell: they see the encoder's states and the phone posteriors.
+The encoder is that of Whisper (Radford et al. 2022, arXiv:2212.04356), without padding to 30 seconds. After
+its second layer, neighbouring frames are averaged, so that the other layers and the heads run at 25 frames
+per second. For spelling, two Conformer blocks (Gulati et al. 2020, arXiv:2005.08100) with rotary positions
+(Su et al. 2021, arXiv:2104.09864) receive the encoder's states and the phone posteriors.
 
-Shapes: B utterances, S samples, T frames. Whatever looks along time is masked, so an utterance gives the same
+Shapes: B utterances, S samples, T frames. All operations over time are masked, so an utterance gives the same
 result alone and padded in a batch.
 """
 
@@ -26,12 +26,12 @@ FRAME_SAMPLES = 4 * HOP
 
 _MASKED = -30000.0
 _DYNAMIC_RANGE = 8.0
-"""Powers of ten below the loudest point at which log-mels are floored, as in Whisper."""
+"""Log-mels are floored at this many powers of ten below the loudest point, as in Whisper."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Everything that fixes the shapes of the weights; by default those of Whisper base."""
+    """Everything that determines the shapes of the weights. Default: Whisper base."""
 
     phones: int
     characters: int
@@ -52,21 +52,20 @@ class NetworkConfig:
 
 
 def frame_mask(lengths: Tensor, frames: Tensor | int) -> Tensor:
-    """(B, T) bool, true where a frame belongs to its utterance."""
+    """Return a mask (B, T) that is true where a frame belongs to its utterance."""
     return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
 
 
 def _attention_bias(valid: Tensor, dtype: torch.dtype) -> Tensor:
-    """(B, 1, 1, T): what attention scores get so that nothing attends to padding."""
+    """Return a bias (B, 1, 1, T) on attention scores that hides padding."""
     return ((~valid).to(dtype) * _MASKED)[:, None, None, :]
 
 
 class LogMel(nn.Module):
-    """Waveform (B, S) to log-mels (B, T, mels) in about -1..1, 100 frames a second.
+    """Waveform (B, S) to log-mels (B, T, mels) in about -1..1, at 100 frames per second.
 
-    As Whisper computes them, except that the loudest point of an utterance always gets the same value: a
-    recording at any gain has the same features. The short-time Fourier transform is a convolution, so it
-    exports as plain ONNX.
+    As in Whisper, except that the loudest point of an utterance always gets the same value, so that features
+    do not depend on the gain. The short-time Fourier transform is a convolution, which exports as plain ONNX.
     """
 
     kernels: Tensor
@@ -94,9 +93,9 @@ class LogMel(nn.Module):
 
 
 def sinusoids(positions: int, width: int) -> Tensor:
-    """Whisper's positions, shape (positions, width): sines, then cosines.
+    """Return Whisper's position embeddings, shape (positions, width): sines, then cosines.
 
-    Rounded to float16, in which the published weights hold them.
+    Rounded to float16, like the published weights.
     """
     half = width // 2
     rates = np.exp(-np.log(10000.0) / (half - 1) * np.arange(half))
@@ -105,13 +104,13 @@ def sinusoids(positions: int, width: int) -> Tensor:
 
 
 def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn each pair of halves of x (B, heads, T, D) by its position's angle."""
+    """Rotate the pairs of halves of x (B, heads, T, D) by the angles of their positions."""
     a, b = x.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention; `bias` (B, 1, 1, T) hides padding, `rotation` gives rotary positions."""
+    """Multi-head self-attention. `bias` (B, 1, 1, T) hides padding, `rotation` adds rotary positions."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -149,9 +148,9 @@ class EncoderLayer(nn.Module):
 
 
 def averaged_pairs(x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Means of neighbouring frames: (B, T, width) to (B, (T + 1) // 2, width).
+    """Average neighbouring frames: (B, T, width) to (B, (T + 1) // 2, width).
 
-    An utterance's odd last frame stays as it is.
+    An odd last frame of an utterance is kept unchanged.
     """
     valid = frame_mask(lengths, x.shape[1])[:, :, None]
     x = torch.cat([x * valid.to(x.dtype), torch.zeros_like(x[:, :1])], dim=1)
@@ -191,7 +190,7 @@ class Encoder(nn.Module):
 
 
 class Convolution(nn.Module):
-    """Gated depthwise convolution along time; `mask` (B, T, 1) keeps padding out of it."""
+    """Gated depthwise convolution over time. `mask` (B, T, 1) excludes padding."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -256,7 +255,7 @@ class Spelling(nn.Module):
         dropout: float = 0.0,
         gate: Tensor | None = None,
     ) -> Tensor:
-        """`gate` (B, 1, 1) multiplies the states: 0 leaves an utterance nothing but its phones."""
+        """`gate` (B, 1, 1) multiplies the states: with 0, only the phones of an utterance are used."""
         x = self.states_in(states)
         if gate is not None:
             x = x * gate
@@ -283,7 +282,7 @@ class Network(nn.Module):
         self.spelling = Spelling(config)
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """What is exported: waveform (B, S), lengths (B) to log_probs (B, T, characters), frames (B)."""
+        """The exported function: waveform (B, S), lengths (B) to log_probs (B, T, characters), frames (B)."""
         mel, frames = self.log_mel(waveform, lengths)
         states, frames = self.encoder(mel, frames)
         logits = self.spelling(states, self.phone_head(states).float(), frames)

@@ -1,4 +1,4 @@
-"""What model.json says of how a model came about."""
+"""The entries of model.json about how a model was made."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ SYNTHESISERS = {"kokoro": "Kokoro 82M (Apache-2.0), mixed voices", "espeak": f"{
 
 
 def described(weights: Weights, command: str) -> dict[str, Any]:
-    """Entries for model.json: the data of the newest step that trained, all steps, the network's size.
+    """Return entries for model.json: data of the last training step, all steps, size of the network.
 
-    `command` is what made the model.
+    `command` is the command that made the model.
     """
     recorded: dict[str, float] = {}
     synthetic: dict[str, float] = {}

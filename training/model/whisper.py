@@ -1,4 +1,4 @@
-"""Whisper's encoder weights, by name, from a checkpoint in any of three layouts.
+"""Read Whisper's encoder weights from a checkpoint in any of three layouts.
 
 CTranslate2 (``model.bin`` of a converted model, as faster-whisper uses), Hugging Face (``model.safetensors``
 or ``pytorch_model.bin``) and OpenAI (a ``.pt`` file). Whisper's weights are MIT-licensed.
@@ -21,7 +21,7 @@ Weights = Mapping[str, Tensor]
 
 _LAYER = re.compile(r"layers\.(\d+)\.(.+)")
 
-# What each part of an encoder layer is called, and the encoder's own parts; several names are joined.
+# Names of the parts of an encoder layer and of the encoder. Tensors of several names are concatenated.
 _CTRANSLATE2 = {
     "conv1": ("conv1",),
     "conv2": ("conv2",),
@@ -56,14 +56,14 @@ _OPENAI = {
     "down": ("mlp.2",),
 }
 _TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
-"""CTranslate2's numbers for the types of variables."""
+"""CTranslate2's type codes."""
 
 
 def load_encoder(encoder: Encoder, path: Path) -> None:
-    """Put the weights of a Whisper checkpoint of the same size into `encoder`.
+    """Load the weights of a Whisper checkpoint of the same size into `encoder`.
 
     Raises:
-        ValueError: the file is in none of the three layouts, lacks a weight, or has another size.
+        ValueError: the file has none of the three layouts, lacks a weight, or has another size.
     """
     found = read_encoder(path, dict(encoder.named_parameters()))
     for name, parameter in encoder.named_parameters():
@@ -77,20 +77,20 @@ def load_encoder(encoder: Encoder, path: Path) -> None:
 
 
 def read_encoder(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """float32 weights under the names of `wanted`, the parameters of a `training.model.network.Encoder`.
+    """Read float32 weights under the names of `wanted`, the parameters of a `training.model.network.Encoder`.
 
     Raises:
-        ValueError: as `load_encoder`, the size excepted.
+        ValueError: the file has none of the three layouts, or lacks a weight.
     """
     stored, layout = _read(path)
     try:
         return {name: _weight(stored, name, layout) for name in wanted}
     except KeyError as error:
-        raise ValueError(f"{path} is no Whisper checkpoint: it has no {error.args[0]}.") from None
+        raise ValueError(f"{path} is not a Whisper checkpoint: it has no {error.args[0]}.") from None
 
 
 def _read(path: Path) -> tuple[Weights, str]:
-    """All stored weights, encoder names without their prefix, and the layout's name."""
+    """Return all stored weights, with encoder names without prefix, and the name of the layout."""
     with path.open("rb") as file:
         start = file.read(9)
     if path.suffix == ".safetensors":
@@ -108,7 +108,7 @@ def _without_prefix(weights: Weights) -> dict[str, Tensor]:
 
 
 def _weight(stored: Weights, name: str, layout: str) -> Tensor:
-    """One parameter of the encoder. A missing key bias is zero: Whisper's keys have none."""
+    """Return one parameter of the encoder. A missing key bias is zero, because Whisper's keys have none."""
     module, _, kind = name.rpartition(".")
     layer = _LAYER.fullmatch(module)
     part = layer[2] if layer else module
@@ -127,10 +127,10 @@ def _weight(stored: Weights, name: str, layout: str) -> Tensor:
 
 
 def read_ctranslate2(path: Path) -> dict[str, Tensor]:
-    """All variables of a CTranslate2 ``model.bin``, as float32 or integers.
+    """Read all variables of a CTranslate2 ``model.bin``, as float32 or integers.
 
     Raises:
-        ValueError: the file is not one.
+        ValueError: the file has another format.
     """
     with path.open("rb") as file:
         try:
@@ -141,7 +141,7 @@ def read_ctranslate2(path: Path) -> dict[str, Tensor]:
                 raise ValueError
             return dict(_variable(file) for _ in range(_unpack(file, "<I")[0]))
         except (ValueError, KeyError, struct.error):
-            raise ValueError(f"{path} is in no layout of Whisper's weights that is known here.") from None
+            raise ValueError(f"{path} has an unknown layout of Whisper's weights.") from None
 
 
 def _variable(file: BinaryIO) -> tuple[str, Tensor]:

@@ -1,1 +1,1 @@
-"""One training run: batches, augmentation, the training loop, its settings and its measurements."""
+"""A training run: batches, augmentation, the training loop, its settings and measurements."""

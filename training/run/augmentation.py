@@ -1,7 +1,7 @@
-"""Batches of audio laid out and augmented where they are computed on, many utterances at a time.
+"""Assemble and augment batches of audio on the training device.
 
-B utterances, S samples, T frames. Every random number comes from the `torch.Generator` of the batch, so the
-same seed and update give the same batch. CPU and GPU run the same code.
+Shapes: B utterances, S samples, T frames. All random numbers come from the `torch.Generator` of the batch, so
+the same seed and update give the same batch. CPU and GPU run the same code.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Dice:
         return torch.randn(*shape, generator=self.generator, device=self.device)
 
     def chance(self, share: float, *shape: int) -> Tensor:
-        """True in about `share` of the places."""
+        """Return booleans, of which about `share` are true."""
         return self.uniform(0.0, 1.0, *shape) < share
 
 
@@ -41,17 +41,17 @@ def _factor(decibels: Tensor) -> Tensor:
 
 
 def level(waveforms: Tensor, lengths: Tensor) -> Tensor:
-    """Root mean square of each utterance, padding left out: (B, S), (B) to (B)."""
+    """Compute the root mean square of each utterance without padding: (B, S), (B) to (B)."""
     power = (waveforms * waveforms * frame_mask(lengths, waveforms.shape[1])).sum(1) / lengths
     return power.sqrt() + _TINY
 
 
 def assemble(audio: Tensor, rows: Sequence[Row], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Lay out the pieces of each row, resampled, at unit power: waveforms (B, S) float32 and lengths (B).
+    """Resample and join the pieces of each row at unit power: waveforms (B, S) float32 and lengths (B).
 
     Args:
         audio: the store's int16 samples, on any device.
-        device: where the batch is put together.
+        device: device of the batch.
     """
     pieces = [(number, piece) for number, row in enumerate(rows) for piece in row.pieces]
     longest = max(row.samples for row in rows)
@@ -78,13 +78,13 @@ def assemble(audio: Tensor, rows: Sequence[Row], device: torch.device) -> tuple[
 
 
 def _fast_size(samples: int) -> int:
-    """The next length of a fast Fourier transform: a power of two or three halves of one."""
+    """Return the next length for a fast Fourier transform: a power of two, or three halves of one."""
     power = 1 << (samples - 1).bit_length()
     return power * 3 // 4 if power * 3 // 4 >= samples else power
 
 
 def microphone(dice: Dice, batch: int, bins: int) -> Tensor:
-    """Random gain over frequency in decibels, smooth, in seven of ten utterances: (B, bins)."""
+    """Draw smooth random gains over frequency in decibels, for seven of ten utterances: (B, bins)."""
     points = torch.tensor([0.0, 0.03, 0.08, 0.2, 0.5, 1.0], device=dice.device)
     gains = 4.0 * dice.normal(batch, len(points)) * dice.chance(0.7, batch, 1)
     place = torch.linspace(0, 1, bins, device=dice.device)
@@ -94,9 +94,9 @@ def microphone(dice: Dice, batch: int, bins: int) -> Tensor:
 
 
 def band(dice: Dice, batch: int, bins: int) -> Tensor:
-    """Attenuation in decibels outside a random band: telephone, cheap microphone or none (B, bins).
+    """Draw attenuations in decibels outside a random band: telephone, cheap microphone or none (B, bins).
 
-    24 decibels an octave, 50 at most.
+    The slope is 24 decibels per octave, down to 50 at most.
     """
     kind = dice.uniform(0.0, 1.0, batch)
     telephone, cheap = kind < 0.18, kind < 0.4
@@ -110,7 +110,7 @@ def band(dice: Dice, batch: int, bins: int) -> Tensor:
 
 
 def room(dice: Dice, batch: int) -> Tensor:
-    """Impulse responses of rooms, the sound itself at the start, in 45 of 100 utterances: (B, samples)."""
+    """Draw impulse responses of rooms, direct sound first, for 45 of 100 utterances: (B, samples)."""
     steps = torch.arange(ROOM_SAMPLES, device=dice.device)
     decay = torch.exp(-steps / (SAMPLE_RATE * dice.uniform(0.02, 0.15, batch, 1)))
     echo = dice.normal(batch, ROOM_SAMPLES) * decay
@@ -121,7 +121,7 @@ def room(dice: Dice, batch: int) -> Tensor:
 
 
 def filtered(waveforms: Tensor, dice: Dice) -> Tensor:
-    """Random microphone, band and room, by one transform to frequencies and one back: (B, S) to (B, S)."""
+    """Apply a random microphone, band and room with one forward and one inverse FFT: (B, S) to (B, S)."""
     batch, samples = waveforms.shape
     size = _fast_size(samples + ROOM_SAMPLES)
     spectrum = torch.fft.rfft(waveforms, size)
@@ -132,7 +132,7 @@ def filtered(waveforms: Tensor, dice: Dice) -> Tensor:
 
 
 def noise(dice: Dice, batch: int, samples: int) -> Tensor:
-    """Noise of unit power with a random spectral slope, from white to deep brown: (B, S)."""
+    """Draw noise of unit power with a random spectral slope, from white to steeper than brown: (B, S)."""
     size = _fast_size(samples)
     spectrum = torch.fft.rfft(dice.normal(batch, size))
     hertz = torch.linspace(1, SAMPLE_RATE / 2, spectrum.shape[1], device=dice.device)
@@ -141,7 +141,7 @@ def noise(dice: Dice, batch: int, samples: int) -> Tensor:
 
 
 def noisy(waveforms: Tensor, lengths: Tensor, dice: Dice) -> Tensor:
-    """Add noise 3 to 50 decibels below the speech, and the batch's next utterance below one in eight."""
+    """Add noise 3 to 50 decibels below the speech, and to one in eight the batch's next utterance as well."""
     batch, samples = waveforms.shape
     speech = level(waveforms, lengths)[:, None]
     quiet = dice.chance(0.85, batch, 1)
@@ -152,7 +152,7 @@ def noisy(waveforms: Tensor, lengths: Tensor, dice: Dice) -> Tensor:
 
 
 def recorded(waveforms: Tensor, lengths: Tensor, dice: Dice) -> Tensor:
-    """Random level of -45 to -13 decibels, clipped in one of sixteen utterances; nothing beyond -1..1."""
+    """Set a random level of -45 to -13 decibels, and clip one in sixteen utterances. Result within -1..1."""
     batch = len(waveforms)
     wanted = _factor(dice.uniform(-45.0, -13.0, batch, 1))
     made = waveforms * wanted / level(waveforms, lengths)[:, None]
@@ -161,14 +161,14 @@ def recorded(waveforms: Tensor, lengths: Tensor, dice: Dice) -> Tensor:
 
 
 def augment(waveforms: Tensor, lengths: Tensor, generator: torch.Generator) -> Tensor:
-    """A random view of each utterance, zero behind its end: (B, S), (B) to (B, S)."""
+    """Augment each utterance at random; zero after its end: (B, S), (B) to (B, S)."""
     dice = Dice(generator)
     made = recorded(noisy(filtered(waveforms, dice), lengths, dice), lengths, dice)
     return made * frame_mask(lengths, made.shape[1])
 
 
 def warped(mel: Tensor, factors: Tensor) -> Tensor:
-    """Stretch the mel axis by a factor for each utterance, as another vocal tract would (B, T, mels).
+    """Stretch the mel axis by a factor per utterance, like another vocal tract: (B, T, mels).
 
     N. Jaitly and G. E. Hinton, "Vocal tract length perturbation" (2013).
     """
@@ -200,7 +200,7 @@ def hidden(mel: Tensor, frames: Tensor, dice: Dice) -> Tensor:
 
 
 def augment_mel(mel: Tensor, frames: Tensor, generator: torch.Generator) -> Tensor:
-    """`warped` by 0.87 to 1.15 in six of ten utterances, then `hidden`: (B, T, mels), (B)."""
+    """Apply `warped` by 0.87 to 1.15 to six of ten utterances, then `hidden`: (B, T, mels), (B)."""
     dice = Dice(generator)
     batch = len(mel)
     factors = torch.where(

@@ -1,6 +1,6 @@
-"""Which clips are heard together: rows of joined clips, and batches of rows of similar length.
+"""Combine clips: rows of joined clips, and batches of rows of similar length.
 
-Everything follows from the seed, so a run that is resumed at an update hears what it would have heard.
+Everything is determined by the seed, so a resumed run sees the same batches as an uninterrupted one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,22 +15,22 @@ from training.text.spelling import WORD_GAP, characters_of
 Rng = np.random.Generator
 
 POOL_ROWS = 600
-"""Rows drawn at once and sorted by length. More of them pad less and make batches less mixed."""
+"""Rows drawn at once and sorted by length. More rows need less padding but mix batches less."""
 JOIN_CHANCE, MOST_CLIPS, JOINED_SECONDS = 0.35, 3, 15.0
 SPEED_CHANCE, SPEEDS, JOINED_SPEEDS = 0.8, (0.87, 1.16), (0.9, 1.12)
-"""Speed factors of a row's first clip, and of a joined one that does not keep the first one's."""
+"""Speed factors of a row's first clip, and of a joined clip that does not keep the first one's speed."""
 GAP_SECONDS = (0.02, 0.6)
 EDGE_SECONDS, LONG_EDGE_SECONDS, LONG_EDGE_CHANCE = 0.3, 2.0, 0.25
-"""Silence before and after the speech, in most rows and in the others."""
+"""Seconds of silence before and after the speech, in most rows and in the others."""
 _DURATION_POWER = 0.7
-"""A clip of twice the length is drawn 2 ** 0.7 times as often."""
+"""Exponent of a clip's length in its draw weight: twice the length is drawn 2 ** 0.7 times as often."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A clip in a row: `samples` samples of the store from `offset`, played `factor` times as fast.
 
-    It takes `length` samples of the row from `start` on.
+    It occupies `length` samples of the row from `start` on.
     """
 
     offset: int
@@ -42,7 +42,7 @@ class Piece:
 
 @dataclass(slots=True)
 class Row:
-    """One utterance of a batch: its pieces, length in samples and target ids; no characters if unspelt."""
+    """An utterance of a batch: pieces, length in samples, target ids. Without characters if not spelt."""
 
     pieces: list[Piece] = field(default_factory=list)
     samples: int = 0
@@ -60,7 +60,7 @@ def _edge(rng: Rng) -> int:
 
 
 class Plan:
-    """The batches of a run, each at most `seconds` of audio when padded."""
+    """The batches of a run, each of at most `seconds` of audio including padding."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Plan:
         """Sort the clips into groups.
 
         Raises:
-            ValueError: no clip is there to train on.
+            ValueError: the store has no training clip.
         """
         self._seed, self._budget = seed, int(seconds * SAMPLE_RATE)
         self._phones = {symbol: number for number, symbol in enumerate(symbols.phones)}
@@ -99,7 +99,7 @@ class Plan:
         return self._groups[group][int(np.searchsorted(summed, rng.random() * summed[-1], side="right"))]
 
     def _joined(self, rng: Rng) -> list[Clip]:
-        """One clip, or up to `MOST_CLIPS` that are all spelt or all not."""
+        """Draw one clip, or up to `MOST_CLIPS` clips, which are either all spelt or all not."""
         clips = [self._drawn(rng)]
         samples = clips[0].samples
         while len(clips) < MOST_CLIPS and rng.random() < JOIN_CHANCE:
@@ -111,7 +111,7 @@ class Plan:
         return clips
 
     def row(self, rng: Rng) -> Row:
-        """One random row."""
+        """Draw a row."""
         row = Row(samples=_edge(rng))
         speed = rng.uniform(*SPEEDS) if rng.random() < SPEED_CHANCE else 1.0
         for number, clip in enumerate(self._joined(rng)):
@@ -132,7 +132,7 @@ class Plan:
         return row
 
     def _pool(self, number: int) -> list[list[Row]]:
-        """Batches of similar length, in random order."""
+        """Make batches of rows of similar length, in random order."""
         rng = np.random.default_rng([self._seed, number])
         rows = sorted((self.row(rng) for _ in range(POOL_ROWS)), key=lambda row: row.samples)
         batches: list[list[Row]] = [[]]
@@ -143,7 +143,7 @@ class Plan:
         return [batches[n] for n in rng.permutation(len(batches))]
 
     def batches(self, first: int = 0) -> Iterator[list[Row]]:
-        """Batches from number `first` on, without end."""
+        """Yield batches from number `first` on, endlessly."""
         number = 0
         while True:
             batches = self._pool(number)
@@ -153,10 +153,10 @@ class Plan:
 
 
 def collapse(ids: Sequence[int]) -> list[int]:
-    """Greedy CTC: repeated symbols once, blanks away."""
+    """Collapse a CTC path: merge repeated symbols, then drop blanks."""
     return [s for n, s in enumerate(ids) if s != 0 and (n == 0 or s != ids[n - 1])]
 
 
 def text_of(ids: Sequence[int], characters: Sequence[str]) -> str:
-    """The text of one row of best characters, frame by frame."""
+    """Return the text of the best characters of each frame."""
     return " ".join("".join(characters[i] for i in collapse(ids)).replace(WORD_GAP, " ").split())

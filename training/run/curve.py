@@ -1,4 +1,4 @@
-"""A run's losses and error rates as a picture."""
+"""Plot the losses and error rates of a run."""
 
 import csv
 from pathlib import Path
@@ -15,7 +15,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def draw(loss: Path, held_out: Path, picture: Path) -> None:
-    """Phone and spelling loss above, held-out character error rates below, over updates."""
+    """Plot phone and spelling loss above, and held-out character error rates below, over updates."""
     figure = Figure(figsize=(8, 7), layout="constrained")
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True)

@@ -1,4 +1,4 @@
-"""Where a run computes, and in which precision."""
+"""The device and the precision of a run."""
 
 from contextlib import AbstractContextManager
 
@@ -8,21 +8,21 @@ from training.corpora.store import Store
 
 
 def chosen_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is a GPU when torch sees one.
+    """Return the device called `name`; "auto" is a GPU if torch finds one.
 
     Raises:
-        ValueError: `name` is a GPU and torch sees none.
+        ValueError: `name` is a GPU and torch finds none.
     """
     seen = torch.cuda.is_available()
     if name.startswith("cuda") and not seen:
-        raise ValueError("torch sees no GPU: leave --device out to train on the CPU.")
+        raise ValueError("torch finds no GPU. Omit --device to train on the CPU.")
     return torch.device(("cuda" if seen else "cpu") if name == "auto" else name)
 
 
 def half_precision(device: torch.device) -> AbstractContextManager[None]:
-    """bfloat16 where it loses nothing: on a GPU, and on a CPU that multiplies it.
+    """Use bfloat16 on a GPU, and on a CPU with bfloat16 multiplication.
 
-    On one that does not, it took 44 times as long as float32.
+    On a CPU without, it took 44 times as long as float32.
     """
     worthwhile = device.type != "cpu" or any(
         present for name, present in torch.cpu.get_capabilities().items() if "bf16" in name
@@ -32,7 +32,7 @@ def half_precision(device: torch.device) -> AbstractContextManager[None]:
 
 
 def audio_on(device: torch.device, store: Store) -> torch.Tensor:
-    """All audio of a store as int16: on a GPU that has room for twice as much, else mapped from the file."""
+    """Return all audio of a store as int16: on a GPU with room for twice as much, else memory-mapped."""
     count = store.audio_samples
     mapped = torch.from_file(str(store.audio_path), shared=False, size=count, dtype=torch.int16)
     if device.type == "cuda" and torch.cuda.mem_get_info(device)[0] > 2 * mapped.nbytes:

@@ -1,4 +1,4 @@
-"""Error rates, while a run goes on, on voices and books that it does not train on."""
+"""Error rates on held-out voices and books, measured during a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,13 +43,13 @@ class Found:
 
 
 def from_store(store: Store, most: int = 40) -> HeldOut:
-    """The first `most` held-out sentences of the store."""
+    """Take the first `most` held-out sentences of the store."""
     clips = [c for c in store.clips if c.split == "held-out" and " " in c.text][:most]
     return HeldOut("held-out books", [store.waveform(c) for c in clips], [c.text for c in clips])
 
 
 def from_manifest(name: str, path: Path) -> HeldOut:
-    """Every clip of a manifest that is no longer than the training's longest."""
+    """Read the clips of a manifest, except those longer than the longest training clip."""
     waveforms, texts = [], []
     for entry in read_manifest(path):
         audio, rate = soundfile.read(entry.path, dtype="float32", always_2d=True)
@@ -61,7 +61,7 @@ def from_manifest(name: str, path: Path) -> HeldOut:
 
 
 def measure(network: Network, characters: Sequence[str], held_out: HeldOut, rows: int = 8) -> Found:
-    """Greedy corpus WER and CER, and a few transcripts."""
+    """Measure greedy corpus WER and CER, and keep a few transcripts."""
     device = next(network.parameters()).device
     heard = [""] * len(held_out.waveforms)
     order = sorted(range(len(heard)), key=lambda number: len(held_out.waveforms[number]))
@@ -77,7 +77,7 @@ def measure(network: Network, characters: Sequence[str], held_out: HeldOut, rows
 
 
 def compared(held_out: HeldOut, heard: Sequence[str]) -> Found:
-    """Corpus WER and CER of what was heard of each utterance."""
+    """Compute corpus WER and CER of the decoded texts."""
     pairs = list(zip(held_out.texts, heard, strict=True))
     words = corpus_errors(word_errors(told, made) for told, made in pairs)
     characters = corpus_errors(character_errors(told, made) for told, made in pairs)

@@ -1,28 +1,28 @@
-"""What a run can be told, and the learning rate that follows from it."""
+"""The settings of a run, and its learning rate schedule."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run can be told; the same settings, start and store give the same weights on one machine.
+    """Settings of a run. The same settings, start and store give the same weights on one machine.
 
     Attributes:
-        updates: the learning rate reaches zero here,
-        minutes: or here, whichever comes first.
+        updates: number of updates, at whose end the learning rate is zero.
+        minutes: time limit; the learning rate reaches zero at the earlier of the two ends.
         encoder_rate: highest learning rate of the encoder's last layer.
-        rate_decay: factor of the rate from a layer of the encoder to the one before it.
+        rate_decay: factor of the rate from a layer of the encoder to the preceding one.
         head_rate: highest learning rate of all other weights.
-        freeze_encoder: leave the encoder as it is and train the heads only, which is much faster.
-        warm_updates: updates in which the rate climbs.
+        freeze_encoder: train only the heads, which is much faster.
+        warm_updates: updates of the warm-up.
         steady: share of the run at the highest rate.
-        batch_seconds: audio of one update, padding included.
-        phone_weight: of the phone loss, beside the spelling loss.
-        withheld: share of the spelt rows from whose spelling the encoder's states are withheld.
-        dropout: in the spelling part, and in the encoder unless frozen. It costs a third of a CPU's time.
-        average: memory of the moving average of the weights.
+        batch_seconds: seconds of audio per update, including padding.
+        phone_weight: weight of the phone loss relative to the spelling loss.
+        withheld: share of the spelt rows whose spelling must do without the encoder's states.
+        dropout: in the spelling part, and in the encoder unless frozen. Takes a third of the time on a CPU.
+        average: decay of the moving average of the weights.
         clip: largest norm of the gradient.
-        threads: of the CPU's arithmetic.
+        threads: CPU threads.
         checkpoint_seconds, held_out_seconds: time between checkpoints, and between measurements.
     """
 
@@ -49,16 +49,16 @@ class Settings:
 
 
 TRAIN = Settings()
-"""All weights, from Whisper's."""
+"""Settings to train all weights, starting from Whisper's."""
 
 REFIT = Settings(
     updates=860, head_rate=3e-4, freeze_encoder=True, batch_seconds=80.0, checkpoint_seconds=120.0
 )
-"""The heads, after the encoder was moved back towards Whisper's."""
+"""Settings to train the heads after the encoder was moved back towards Whisper's."""
 
 
 def done_part(update: int, seconds: float, settings: Settings) -> float:
-    """How much of the run is over, 0..1: by updates, or by the clock where that is further."""
+    """Return the fraction of the run that is done, 0..1, by updates or by time, whichever is larger."""
     part = update / settings.updates
     if settings.minutes is not None:
         part = max(part, seconds / (60.0 * settings.minutes))
@@ -66,6 +66,6 @@ def done_part(update: int, seconds: float, settings: Settings) -> float:
 
 
 def rate_factor(update: int, part: float, settings: Settings) -> float:
-    """Share of the highest rates: a ramp, a steady part, then linearly to zero where `part`, 0..1, is 1."""
+    """Return the factor of the highest rates: a ramp, a steady part, then linear to zero at `part` = 1."""
     ramp = min(1.0, (update + 1) / max(1, settings.warm_updates))
     return ramp * min(1.0, (1.0 - part) / (1.0 - settings.steady))

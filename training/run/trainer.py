@@ -1,4 +1,4 @@
-"""A run: from weights to better weights, with checkpoints, measurements and logs on the way."""
+"""The training loop, with checkpoints, measurements and logs."""
 
 import csv
 import json
@@ -32,12 +32,12 @@ Report = Callable[[int, str], None]
 
 
 class Stopped(Exception):
-    """A signal ended the run before its last update; the checkpoint is kept."""
+    """A signal ended the run before its last update. A checkpoint was saved."""
 
 
 @contextmanager
 def stop_requests() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set, for as long as the context is open."""
+    """Yield an event that SIGTERM and SIGINT set while the context is open."""
     event = threading.Event()
     numbers = (signal.SIGTERM, signal.SIGINT)
     previous = [signal.signal(number, lambda *_: event.set()) for number in numbers]
@@ -49,7 +49,7 @@ def stop_requests() -> Iterator[threading.Event]:
 
 
 def append_row(path: Path, row: Mapping[str, object]) -> None:
-    """Add a row to a TSV file, which begins with a header."""
+    """Append a row to a TSV file; a new file gets a header."""
     new = not path.exists()
     with path.open("a", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, row.keys(), delimiter="\t", lineterminator="\n")
@@ -59,7 +59,7 @@ def append_row(path: Path, row: Mapping[str, object]) -> None:
 
 
 def layers_above(name: str, layers: int) -> int:
-    """Layers of the encoder after the one of this parameter; 0 for the last norm."""
+    """Count the encoder layers above that of a parameter; 0 for the last norm."""
     part, number = name.removeprefix(ENCODER).split(".")[:2]
     if part == "layers":
         return layers - 1 - int(number)
@@ -67,7 +67,7 @@ def layers_above(name: str, layers: int) -> int:
 
 
 def parameter_groups(network: Network, settings: Settings) -> list[dict[str, Any]]:
-    """What the optimiser trains, by learning rate and weight decay; `rate` keeps the highest rate."""
+    """Group the parameters by learning rate and weight decay; `rate` is the highest rate of a group."""
     layers = len(network.encoder.layers)
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in network.named_parameters():
@@ -85,7 +85,7 @@ def parameter_groups(network: Network, settings: Settings) -> list[dict[str, Any
 
 
 def ctc(logits: Tensor, frames: Tensor, targets: Sequence[Sequence[int]]) -> Tensor:
-    """Negative log-likelihood a symbol of `targets`: logits (B, T, symbols), frames (B)."""
+    """Return the negative log-likelihood per symbol of `targets`: logits (B, T, symbols), frames (B)."""
     lengths = torch.tensor([len(target) for target in targets], device=logits.device)
     joined = torch.tensor([symbol for target in targets for symbol in target], device=logits.device)
     log_probs = F.log_softmax(logits.float(), dim=-1).transpose(0, 1)
@@ -95,7 +95,7 @@ def ctc(logits: Tensor, frames: Tensor, targets: Sequence[Sequence[int]]) -> Ten
 
 @dataclass(slots=True)
 class Sums:
-    """Since the last line of the log."""
+    """Sums since the last line of the log."""
 
     phones: float = 0.0
     characters: float = 0.0
@@ -105,7 +105,7 @@ class Sums:
 
 
 class Trainer:
-    """One run in the folder `folder`, which gets checkpoint.pt, settings.json, loss.tsv and held-out.tsv."""
+    """A run in `folder`, where it writes checkpoint.pt, settings.json, loss.tsv and held-out.tsv."""
 
     def __init__(
         self,
@@ -117,15 +117,15 @@ class Trainer:
         report: Report = lambda _, __: None,
         shares: Mapping[str, float] | None = None,
     ) -> None:
-        """Put the network on its device and open the store's audio.
+        """Move the network to its device and open the store's audio.
 
         Args:
-            start: weights to begin from, whose symbols the run keeps.
-            report: gets the number of updates done and a line to show.
-            shares: of the groups of clips, by default the recipe's.
+            start: initial weights, whose symbols the run keeps.
+            report: called with the number of updates done and a line to show.
+            shares: shares of the groups of clips. Default: the recipe's.
 
         Raises:
-            ValueError: the device is a GPU and torch sees none, or the store has no clip to train on.
+            ValueError: the device is a GPU and torch finds none, or the store has no training clip.
         """
         torch.set_num_threads(settings.threads)
         self.folder, self.settings, self.held_out, self.report = folder, settings, held_out, report
@@ -146,7 +146,7 @@ class Trainer:
         return self.folder / CHECKPOINT
 
     def averaged(self) -> Weights:
-        """The moving average of the weights, which is measured and exported."""
+        """Return the moving average of the weights, which is measured and exported."""
         weights = {name: weight.detach().clone() for name, weight in self.network.state_dict().items()}
         weights.update({name: weight.clone() for name, weight in self.average.items()})
         start = self.start
@@ -160,7 +160,7 @@ class Trainer:
         return Weights(start.config, start.phones, start.characters, weights, start.hours, steps)
 
     def save(self) -> None:
-        """Write the checkpoint; a stop in between leaves the old one."""
+        """Write the checkpoint atomically."""
         averaged = self.averaged()
         data = {
             "weights": self.network.state_dict(),
@@ -174,7 +174,7 @@ class Trainer:
         write_whole(self.path, data)
 
     def load(self) -> None:
-        """Go on from the folder's checkpoint."""
+        """Resume from the folder's checkpoint."""
         data = torch.load(self.path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(data["weights"])
         rates = [group["rate"] for group in self.optimiser.param_groups]
@@ -186,7 +186,7 @@ class Trainer:
         self.update, self.seconds = data["update"], data["seconds"]
 
     def losses(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor | None]:
-        """Phone loss and, if a row is spelt, spelling loss of one batch, augmented by seed and update."""
+        """Compute the phone loss and, if a row is spelt, the spelling loss of a batch after augmentation."""
         settings = self.settings
         seed = settings.seed * 1_000_003 + self.update
         torch.manual_seed(seed)  # of dropout
@@ -213,7 +213,7 @@ class Trainer:
         return phone_loss, ctc(characters, frames[index], [rows[number].characters for number in spelt])
 
     def step(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor | None]:
-        """One update of the weights and of their average; returns the losses."""
+        """Update the weights and their average. Returns the losses."""
         settings = self.settings
         factor = rate_factor(self.update, done_part(self.update, self.seconds, settings), settings)
         for group in self.optimiser.param_groups:
@@ -225,7 +225,7 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(list(self.trained.values()), settings.clip)
         if torch.isfinite(norm):
             self.optimiser.step()
-        # A short memory at first: the average must not carry the start along.
+        # The average forgets quickly at first, so that it does not keep the initial weights.
         keep = min(settings.average, (1 + self.update) / (10 + self.update))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.values()), list(self.trained.values()), 1.0 - keep)
@@ -233,7 +233,7 @@ class Trainer:
         return phone_loss.detach(), None if spelling_loss is None else spelling_loss.detach()
 
     def evaluate(self) -> list[Found]:
-        """Greedy error rates of the averaged weights on the held-out sets, kept in held-out.tsv."""
+        """Measure greedy error rates of the averaged weights on the held-out sets; append to held-out.tsv."""
         network = self.averaged().network().to(self.device)
         found = [measure(network, self.start.characters, chosen) for chosen in self.held_out]
         for one in found:
@@ -260,10 +260,10 @@ class Trainer:
         return done_part(self.update, self.seconds, self.settings) >= 1.0
 
     def run(self) -> None:
-        """Train to the end; returns at once when the run is there already.
+        """Train to the end. Returns at once if the run is already finished.
 
         Raises:
-            Stopped: SIGTERM or SIGINT came; everything up to then is in the checkpoint.
+            Stopped: SIGTERM or SIGINT arrived. The checkpoint contains everything up to then.
         """
         if self._finished():
             return

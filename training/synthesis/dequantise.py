@@ -1,7 +1,7 @@
-"""From dynamic 8-bit arithmetic back to float32: faster where a processor has no 8-bit dot product.
+"""Convert dynamic 8-bit arithmetic back to float32, which is faster on CPUs without an 8-bit dot product.
 
-ONNX Runtime's dynamic quantisation measures each input's range as it comes, multiplies integers, and scales
-the result. Here the weights' own scales are multiplied in once, and the rest falls away.
+ONNX Runtime's dynamic quantisation measures the range of each input at run time, multiplies integers, and
+scales the result. This module multiplies the weights by their scales once and removes the other steps.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,9 @@ _SUFFIX = ".float32"
 
 @dataclass(slots=True)
 class _Chain:
-    """An integer operator and the nodes behind it that turn its result into floats.
+    """An integer operator and the following nodes, which convert its result to floats.
 
-    `bias` is the name of the float bias of which integers were added, or "".
+    `bias` is the name of the float bias whose integer version was added, or "".
     """
 
     operator: onnx.NodeProto
@@ -30,7 +30,7 @@ class _Chain:
 
 @dataclass(slots=True)
 class _Graph:
-    """Lookups of one graph: constants by name, the node that makes a value, the nodes that read it."""
+    """Lookup tables of a graph: constants by name, the node that makes a value, the nodes that read it."""
 
     constants: Mapping[str, onnx.TensorProto]
     makers: dict[str, onnx.NodeProto] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class _Graph:
         return np.asarray(numpy_helper.to_array(self.constants[name]))
 
     def chain(self, operator: onnx.NodeProto) -> _Chain | None:
-        """The chain of an integer operator with a constant weight and a dynamic input; None for others."""
+        """Return the chain of an integer operator with constant weight and dynamic input; None for others."""
         maker = self.makers.get(operator.input[0])
         if (
             maker is None
@@ -77,13 +77,13 @@ class _Graph:
         return _Chain(operator, [*behind, product], self.other_input(scales, maker.output[1]), bias)
 
     def _float_bias(self, name: str) -> str:
-        """The constant that was divided by the scales and rounded to give the integers `name`."""
+        """Return the name of the float constant from which the integers `name` were made."""
         while (node := self.makers[name]).op_type != "Div":
             name = node.input[0]
         return str(node.input[0])
 
     def weight(self, chain: _Chain) -> np.ndarray:
-        """The chain's weight as float32."""
+        """Return the chain's weight as float32."""
         operator = chain.operator
         weight = self.array(operator.input[1]).astype(np.float32)
         zero = self.array(operator.input[3]) if len(operator.input) > 3 else np.zeros(1)
@@ -93,7 +93,7 @@ class _Graph:
 
 
 def _used(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
-    """Those nodes, in order, that a graph with these outputs needs."""
+    """Return the nodes that a graph with these outputs needs, in order."""
     kept, needed = [], set(outputs)
     for node in reversed(nodes):
         if needed.intersection(node.output):
@@ -103,7 +103,7 @@ def _used(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto
 
 
 def _replacements(lookup: _Graph, graph: onnx.GraphProto) -> Iterator[tuple[_Chain, onnx.NodeProto]]:
-    """Each chain of the graph and the one node that does its work; adds the weights to the graph."""
+    """Yield each chain of the graph with the node that replaces it, and add its weights to the graph."""
     added = set()
     for operator in list(graph.node):
         chain = lookup.chain(operator) if operator.op_type in _FLOAT_OPERATOR else None
@@ -122,9 +122,9 @@ def _replacements(lookup: _Graph, graph: onnx.GraphProto) -> Iterator[tuple[_Cha
 
 
 def dequantised(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of `model` whose dynamically quantised convolutions and products are float32.
+    """Return a copy of `model` with its dynamically quantised convolutions and products in float32.
 
-    Operators of other forms, such as a quantised LSTM, stay as they are.
+    Other operators, such as a quantised LSTM, are unchanged.
     """
     made = onnx.ModelProto()
     made.CopyFrom(model)

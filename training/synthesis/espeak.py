@@ -1,4 +1,4 @@
-"""espeak-ng as a library: synthetic speech and phones, without a process for each sentence."""
+"""espeak-ng as a library: synthetic speech and phones, without a process per sentence."""
 
 import ctypes
 import ctypes.util
@@ -14,7 +14,7 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 def _library() -> tuple[str, bytes | None]:
-    """The system's espeak-ng, or else that of the Python package espeakng-loader with its own data folder."""
+    """Find the system's espeak-ng, or that of the Python package espeakng-loader with its data folder."""
     name = ctypes.util.find_library("espeak-ng")
     if name is not None:
         return name, None
@@ -27,7 +27,7 @@ def _library() -> tuple[str, bytes | None]:
 
 
 class Espeak:
-    """One espeak-ng instance. The C library holds global state: use one for each process."""
+    """The espeak-ng of this process. The C library has global state, so create only one per process."""
 
     def __init__(self) -> None:
         name, data = _library()
@@ -47,7 +47,7 @@ class Espeak:
         return 0
 
     def set_voice(self, voice: str) -> bool:
-        """Choose a voice such as ``hi`` or ``hi+f3``; False when espeak-ng has none of that name."""
+        """Choose a voice such as ``hi`` or ``hi+f3``. Returns False if it does not exist."""
         if voice != self._voice:
             if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
                 return False
@@ -65,7 +65,7 @@ class Espeak:
         return np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.int16)
 
     def ipa(self, text: str) -> str:
-        """The IPA of `text` in the chosen voice's language, words apart by spaces."""
+        """Return the IPA of `text` in the chosen voice's language, words separated by spaces."""
         pointer = ctypes.c_char_p(text.encode())
         parts = []
         while pointer.value:

@@ -1,7 +1,7 @@
-"""Natural Hindi speech by Kokoro 82M, in voices mixed from its 54, as a corpus like any other.
+"""Make a corpus of natural Hindi speech with Kokoro 82M, in mixtures of its 54 voices.
 
-Kokoro (Apache-2.0) takes phones in IPA and a style: 128 values of timbre and 128 of prosody, which each voice
-has for every number of phones. Mixed styles sound like more speakers.
+Kokoro (Apache-2.0) takes IPA phones and a style: 128 values of timbre and 128 of prosody. Each voice has a
+style for every number of phones. Mixing styles simulates more speakers.
 """
 
 import csv
@@ -32,20 +32,20 @@ Rng = np.random.Generator
 KOKORO_RATE = 24000
 COLUMNS = ("path", "text", "seconds", "speaker", "language")
 NOT_SPEAKING = frozenset({"am_santa", "em_santa", "pm_santa", "af_nicole"})
-"""Voices that whisper or play a part."""
+"""Voices that whisper or act a character."""
 _STYLE_SHAPE = (510, 256)
 _TIMBRE = 128
 _FEWEST_SIGNS, _MOST_SIGNS = 3, 400
 _QUIET = 0.01
 _EDGE_BEFORE, _EDGE_AFTER = 800, 1200
-"""Samples kept before the first and after the last that is not quiet."""
+"""Samples to keep before the first and after the last one that is not quiet."""
 _PEAK = 0.7
 _BLOCK = 8
-"""Sentences that each process speaks before the hours are counted again."""
+"""Sentences per process between two counts of the hours."""
 
 
 def read_voices(folder: Path) -> dict[str, Style]:
-    """Styles by voice and number of phones: float32 (510, 256) each."""
+    """Read the styles by voice: float32 (510, 256), one row per number of phones."""
     return {
         path.stem: np.fromfile(path, np.float32).reshape(_STYLE_SHAPE)
         for path in sorted(folder.glob("*.bin"))
@@ -53,16 +53,16 @@ def read_voices(folder: Path) -> dict[str, Style]:
 
 
 def read_vocabulary(path: Path) -> dict[str, int]:
-    """Numbers of the signs of the IPA."""
+    """Read the number of each IPA symbol."""
     vocabulary: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))["vocab"]
     return vocabulary
 
 
 def mixed_style(voices: Mapping[str, Style], count: int, rng: Rng) -> tuple[str, Style]:
-    """A random speaker's name and style (256,) for `count` signs.
+    """Draw a speaker: the name and the style (256,) for `count` symbols.
 
-    Two in five are Hindi voices, alone or mixed: "a*0.3+b". The others have the timbre of any two voices,
-    most of them with the prosody of a Hindi voice: "a*0.3+b~h".
+    Two in five are Hindi voices, alone or mixed: "a*0.3+b". The others mix the timbre of any two voices, most
+    of them with the prosody of a Hindi voice: "a*0.3+b~h".
     """
     names = [name for name in voices if name not in NOT_SPEAKING]
     hindi = [name for name in names if name.startswith("h")]
@@ -85,7 +85,7 @@ def mixed_style(voices: Mapping[str, Style], count: int, rng: Rng) -> tuple[str,
 
 
 def trimmed(audio: Samples) -> Samples | None:
-    """Without most of the silence at its ends, at a fixed peak; None if all is quiet."""
+    """Trim the silence at both ends and scale to a fixed peak; None if everything is quiet."""
     (loud,) = np.nonzero(np.abs(audio) > _QUIET)
     if not len(loud):
         return None
@@ -95,7 +95,7 @@ def trimmed(audio: Samples) -> Samples | None:
 
 @dataclass(slots=True)
 class Kokoro:
-    """One session of the model on one thread, its voices and its vocabulary."""
+    """A single-threaded session of the model, with its voices and vocabulary."""
 
     model: Path
     voices: Mapping[str, Style]
@@ -112,7 +112,7 @@ class Kokoro:
         return [self.vocabulary[sign] for sign in ipa if sign in self.vocabulary]
 
     def speak(self, signs: Sequence[int], style: Style, speed: float) -> Samples:
-        """float32 at 16 kHz, shape (samples,)."""
+        """Synthesise float32 audio at 16 kHz, shape (samples,)."""
         inputs = {
             "tokens": np.array([[0, *signs, 0]], np.int64),
             "style": style.astype(np.float32)[None],
@@ -123,7 +123,7 @@ class Kokoro:
         return made
 
     def clip(self, index: int, ipa: str) -> tuple[str, Samples] | None:
-        """Speaker and audio of sentence number `index`; None if it cannot be spoken. Follows from `index`."""
+        """Speak sentence number `index`, which is also the seed: speaker and audio; None if impossible."""
         signs = self.signs(ipa)
         if not _FEWEST_SIGNS <= len(signs) <= _MOST_SIGNS:
             return None
@@ -135,7 +135,7 @@ class Kokoro:
 
 
 def faster(candidates: Sequence[Path], voices: Mapping[str, Style], vocabulary: Mapping[str, int]) -> Path:
-    """The model that speaks the same sentence in less time on this machine."""
+    """Return the model that speaks the same sentence in the least time on this machine."""
 
     def seconds(path: Path) -> float:
         kokoro = Kokoro(path, voices, vocabulary)
@@ -150,7 +150,7 @@ def faster(candidates: Sequence[Path], voices: Mapping[str, Style], vocabulary: 
 
 
 def float_model(model: Path) -> Path:
-    """The model with float32 weights, written beside it unless it is there."""
+    """Write the model with float32 weights beside it, unless it exists. Returns its path."""
     path = model.with_suffix(".float32.onnx")
     if not path.is_file():
         part = path.with_suffix(".part")
@@ -161,7 +161,7 @@ def float_model(model: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What to speak, and where its clip goes; `path` is relative to the corpus."""
+    """A sentence to speak. `path` of its clip is relative to the corpus."""
 
     index: int
     text: str
@@ -176,14 +176,14 @@ _ESPEAK: Espeak | None = None
 
 
 def _begin(model: Path, voices: Path, vocabulary: Path) -> None:
-    """What a process keeps."""
+    """Initialise a worker process."""
     global _KOKORO, _ESPEAK
     _KOKORO, _ESPEAK = Kokoro(model, read_voices(voices), read_vocabulary(vocabulary)), Espeak()
     _ESPEAK.set_voice("hi")
 
 
 def _write(task: tuple[Path, Sentence]) -> tuple[str, float] | None:
-    """Speak one sentence into its file; its speaker and seconds."""
+    """Speak a sentence to its file. Returns speaker and seconds."""
     folder, sentence = task
     if _KOKORO is None or _ESPEAK is None:
         raise RuntimeError("The process has no model.")
@@ -212,14 +212,14 @@ def speak(
     processes: int,
     report: Callable[[float], None] = lambda _: None,
 ) -> float:
-    """Speak sentences until the corpus in `folder` has `hours`; returns the hours that it has.
+    """Speak sentences until the corpus in `folder` has `hours`. Returns its hours.
 
-    The corpus is clips/*.flac at 16 kHz and manifest.tsv. What is there is not spoken again, and sentence
-    number n sounds the same whichever were spoken before it.
+    The corpus consists of clips/*.flac at 16 kHz and manifest.tsv. Existing clips are not spoken again, and
+    sentence number n sounds the same in every run.
 
     Args:
         models: the model, the folder of voices and the vocabulary.
-        report: told of the hours that are there.
+        report: called with the hours reached.
     """
     (folder / "clips").mkdir(parents=True, exist_ok=True)
     manifest = folder / "manifest.tsv"

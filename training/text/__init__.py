@@ -1,1 +1,1 @@
-"""Text on its way to targets: spelling, letters, phones, transliteration, and which sentences may be used."""
+"""Convert text to training targets: spelling, letters, phones, transliteration; choose usable sentences."""

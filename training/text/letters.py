@@ -1,8 +1,8 @@
-"""Phones from spelling for languages that espeak-ng does not speak and that are written nearly as spoken.
+"""Derive phones from the spelling of languages that espeak-ng lacks and that are written nearly as spoken.
 
-For each language what its letters, and groups of letters, sound like; the longest group that fits is read
-first. So much is lost (reduced vowels, assimilation, tone), and what is left is near enough to teach an
-encoder from voices that it would not hear otherwise. The values follow the languages' official orthographies.
+Tables map the letters and letter groups of each language to sounds; the longest matching group wins. Some
+detail is lost (reduced vowels, assimilation, tone), but the result is good enough to train an encoder on
+voices that it would otherwise never see. The values follow the official orthographies.
 """
 
 import re
@@ -14,7 +14,7 @@ from training.text.spelling import plain_text
 
 
 def _table(*rows: str) -> Mapping[str, str]:
-    """From "letters:sound letters:sound"; nothing after the colon is a letter that is not heard."""
+    """Parse "letters:sound letters:sound". Silent letters have nothing after the colon."""
     return dict(pair.split(":") for row in rows for pair in row.split())
 
 
@@ -79,17 +79,17 @@ _GROUPS: Final = {
 }
 
 READ_BY_LETTERS: Final = frozenset(_LETTERS)
-"""Common Voice codes of the languages that are read so."""
+"""Common Voice codes of these languages."""
 
 
 _APOSTROPHES = str.maketrans("'’", "ʼʼ")
-"""The sign that is a letter and no punctuation."""
+"""Replaces punctuation apostrophes by the one that is a letter."""
 
 
 def ipa_of(text: str, language: str) -> str:
-    """What `text` of a language of `READ_BY_LETTERS` sounds like, in IPA; "" where it has other letters.
+    """Return the IPA of `text` in a language of `READ_BY_LETTERS`; "" if it has unknown letters.
 
-    A sound that is written twice is one, as length is not told apart.
+    A doubled sound counts once, because length is not distinguished.
     """
     table, groups = _LETTERS[language], _GROUPS[language]
     words = []

@@ -1,19 +1,19 @@
-"""Phones that Hindi and the other languages share, from espeak-ng's IPA.
+"""Map espeak-ng's IPA to phones shared by Hindi and the other languages.
 
-espeak-ng writes the same sound differently from language to language, and with every mark kept an encoder
-learns to tell synthetic Hindi from the real voices of other languages by its symbols. So what Hindi spelling
-does not tell apart is one symbol here, and what it does, such as short and long vowels, is not lost.
+espeak-ng writes the same sound differently in different languages. With all its marks, an encoder would learn
+to distinguish synthetic Hindi from real voices of other languages by the symbols. So sounds that Hindi
+spelling does not distinguish are merged, and distinctions that it makes, such as vowel length, are kept.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable
 
-# Languages whose short and long vowels differ as Hindi's do, with the length mark on the long ones.
+# Languages whose short and long vowels differ like those of Hindi, with a length mark on the long ones.
 _LENGTH_IS_QUALITY = frozenset({"kn", "ml", "ta"})
 _SHORT_VOWELS = ((re.compile("a(?!ː)"), "ə"), (re.compile("i(?!ː)"), "ɪ"), (re.compile("u(?!ː)"), "ʊ"))
 
-# Two signs for one sound, in decomposed form: the flap that espeak-ng writes with a dot, affricates, ç.
+# Two symbols for one sound, in decomposed form: the flap that espeak-ng writes with a dot, affricates, ç.
 _SEQUENCES = (("r.", "ɽ"), ("tʃ", "c"), ("dʒ", "ɟ"), ("tɕ", "c"), ("dʑ", "ɟ"), ("c\u0327", "ʃ"))
 _SHARED = str.maketrans({
     "ʌ": "ə", "ɐ": "ə", "ɜ": "ə", "ɚ": "ə", "ᵻ": "ɪ", "ɑ": "a", "ɒ": "ɔ", "æ": "ɛ", "œ": "ø", "ɯ": "ɨ",
@@ -21,7 +21,7 @@ _SHARED = str.maketrans({
     "ʎ": "l", "ʂ": "ʃ", "ɕ": "ʃ", "ʑ": "ʒ", "χ": "x", "ħ": "h", "ɗ": "d",
 })  # fmt: skip
 
-# Stress, length, tie, tone, syllable and pause marks say nothing that a listener can spell.
+# Marks of stress, length, ties, tone, syllables and pauses do not affect spelling.
 _DROPPED = frozenset(
     "\u02c8\u02cc\u02d0\u02d1"  # stress and length
     "\u035c\u0361\u203f"  # ties
@@ -34,10 +34,10 @@ _DROPPED = frozenset(
 
 
 def phones_of(ipa: str, language: str = "hi") -> list[str]:
-    """Split IPA into shared phones: aspiration and nasalisation are symbols of their own.
+    """Split IPA into shared phones, with aspiration and nasalisation as separate symbols.
 
-    A language switch in the reading (``(en)...``) gives no phones at all: the sentence is not
-    what the speaker of the language said.
+    Returns no phones if espeak-ng switched the language (``(en)...``), because a speaker would not have read
+    the sentence like that.
     """
     if "(" in ipa:
         return []
@@ -51,7 +51,7 @@ def phones_of(ipa: str, language: str = "hi") -> list[str]:
 
 
 def inventory(sequences: Iterable[list[str]], least: int) -> list[str]:
-    """Symbols seen at least `least` times, most frequent first."""
+    """Return the symbols that occur at least `least` times, most frequent first."""
     counts: dict[str, int] = {}
     for sequence in sequences:
         for symbol in sequence:

@@ -1,4 +1,4 @@
-"""Sentences to speak: cut from texts, none that an evaluation set holds, drawn by style."""
+"""Sentences to speak: cut from texts, filtered against the evaluation sets, drawn by style."""
 
 import random
 import re
@@ -11,22 +11,22 @@ from training.text.spelling import text_key, training_text
 
 SENTENCE_ENDS = re.compile("[।॥?!\n]")
 TELLING_KEY = 12
-"""Letters from which on one sentence inside another counts as the same."""
+"""A sentence of at least this many letters counts as the same if another one contains it."""
 
 
 def forbidden_keys(manifests: Iterable[Path], texts: Iterable[str]) -> set[str]:
-    """Keys of the sentences of `manifests` and of `texts`, none of which may be spoken or trained on."""
+    """Return the keys of the sentences of `manifests` and `texts`, which must not be spoken or trained on."""
     keys = {text_key(entry.text) for path in manifests for entry in read_manifest(path)}
     return keys | {text_key(text) for text in texts}
 
 
 def holds_forbidden(key: str, forbidden: Collection[str]) -> bool:
-    """Whether the text with this `text_key` is a forbidden sentence or holds a long one."""
+    """Return whether the text with this `text_key` is a forbidden sentence or contains a long one."""
     return key in forbidden or any(len(other) >= TELLING_KEY and other in key for other in forbidden)
 
 
 def is_forbidden(text: str, forbidden: Collection[str]) -> bool:
-    """Whether `text` is a forbidden sentence, holds a long one, or is a long part of one."""
+    """Return whether `text` is a forbidden sentence, contains a long one, or is a long part of one."""
     key = text_key(text)
     return holds_forbidden(key, forbidden) or (
         len(key) >= TELLING_KEY and any(key in other for other in forbidden)
@@ -34,7 +34,7 @@ def is_forbidden(text: str, forbidden: Collection[str]) -> bool:
 
 
 def sentences(texts: Iterable[Path], most_words: int) -> Iterator[str]:
-    """Every sentence in the model's characters, cut to `most_words` words."""
+    """Yield the sentences in the model's characters, cut to `most_words` words."""
     for path in texts:
         for piece in SENTENCE_ENDS.split(path.read_text(encoding="utf-8")):
             words = (training_text(piece) or "").split()
@@ -45,14 +45,13 @@ def sentences(texts: Iterable[Path], most_words: int) -> Iterator[str]:
 def drawn(
     speech: Path, styles: Sequence[TextStyle], forbidden: Collection[str], used: Iterable[str], seed: int
 ) -> Iterator[str]:
-    """Sentences of two words and more, each once, in an order that follows from `seed`.
+    """Yield sentences of two or more words, each once, in an order determined by `seed`.
 
-    A style is drawn by its weight until it is used up. Neither a sentence of `used` nor anything forbidden
-    comes up.
+    Styles are drawn by weight until they are used up. Sentences in `used` and forbidden ones are skipped.
 
     Args:
-        speech: folder whose `text` holds the styles' files.
-        forbidden: keys as `forbidden_keys` makes them.
+        speech: folder whose subfolder `text` contains the files of the styles.
+        forbidden: keys from `forbidden_keys`.
     """
     rng = random.Random(seed)
     seen = {text_key(text) for text in used}

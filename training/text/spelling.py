@@ -1,4 +1,4 @@
-"""The written side of training: which text is used and in which characters it is written."""
+"""Target texts for training: which text is usable, and in which characters it is written."""
 
 import re
 import unicodedata
@@ -15,26 +15,26 @@ CHARACTERS = tuple(chr(c) for c in range(0x0900, 0x0980) if re.fullmatch(_DEVANA
 
 
 def plain_text(text: str) -> str:
-    """NFC, without punctuation, invisible signs and repeated space."""
+    """Normalise to NFC without punctuation, invisible characters and repeated spaces."""
     text = unicodedata.normalize("NFC", text).translate(_INVISIBLE).replace("ऽ", "")
     kept = (" " if unicodedata.category(c)[0] in _PUNCTUATION_KINDS else c for c in text)
     return " ".join("".join(kept).split())
 
 
 def training_text(text: str) -> str | None:
-    """`text` as the model shall write it, or None when it has what the model cannot write.
+    """Return `text` in the characters of the model, or None if it has others.
 
-    Digits and other scripts are left out as whole sentences: how they were spoken is unknown.
+    Sentences with digits or other scripts are rejected, because how they were spoken is unknown.
     """
     plain = plain_text(text)
     return plain if _WORDS.fullmatch(plain) else None
 
 
 def text_key(text: str) -> str:
-    """What two sentences share when they differ in punctuation, spacing or nasal dot only."""
+    """Return a key that is equal for sentences that differ only in punctuation, spacing or nasal dots."""
     return plain_text(text).replace(" ", "").replace("ँ", "ं").replace("़", "")
 
 
 def characters_of(text: str) -> list[str]:
-    """The target characters of a normalised text, with `WORD_GAP` between words."""
+    """Return the target characters of a normalised text, with `WORD_GAP` between words."""
     return list(text.replace(" ", WORD_GAP))

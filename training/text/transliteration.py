@@ -1,6 +1,6 @@
-"""Punjabi, Malayalam and Kannada letter by letter in Devanagari, so that their speakers teach spelling too.
+"""Transliterate Punjabi, Malayalam and Kannada to Devanagari, so that their recordings train spelling too.
 
-Unicode lays the scripts of India out alike: a letter stands as far into its block as its Devanagari fellow.
+Unicode arranges the Indian scripts alike: corresponding letters have the same offset in their blocks.
 """
 
 import re
@@ -12,7 +12,7 @@ _DEVANAGARI = 0x0900
 _BLOCKS = {"pa-IN": 0x0A00, "kn": 0x0C80, "ml": 0x0D00}
 _CONSONANT = "[क-ह]़?"
 
-# Signs that have no fellow, and letters whose fellow Hindi does not write.
+# Signs without a counterpart, and letters whose counterpart Hindi does not use.
 _GURMUKHI = {"\u0a70": "ं", "\u0a72": "इ", "\u0a73": "उ", "\u0a75": "्य"}
 _CHILLU = {"ൺ": "ण്", "ൻ": "ന്", "ർ": "ര്", "ൽ": "ല്", "ൾ": "ള്", "ൿ": "ക്"}
 _ADDAK = "\u0a71"
@@ -32,10 +32,10 @@ def _doubled(match: re.Match[str]) -> str:
 
 
 def devanagari(text: str, language: str) -> str | None:
-    """`text` of `language` in the model's characters, or None when it cannot be written in them.
+    """Return `text` of `language` in the model's characters, or None if that is impossible.
 
-    Hindi does not mark that a word ends in a consonant, and Kannada and Malayalam speak the vowel that it
-    would leave out at a word's end: so their final vowel is written as आ.
+    Hindi drops the inherent vowel at the end of a word, but Kannada and Malayalam pronounce it. So it is
+    written as आ there.
     """
     start = _BLOCKS.get(language)
     if start is None:
