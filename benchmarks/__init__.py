@@ -1,1 +1,1 @@
-"""Measurements of the whole system, each as a ratio within one run."""
+"""Benchmarks of the whole system. Each compares measurements of the same run."""

@@ -1,8 +1,8 @@
-"""``python -m benchmarks.batches``: what grouping stretches of speech by length wins.
+"""``python -m benchmarks.batches``: measure the gain of grouping segments by length.
 
-The stretches that the engine finds in a joined recording go through the graph one by one, in runs as they
-come, and in the runs of `speech.segments.batches`, with more and less look-ahead. All are passed in turn
-several times; CPU is told against that of one by one, so that the machine's speed does not matter.
+The segments of a joined recording go through the graph one by one, in batches in order of arrival, and in the
+batches of `speech.segments.batches` with more and less look-ahead. Each variant runs several times, in turn.
+CPU time is relative to that of one by one, so that the machine's speed does not matter.
 """
 
 import argparse
@@ -27,7 +27,7 @@ Runs = list[list[int]]
 
 
 def stretches(engine: Engine, path: Path) -> list[Samples]:
-    """What goes through the graph for one recording, in order."""
+    """Return the inputs of the graph for one recording, in order."""
     segmenter = engine.segmenter()
     chunks = segmenter.push(decoded(path, RATE)) + segmenter.flush()
     voiced = Listener(engine.folder, engine.recogniser, engine.detector).voiced(chunks)
@@ -37,7 +37,7 @@ def stretches(engine: Engine, path: Path) -> list[Samples]:
 
 
 def as_they_come(engine: Engine, lengths: Sequence[int], limit: int) -> Runs:
-    """Neighbours share a run as long as it stays within the limit."""
+    """Batch neighbours, up to the limit."""
     runs: Runs = [[]]
     for index, length in enumerate(lengths):
         longest = max([length, *(lengths[other] for other in runs[-1])])
@@ -71,7 +71,7 @@ def cpu_seconds(engine: Engine, waveforms: Sequence[Samples], runs: Runs) -> flo
 
 
 def fill(lengths: Sequence[int], runs: Runs) -> float:
-    """Part of what goes through the graph that is not padding."""
+    """Return the fraction of the graph's input that is not padding."""
     return sum(lengths) / sum(len(run) * max(lengths[index] for index in run) for run in runs)
 
 

@@ -1,10 +1,10 @@
-"""``python -m benchmarks.detectors``: which detector finds what is spoken, and what else it takes for speech.
+"""``python -m benchmarks.detectors``: compare voice detectors by missed words and false speech.
 
-Words with known times (pages of reader-hi by their own times, clips of cv-hi by the model's greedy path) are
-joined with pauses and heard in silence, in noise and over music. A word is missed when more than half of it
-lies outside of what a detector calls speech, and cut when more than 50 ms of it do. Beside it stand sounds in
-which nobody speaks. All detectors get the padding and merging of `speech.segments.energy`, and are set as
-their authors say. A detector that is not installed is left out.
+Words with known times (pages of reader-hi with their times, clips of cv-hi with the times of the model's
+greedy path) are joined with pauses, in silence, in noise and over music. A word is missed if more than half
+of it lies outside the detected speech, and cut if more than 50 ms of it do. Sounds without speech measure the
+false speech. All detectors get the padding and merging of `speech.segments.energy` and the settings that
+their authors recommend. Detectors that are not installed are skipped.
 """
 
 import argparse
@@ -36,7 +36,7 @@ EDGE_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """`detect` gives the spans of speech in seconds; `package` is what brings it."""
+    """A voice detector. `detect` returns spans of speech in seconds; `package` is its Python package."""
 
     name: str
     detect: Detect
@@ -46,7 +46,7 @@ class Detector:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What one detector did with one recording."""
+    """The result of a detector on a recording."""
 
     missed: int
     cut: int
@@ -57,7 +57,7 @@ class Count:
 
 
 def padded(active: npt.NDArray[np.bool_], frame_seconds: float, length: float) -> list[Span]:
-    """Spans of active frames with PAD_SECONDS on both sides, joined where less than MERGE_SECONDS apart."""
+    """Pad spans of active frames by PAD_SECONDS on both sides, and merge those closer than MERGE_SECONDS."""
     edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0)) * frame_seconds
     spans: list[Span] = []
     for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
@@ -70,7 +70,7 @@ def padded(active: npt.NDArray[np.bool_], frame_seconds: float, length: float) -
 
 
 def framewise(frame: int, is_speech: Callable[[Samples], bool], reset: Callable[[], None]) -> Detect:
-    """A detector that judges one frame after another."""
+    """Make a detector of a function that classifies one frame after another."""
 
     def detect(samples: Samples) -> list[Span]:
         reset()
@@ -86,7 +86,7 @@ def as_integers(samples: Samples) -> npt.NDArray[np.int16]:
 
 
 def energy(engine: Engine) -> Detector:
-    """What the segmenter alone gives."""
+    """Make the detector of the segmenter alone."""
 
     def detect(samples: Samples) -> list[Span]:
         return [(c.start_sample / RATE, c.end_sample / RATE) for c in cut(engine, samples)]
@@ -95,13 +95,13 @@ def energy(engine: Engine) -> Detector:
 
 
 def chosen(engine: Engine) -> Detector:
-    """What the engine does: energy proposes, silero-vad strikes out."""
+    """Make the engine's detector: candidates by energy, which silero-vad may reject."""
 
     def detect(samples: Samples) -> list[Span]:
         listener = Listener(engine.folder, engine.recogniser, engine.detector)
         chunks = cut(engine, samples)
         spans = []
-        for first in range(0, len(chunks), 12):  # about as many as the engine has in a lot
+        for first in range(0, len(chunks), 12):  # about as many as the engine checks at once
             lot = chunks[first : first + 12]
             for chunk, voiced in zip(lot, listener.voiced(lot), strict=True):
                 start = chunk.start_sample
@@ -148,7 +148,7 @@ def ten() -> Detector:
     package = importlib.import_module("ten_vad")
     try:
         found = [package.TenVad(256, 0.5)]
-    except OSError as error:  # a library that it needs and does not bring
+    except OSError as error:  # it needs a library that its package does not contain
         raise ImportError(str(error)) from error
 
     def reset() -> None:
@@ -167,7 +167,7 @@ def webrtc(mode: int) -> Detector:
 
 
 def installed(engine: Engine, console: Console) -> list[Detector]:
-    """Those that can be run here; says of the others why not."""
+    """Return the detectors that can run here, and print why others cannot."""
     makers: list[Callable[[], Detector]] = [
         lambda: energy(engine),
         lambda: silero(0.5),
@@ -188,7 +188,7 @@ def installed(engine: Engine, console: Console) -> list[Detector]:
 
 
 def count(detector: Detector, recording: Spoken) -> Count:
-    """Runs a detector over a recording."""
+    """Run a detector on a recording."""
     began = time.process_time()
     spans = detector.detect(recording.samples)
     cpu = time.process_time() - began
@@ -206,7 +206,7 @@ def count(detector: Detector, recording: Spoken) -> Count:
 
 
 def hallucinated(engine: Engine, detector: Detector, recording: Spoken) -> int:
-    """Words that the model finds in what a detector calls speech."""
+    """Count the words that the model outputs for the detected speech."""
     words = 0
     longest = engine.folder.max_segment_seconds
     for begin, end in detector.detect(recording.samples):
@@ -218,7 +218,7 @@ def hallucinated(engine: Engine, detector: Detector, recording: Spoken) -> int:
 
 
 def wheel_bytes(package: str) -> str:
-    """What a package takes on the disk."""
+    """Return the disk space of an installed package as text."""
     try:
         files = importlib.metadata.files(package) or []
     except importlib.metadata.PackageNotFoundError:
@@ -232,17 +232,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detectors", description=__doc__)
     parser.add_argument("--model", type=Path, default=Path("models/hi-ctc-base"))
     parser.add_argument("--seconds", type=float, default=60.0, help="length of each sound without speech")
-    parser.add_argument("--only", default="", help="detectors with this in their name")
+    parser.add_argument("--only", default="", help="run only detectors whose name contains this")
     arguments = parser.parse_args()
     console = Console(stderr=True)
     engine = Engine.load(arguments.model)
     engine.warm()
     detectors = [one for one in installed(engine, console) if arguments.only in one.name]
     speech, sounds = recordings(spoken(engine)), silences(arguments.seconds)
-    first = Table("detector", title="Words missed an hour (and cut) of what is spoken")
+    first = Table("detector", title="Words missed (and cut) per hour of speech")
     for recording in speech:
         first.add_column(recording.name, justify="right")
-    second = Table("detector", title="Part that is called speech, and words a minute made of it")
+    second = Table(
+        "detector", title="Fraction detected as speech, and words per minute that the model outputs for it"
+    )
     for recording in sounds:
         second.add_column(recording.name, justify="right")
     third = Table("detector", "CPU s per audio hour, with speech", "without", "installed", "licence")
@@ -270,7 +272,7 @@ def main() -> None:
     for rows in (first, second, third):
         wide.print(rows)
     words = len(speech[0].words)
-    wide.print(f"{words} words in {speech[0].samples.size / RATE:.0f} s, of which pauses are a half.")
+    wide.print(f"{words} words in {speech[0].samples.size / RATE:.0f} s, half of which are pauses.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A long recording, as one from the field: clips joined with pauses of room tone, noise and music."""
+"""Make a long, realistic recording: clips joined with pauses of room tone, noise and music."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +10,10 @@ from benchmarks.recordings import decoded, voices
 from benchmarks.sounds import RATE, SOUNDS, Samples, levelled
 
 MARGIN_SECONDS = 0.4
-"""Surroundings that a clip has in a file of its own; pauses are at least twice as long."""
+"""Seconds of surroundings included with a clip as a separate file. Pauses are at least twice as long."""
 
 PAUSES = ("room tone",) * 7 + ("white noise", "street", "clatter", "band", "melody", "drums")
-"""What pauses are made of, each as often as it is named here."""
+"""The contents of pauses, each as frequent as in this list."""
 
 PAUSE_SECONDS = {"room tone": (0.8, 3.0)}
 OTHER_SECONDS = (3.0, 15.0)
@@ -21,7 +21,7 @@ OTHER_SECONDS = (3.0, 15.0)
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A clip in the long recording, with its surroundings; samples."""
+    """A clip in the long recording with its surroundings, in samples."""
 
     begin: int
     end: int
@@ -30,7 +30,7 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The long recording and the clips in it, in order."""
+    """The long recording and its clips, in order."""
 
     path: Path
     seconds: float
@@ -38,7 +38,7 @@ class Made:
 
 
 def make(folder: Path, seconds: float, seed: int = 7) -> Made:
-    """Writes the long recording, FLAC, in blocks."""
+    """Write the long recording as FLAC, in blocks."""
     dice = np.random.default_rng(seed)
     clips = [(levelled(decoded(clip.path, RATE), -23.0), clip.text) for clip in voices()]
     stock = {name: levelled(sound(60.0, seed), -30.0) for name, sound in SOUNDS.items()}
@@ -60,7 +60,7 @@ def make(folder: Path, seconds: float, seed: int = 7) -> Made:
 
 
 def _pause(stock: dict[str, Samples], dice: np.random.Generator) -> Samples:
-    """Some room tone, noise or music, with room tone at its edges."""
+    """Make a pause of room tone, noise or music, with room tone at its edges."""
     name = PAUSES[dice.integers(len(PAUSES))]
     length = round(dice.uniform(*PAUSE_SECONDS.get(name, OTHER_SECONDS)) * RATE)
     start = dice.integers(len(stock[name]) - length)

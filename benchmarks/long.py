@@ -1,9 +1,9 @@
-"""``python -m benchmarks.long``: a recording of three hours, as one that comes from the field.
+"""``python -m benchmarks.long``: transcribe a realistic recording of three hours.
 
-Clips of cv-hi are joined with pauses of room tone, noise and music until three hours are full; the file is
-written in blocks. A fresh process transcribes it, another one a recording of ten seconds; both report their
-own peak memory. The words are compared with those of the same stretches alone: each clip with 0.4 seconds of
-what surrounds it in the long recording, as a file of its own.
+Clips of cv-hi are joined with pauses of room tone, noise and music to three hours. A new process transcribes
+the recording, another one a recording of ten seconds, and both report their peak memory. The words are
+compared with those of the same excerpts as separate files: each clip with 0.4 seconds of its surroundings in
+the long recording.
 """
 
 import argparse
@@ -38,7 +38,7 @@ LONGEST_GAP_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a fresh process says of one transcription; progress as it was reported, at wall-clock seconds."""
+    """The report of a process about one transcription, with progress by wall-clock seconds."""
 
     text: str
     audio_seconds: float
@@ -51,7 +51,7 @@ class Heard:
 
     @property
     def steps(self) -> int:
-        """Different values of progress that were reported."""
+        """Number of distinct values of progress."""
         return len({part for _, part in self.progress})
 
     @property
@@ -61,7 +61,7 @@ class Heard:
 
     @property
     def longest_gap(self) -> float:
-        """Wall-clock seconds for which progress stood still."""
+        """Longest time without progress, in wall-clock seconds."""
         moved = [0.0]
         last = 0.0
         for when, part in self.progress:
@@ -72,7 +72,7 @@ class Heard:
 
 
 def hear(path: Path, model: Path, on_progress: Callable[[float], None]) -> Heard:
-    """Transcribes in a process of its own."""
+    """Transcribe in a new process."""
     command = [sys.executable, "-m", "benchmarks.long", "--hear", str(path), "--model", str(model)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:  # noqa: S603
         assert process.stdout is not None
@@ -87,7 +87,7 @@ def hear(path: Path, model: Path, on_progress: Callable[[float], None]) -> Heard
 
 
 def child(path: Path, model: Path) -> None:
-    """What `hear` starts: prints progress, then all figures, a line of JSON each."""
+    """Run in the process that `hear` starts: print progress, then all figures, as lines of JSON."""
     engine = Engine.load(model)
     engine.warm()
     began, cpu = time.perf_counter(), time.process_time()
@@ -117,7 +117,7 @@ def child(path: Path, model: Path) -> None:
 
 
 class Alone:
-    """Transcribes stretches as files of their own."""
+    """Transcribes excerpts as separate files."""
 
     def __init__(self, model: Path, folder: Path) -> None:
         self._engine, self._path = Engine.load(model), folder / "alone.wav"
@@ -134,7 +134,7 @@ def _words(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A row of the result; `reached` is None where there is no aim."""
+    """A row of the result. `reached` is None if the figure has no target."""
 
     name: str
     found: str
@@ -145,7 +145,7 @@ class Figure:
 def figures(
     long: Heard, short: Heard, joined: ErrorCounts, alone: ErrorCounts, files: ErrorCounts
 ) -> list[Figure]:
-    """What is held against its aim, and what else is worth knowing."""
+    """Return all figures, with and without targets."""
     extra = long.peak_bytes - short.peak_bytes
     hours = long.audio_seconds / 3600
     gap = long.longest_gap
@@ -157,7 +157,7 @@ def figures(
             f"at most {MOST_EXTRA_BYTES / 1e6:.0f} MB more",
             extra <= MOST_EXTRA_BYTES,
         ),
-        Figure("WER of the stretches alone", f"{100 * alone.rate:.2f} %"),
+        Figure("WER of the excerpts alone", f"{100 * alone.rate:.2f} %"),
         Figure(
             "WER of the long recording",
             f"{100 * joined.rate:.2f} % ({100 * (joined.rate - alone.rate):+.2f})",
@@ -166,15 +166,15 @@ def figures(
         ),
         Figure("WER of the clips' own files", f"{100 * files.rate:.2f} %"),
         Figure(
-            "missed words an hour, alone and in the long recording",
+            "missed words per hour, alone and in the long recording",
             f"{alone.deletions / hours:.0f}, {joined.deletions / hours:.0f}",
         ),
         Figure(
-            "words too many an hour, alone and in the long recording",
+            "inserted words per hour, alone and in the long recording",
             f"{alone.insertions / hours:.0f}, {joined.insertions / hours:.0f}",
         ),
         Figure("progress never falls and ends at 1", "yes" if long.rises else "no", "yes", long.rises),
-        Figure("different values of progress", f"{long.steps}"),
+        Figure("distinct values of progress", f"{long.steps}"),
         Figure(
             "longest time without progress",
             f"{gap:.1f} s",
@@ -183,8 +183,8 @@ def figures(
         ),
         Figure("taken for speech", f"{long.speech_seconds / long.audio_seconds:.0%}"),
         Figure("waveform", f"{long.peak_columns} columns of peaks"),
-        Figure("faster than real time", f"{long.audio_seconds / long.wall_seconds:.0f} times"),
-        Figure("CPU seconds an hour of audio", f"{long.cpu_seconds / hours:.1f}"),
+        Figure("speed, real time = 1", f"{long.audio_seconds / long.wall_seconds:.0f} times"),
+        Figure("CPU seconds per hour of audio", f"{long.cpu_seconds / hours:.1f}"),
     ]
 
 
@@ -199,9 +199,9 @@ def table(rows: Sequence[Figure], seconds: float) -> Table:
 
 
 def main() -> None:
-    """Measure, print, and end with 1 when an aim is missed."""
+    """Measure and print. Exits with 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.long", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="half an hour instead of three")
+    parser.add_argument("--quick", action="store_true", help="half an hour instead of three hours")
     parser.add_argument("--minutes", type=float, help="length of the recording")
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "hi-ctc-base", help="folder")
     parser.add_argument("--hear", type=Path, help=argparse.SUPPRESS)

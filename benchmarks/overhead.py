@@ -1,9 +1,9 @@
 """``make bench``: CPU of the whole service against a bare ONNX Runtime loop on the same audio.
 
-The bare loop runs the model (the graph, and beam search where the model has a language model) on the same
-segments, already decoded, one after another on one thread, and does nothing else. The service's figure is the
-CPU time of all its processes (API, worker, sweeper, Redis) between the first upload and the last result,
-polling included; the uploading client is not counted.
+The bare loop only runs the model (the graph, and beam search if the model has a language model) on the same
+decoded segments, one after another on one thread. The service's figure is the CPU time of all its processes
+(API, worker, sweeper, Redis) from the first upload to the last result, including polls but without the
+uploading client.
 """
 
 import argparse
@@ -45,17 +45,17 @@ class Result:
 
     @property
     def ratio(self) -> float:
-        """CPU of the system for each CPU second of the bare loop."""
+        """CPU time of the system relative to the bare loop."""
         return self.system_cpu_seconds / self.bare_cpu_seconds
 
     @property
     def extra_ms_per_job(self) -> float:
-        """What a job costs beyond its inference."""
+        """CPU time per job beyond inference, in milliseconds."""
         return 1000 * (self.system_cpu_seconds - self.bare_cpu_seconds) / self.jobs
 
 
 class BareLoop:
-    """Nothing but ONNX Runtime and the model's search, on segments that lie decoded in memory."""
+    """Only ONNX Runtime and the model's decoder, on decoded segments in memory."""
 
     def __init__(self, folder: Path) -> None:
         self.model = ModelFolder.load(folder)
@@ -68,7 +68,7 @@ class BareLoop:
         self._search = self._engine.decoder if self._engine.decoder_name == BEAM else None
 
     def segments(self, paths: list[Path]) -> list[npt.NDArray[np.float32]]:
-        """The stretches of audio that the service's segmenter cuts, too: by their energy alone."""
+        """Cut recordings like the service's segmenter, by energy alone."""
         found = []
         for path in paths:
             segmenter = self._engine.segmenter()
@@ -77,7 +77,7 @@ class BareLoop:
         return found
 
     def cpu_seconds(self, segments: list[npt.NDArray[np.float32]]) -> float:
-        """CPU time of one pass over the segments."""
+        """Return the CPU time of one pass over the segments."""
         began = time.process_time()
         for samples in segments:
             log_probs, _ = self._session.run(
@@ -90,7 +90,7 @@ class BareLoop:
 
 
 def system_cpu_seconds() -> float:
-    """CPU time so far of all processes below this one, those that have ended included."""
+    """Return the CPU time of all descendants of this process so far, including ended ones."""
     total = 0.0
     for process in psutil.Process().children(recursive=True):
         try:
@@ -102,7 +102,10 @@ def system_cpu_seconds() -> float:
 
 
 def measure(client: ShrutlekhClient, bare: BareLoop, workload: Workload, out: Path) -> Result:
-    """Bare loop before and after the service's turn, so that a machine that slows down wrongs neither."""
+    """Measure a workload.
+
+    The bare loop runs before and after the service, so that a machine that slows down does not favour either.
+    """
     segments = bare.segments(workload.paths)
     bare.cpu_seconds(segments[:20])
     before = bare.cpu_seconds(segments)
@@ -120,7 +123,7 @@ def measure(client: ShrutlekhClient, bare: BareLoop, workload: Workload, out: Pa
 
 
 def run(client: ShrutlekhClient, workload: Workload, out: Path) -> list[Outcome]:
-    """Send the workload through the service; every job must succeed."""
+    """Send the workload through the service. Exits if a job fails."""
     options = Options(force=True, in_flight=min(32, len(workload.paths)))
     with closing(Submission(client, plan(workload.paths, out), options).run()) as events:
         outcomes = [event for event in events if isinstance(event, Outcome)]
@@ -131,7 +134,7 @@ def run(client: ShrutlekhClient, workload: Workload, out: Path) -> list[Outcome]
 
 
 def latencies(client: ShrutlekhClient, path: Path, count: int) -> list[float]:
-    """Seconds from the start of the upload to the transcript, one recording at a time."""
+    """Measure the seconds from the start of an upload to the transcript, one recording at a time."""
     seconds = []
     for _ in range(count):
         began = time.perf_counter()
@@ -144,7 +147,9 @@ def latencies(client: ShrutlekhClient, path: Path, count: int) -> list[float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a short form that only shows that it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="a short run that only shows that the benchmark works"
+    )
     parser.add_argument("--jobs", type=int, help="number of short recordings (default 200)")
     parser.add_argument("--minutes", type=float, help="length of the long recording (default 30)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -194,8 +199,8 @@ def main() -> None:
 
 
 def table(results: list[Result]) -> Table:
-    """A row for each workload."""
-    rows = Table("recordings", title="CPU seconds for each second of audio")
+    """Make a table with a row per workload."""
+    rows = Table("recordings", title="CPU seconds per second of audio")
     for column in ("audio", "bare ONNX Runtime", "whole service", "ratio", "extra for a job"):
         rows.add_column(column, justify="right")
     for result in results:

@@ -1,4 +1,4 @@
-"""What the benchmarks listen to: real Hindi clips where they are at hand, else the samples."""
+"""The recordings of the benchmarks: real Hindi clips if available, else the samples."""
 
 import csv
 import os
@@ -18,7 +18,7 @@ PAUSE_SECONDS = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Recordings to transcribe, and how many jobs to make of them."""
+    """Recordings to transcribe, one job each."""
 
     name: str
     paths: list[Path]
@@ -26,7 +26,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A short recording and what is said in it; `words`: start and end of each word in seconds, if known."""
+    """A short recording with its text. `words` holds start and end of each word in seconds, if known."""
 
     path: Path
     text: str
@@ -42,20 +42,20 @@ def speech_dir() -> Path:
 
 
 def voices() -> list[Clip]:
-    """The clips of cv-hi, Common Voice's Hindi speakers, with their texts.
+    """Return the clips of cv-hi (Common Voice Hindi) with their texts.
 
     Raises:
-        SystemExit: they are not at hand.
+        SystemExit: they are not available.
     """
     folder = speech_dir() / "cv-hi"
     return [Clip(folder / row["path"], row["text"]) for row in _rows(folder / "manifest.tsv")]
 
 
 def pages() -> list[Clip]:
-    """The pages of reader-hi's held-out books, with the time of each word.
+    """Return the pages of reader-hi's held-out books with the time of each word.
 
     Raises:
-        SystemExit: they are not at hand.
+        SystemExit: they are not available.
     """
     folder = speech_dir() / "reader-hi"
     words: dict[str, list[tuple[float, float]]] = {}
@@ -70,19 +70,19 @@ def pages() -> list[Clip]:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
-        raise SystemExit(f"This needs the recordings of SHRUTLEKH_SPEECH_DIR: there is no {path}.")
+        raise SystemExit(f"{path} does not exist. Set SHRUTLEKH_SPEECH_DIR to the folder of recordings.")
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def clips() -> list[Path]:
-    """Common Voice's Hindi clips from SHRUTLEKH_SPEECH_DIR, else the synthetic samples of this repository."""
+    """Return Common Voice's Hindi clips of SHRUTLEKH_SPEECH_DIR, else this repository's synthetic samples."""
     real = sorted((speech_dir() / "cv-hi" / "clips").glob("*.mp3"))
     return real or sorted((ROOT / "samples").glob("*.wav"))
 
 
 def short(folder: Path, jobs: int) -> Workload:
-    """``jobs`` recordings of a few seconds, each a file of its own name."""
+    """Make a workload of ``jobs`` recordings of a few seconds, each with a different file name."""
     folder.mkdir(parents=True)
     paths = []
     for number, clip in zip(range(jobs), cycle(clips()), strict=False):
@@ -92,7 +92,7 @@ def short(folder: Path, jobs: int) -> Workload:
 
 
 def long(folder: Path, seconds: float, sample_rate: int) -> Workload:
-    """One recording of at least ``seconds``: clips joined with pauses of faint noise."""
+    """Make a workload of one recording of at least ``seconds``: clips joined with pauses of faint noise."""
     folder.mkdir(parents=True)
     path = folder / "long.wav"
     noise = np.random.default_rng(7)
@@ -107,7 +107,7 @@ def long(folder: Path, seconds: float, sample_rate: int) -> Workload:
 
 
 def decoded(path: Path, sample_rate: int) -> npt.NDArray[np.float32]:
-    """The whole recording, mono, shape (samples,)."""
+    """Decode a whole recording to mono, shape (samples,)."""
     with open_audio(path, sample_rate) as audio:
         blocks = [np.zeros((1, 0), np.float32), *audio]
     mono: npt.NDArray[np.float32] = np.concatenate(blocks, axis=1)[0]

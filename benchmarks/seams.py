@@ -1,9 +1,9 @@
-"""``python -m benchmarks.seams``: what is lost when clips are one long recording instead of many short ones.
+"""``python -m benchmarks.seams``: measure the loss from transcribing clips as one long recording.
 
-Clips are joined with pauses and without, in silence and in noise, and transcribed in one piece. The same
-clips, with the same noise, are transcribed one by one. Two questions: what does the joining cost against the
-texts (missed words an hour, word error rate), and how many words of the single clips are gone or new
-(independent of what the model can spell).
+Clips are joined with and without pauses, in silence and in noise, and transcribed in one piece. The same
+clips, with the same noise, are transcribed one by one. The benchmark reports the loss against the texts
+(missed words per hour, word error rate), and how many words of the single clips are gone or new, which does
+not depend on the model's spelling.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from speech.options import Options
 from speech.text import normalise_for_scoring
 
 ROUNDS = 4
-"""Times that the clips are joined, each in another order."""
+"""How often the clips are joined, each time in another order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How clips are joined: `pause` in seconds; noise at `snr_db`, None for none."""
+    """How clips are joined: with `pause` seconds between them, and noise at `snr_db` (None for no noise)."""
 
     name: str
     clips: Sequence[Clip]
@@ -41,8 +41,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Counts against the texts, of the joined recording and of the single clips, and of one against the
-    other."""
+    """Edit counts of the joined recording and the single clips, against the texts and against each other."""
 
     condition: Condition
     seconds: float
@@ -68,7 +67,7 @@ class Listener:
 
 
 def measure(condition: Condition, listener: Listener, engine: Engine) -> Result:
-    """ROUNDS orders of the clips."""
+    """Measure a condition with ROUNDS orders of the clips."""
     noise = white(30.0, 3) if condition.snr_db is not None else None
     samples = [decoded(clip.path, RATE) for clip in condition.clips]
     if noise is not None and condition.snr_db is not None:
@@ -93,7 +92,7 @@ def measure(condition: Condition, listener: Listener, engine: Engine) -> Result:
 
 
 def overlapping_windows(engine: Engine, signal: Samples) -> int:
-    """How many stretches were cut where nothing was silent."""
+    """Count the windows that were cut without a pause."""
     segmenter = engine.segmenter()
     return sum(chunk.goes_on for chunk in segmenter.push(signal) + segmenter.flush())
 
@@ -119,9 +118,9 @@ def table(results: Sequence[Result]) -> Table:
         "seams an hour",
         "WER alone",
         "WER joined",
-        "missed words an hour alone",
+        "missed words per hour alone",
         "joined",
-        "words of the clips alone: gone, other, new an hour",
+        "words of the clips alone: gone, other, new per hour",
     ):
         rows.add_column(column, justify="right")
     for result in results:
@@ -145,7 +144,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.seams", description=__doc__)
     parser.add_argument("--model", type=Path, default=Path("models/hi-ctc-base"))
-    parser.add_argument("--decoder", choices=DECODERS, help="by default the model's own")
+    parser.add_argument("--decoder", choices=DECODERS, help="default: the model's default decoder")
     arguments = parser.parse_args()
     engine = Engine.load(arguments.model)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

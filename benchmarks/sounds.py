@@ -1,4 +1,4 @@
-"""Sounds in which nobody speaks, made by numpy: the same for the same seed."""
+"""Synthetic sounds without speech, determined by a seed."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ Samples = npt.NDArray[np.float32]
 
 RATE = 16_000
 LEVEL_DB = -20.0
-"""Root mean square of every sound, relative to full scale."""
+"""Level of every sound (RMS) in dBFS."""
 
 
 def white(seconds: float, seed: int = 0) -> Samples:
@@ -17,7 +17,7 @@ def white(seconds: float, seed: int = 0) -> Samples:
 
 
 def room(seconds: float, seed: int = 0) -> Samples:
-    """Room tone: noise that falls by 6 dB an octave, with the mains' hum in it."""
+    """Room tone: noise that falls by 6 dB per octave, with mains hum."""
     hiss = _shaped(np.random.default_rng(seed).normal(size=round(seconds * RATE)), -0.5)
     time = np.arange(len(hiss)) / RATE
     hum = sum(np.sin(2 * np.pi * 50 * k * time) / k for k in (1, 2, 3))
@@ -25,7 +25,7 @@ def room(seconds: float, seed: int = 0) -> Samples:
 
 
 def street(seconds: float, seed: int = 0) -> Samples:
-    """A rumble that swells and ebbs as engines pass, and a horn now and then."""
+    """Traffic: a rumble that swells and fades, with an occasional horn."""
     dice = np.random.default_rng(seed)
     time = np.arange(round(seconds * RATE)) / RATE
     rumble = _shaped(dice.normal(size=len(time)), -1.0)
@@ -38,7 +38,7 @@ def street(seconds: float, seed: int = 0) -> Samples:
 
 
 def beats(seconds: float, seed: int = 0) -> Samples:
-    """Drums alone."""
+    """Only drums."""
     return levelled(_drums(round(seconds * RATE), np.random.default_rng(seed)))
 
 
@@ -54,7 +54,7 @@ def band(seconds: float, seed: int = 0) -> Samples:
 
 
 def clatter(seconds: float, seed: int = 0) -> Samples:
-    """Knocks, keys and rustling paper with silence between."""
+    """Knocks, keys and rustling paper, with silence in between."""
     dice = np.random.default_rng(seed)
     sound = np.zeros(round(seconds * RATE))
     for start in np.cumsum(dice.exponential(0.35, round(4 * seconds))):
@@ -78,7 +78,7 @@ SOUNDS: dict[str, Callable[[float, int], Samples]] = {
 
 
 def levelled(sound: npt.NDArray[np.floating], level_db: float = LEVEL_DB) -> Samples:
-    """Brought to a root mean square of `level_db`; silence stays silence."""
+    """Scale a sound to a level of `level_db` (RMS). Silence is unchanged."""
     loudness = float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) if len(sound) else 0.0
     factor = 10 ** (level_db / 20) / loudness if loudness else 0.0
     result: Samples = np.clip(sound * factor, -1.0, 1.0).astype(np.float32)
@@ -86,7 +86,7 @@ def levelled(sound: npt.NDArray[np.floating], level_db: float = LEVEL_DB) -> Sam
 
 
 def mixed(speech: Samples, sound: Samples, snr_db: float) -> Samples:
-    """Speech with a sound of at least its length `snr_db` below its own mean level."""
+    """Add a sound, at least as long as the speech, `snr_db` below the mean level of the speech."""
     power = float(np.mean(np.square(speech, dtype=np.float64)))
     behind = levelled(sound[: len(speech)], 10 * np.log10(power) - snr_db)
     result: Samples = np.clip(speech + behind, -1.0, 1.0)
@@ -94,7 +94,7 @@ def mixed(speech: Samples, sound: Samples, snr_db: float) -> Samples:
 
 
 def _shaped(noise: npt.NDArray[np.float64], slope: float) -> npt.NDArray[np.float64]:
-    """White noise with amplitudes by the power `slope` of the frequency, from 60 Hz."""
+    """Scale the amplitudes of white noise by frequency to the power of `slope`, from 60 Hz."""
     spectrum = np.fft.rfft(noise)
     frequency = np.maximum(np.fft.rfftfreq(len(noise), 1 / RATE), 60.0)
     return np.fft.irfft(spectrum * frequency**slope, len(noise))
@@ -110,7 +110,7 @@ def _tone(frequency: float, length: int, fall: float, dice: np.random.Generator)
 
 
 def _notes(length: int, dice: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Half a second a note, a new chord every two."""
+    """Notes of half a second, with a new chord every two seconds."""
     sound = np.zeros(length + 4 * RATE)
     for note, start in enumerate(range(0, length, RATE // 2)):
         root = (220.0, 174.6, 130.8, 196.0)[note // 4 % 4]
@@ -123,7 +123,7 @@ def _notes(length: int, dice: np.random.Generator) -> npt.NDArray[np.float64]:
 
 
 def _drums(length: int, dice: np.random.Generator) -> npt.NDArray[np.float64]:
-    """A snare each half second, a bass drum with every second one."""
+    """A snare every half second, with a bass drum on every second one."""
     sound = np.zeros(length + RATE)
     time = np.arange(round(0.12 * RATE)) / RATE
     for beat, start in enumerate(range(0, length, RATE // 2)):

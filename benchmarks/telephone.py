@@ -1,9 +1,9 @@
-"""``python -m benchmarks.telephone``: what a telephone line costs in words.
+"""``python -m benchmarks.telephone``: measure the loss of words over telephone lines.
 
-The clips of Common Voice Hindi (dev) are sent over lines that are made here: limited to the telephone's band
-(300 to 3,400 Hz at 8 kHz), and coded as a fixed line (G.711 mu-law), a mobile (AMR-NB, 12.2 kbit/s) and a
-messenger's voice note (Opus, 16 kbit/s, full band) code them. Each line's files are read and transcribed as
-any recording is, greedily and with the language model, and compared with the originals.
+The clips of Common Voice Hindi (dev) go through simulated lines: limited to the telephone band (300 to 3,400
+Hz at 8 kHz), a fixed line (G.711 mu-law), a mobile phone (AMR-NB, 12.2 kbit/s) and a messenger's voice note
+(Opus, 16 kbit/s, full band). The resulting files are transcribed like any recording, greedily and with the
+language model, and compared with the originals.
 """
 
 import argparse
@@ -43,7 +43,7 @@ ORIGINAL = "as recorded"
 
 
 def band_limited(samples: Samples, rate: int) -> Samples:
-    """The telephone's band of `samples`, shape (samples,); the edges fall off over 50 Hz."""
+    """Limit `samples`, shape (samples,), to the telephone band; the edges fall off over 50 Hz."""
     spectrum = np.fft.rfft(samples)
     hertz = np.fft.rfftfreq(len(samples), 1 / rate)
     low, high = BAND
@@ -56,7 +56,7 @@ def as_recorded(clip: Path, _: Path) -> Path:
 
 
 def narrow(clip: Path, to: Path) -> Path:
-    """8 kHz and the telephone's band, 16 bits."""
+    """Write a clip at 8 kHz and 16 bits, limited to the telephone band."""
     soundfile.write(to, _line(clip), LINE_RATE, format="WAV", subtype="PCM_16")
     return to
 
@@ -109,7 +109,7 @@ def _encode(to: Path, container: str, codec: str, samples: Samples, rate: int, b
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Error rates on one line with one decoder; the losses are against the original clips."""
+    """Error rates on one line with one decoder. Losses are relative to the original clips."""
 
     line: str
     decoder: str
@@ -120,7 +120,7 @@ class Result:
 
 
 def loss(here: Sequence[Scored], original: Sequence[Scored], kind: str) -> Rate:
-    """Difference of two corpus error rates on the same clips; the interval resamples clips in pairs."""
+    """Compute the difference of two corpus error rates on the same clips, with a paired interval."""
     lengths = np.array([getattr(one, kind).reference_length for one in original])
     more = np.array(
         [
@@ -134,7 +134,7 @@ def loss(here: Sequence[Scored], original: Sequence[Scored], kind: str) -> Rate:
 
 
 def measure(model: Path, entries: Sequence[Entry], decoders: Sequence[str]) -> list[Result]:
-    """Every line with every decoder."""
+    """Measure every line with every decoder."""
     results = []
     with tempfile.TemporaryDirectory(prefix="telephone-") as temporary:
         for decoder in decoders:
@@ -164,7 +164,7 @@ def measure(model: Path, entries: Sequence[Entry], decoders: Sequence[str]) -> l
 
 
 def table(results: Sequence[Result]) -> Table:
-    """A row for each line and decoder."""
+    """Make a table with a row per line and decoder."""
     rows = Table("line", "decoder", title="Common Voice Hindi, dev: error rates in %, 95 % interval")
     for column in ("WER", "CER", "WER lost", "CER lost"):
         rows.add_column(column, justify="right")

@@ -1,4 +1,4 @@
-"""Speech with known word times in several surroundings, and sounds in which nobody speaks."""
+"""Speech with known word times in several surroundings, and sounds without speech."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from speech.decoding.greedy import GreedyDecoder
 from speech.engine import Engine
 
 Span = tuple[float, float]
-"""Start and end, seconds."""
+"""Start and end in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A recording and where its words are, in seconds."""
+    """A recording with the times of its words in seconds."""
 
     name: str
     samples: Samples
@@ -24,7 +24,7 @@ class Spoken:
 
 
 def spoken(engine: Engine) -> list[tuple[Samples, Sequence[Span]]]:
-    """Clips with the times of their words."""
+    """Return clips with the times of their words."""
     model = engine.folder
     greedy = GreedyDecoder(model.tokens, model.blank_id, model.frame_stride)
     found: list[tuple[Samples, Sequence[Span]]] = [
@@ -38,7 +38,7 @@ def spoken(engine: Engine) -> list[tuple[Samples, Sequence[Span]]]:
 
 
 def recordings(clips: Sequence[tuple[Samples, Sequence[Span]]]) -> list[Spoken]:
-    """All clips joined, with pauses of one to four seconds, in several surroundings."""
+    """Join all clips, with pauses of one to four seconds, in several surroundings."""
     dice = np.random.default_rng(11)
     parts, words, position = [], list[Span](), 0
     for index in dice.permutation(len(clips)):
@@ -63,7 +63,7 @@ def recordings(clips: Sequence[tuple[Samples, Sequence[Span]]]) -> list[Spoken]:
 
 
 def silences(seconds: float) -> list[Spoken]:
-    """Sounds in which nobody speaks, loud and soft."""
+    """Make sounds without speech, loud and soft."""
     return [
         Spoken(f"{name}, {level:.0f} dB", levelled(make(seconds, 4), level), [])
         for name, make in SOUNDS.items()
