@@ -345,7 +345,7 @@ def test_an_answer_of_another_shape(
     client_of: Clients, answer: dict[str, Any], call: Callable[[Any], object]
 ) -> None:
     client, _, _ = client_of(httpx.Response(200, **answer))
-    with pytest.raises(NotShrutlekh, match="What answers at http://service is not Shrutlekh"):
+    with pytest.raises(NotShrutlekh, match="The server at http://service is not Shrutlekh"):
         call(client)
 
 
