@@ -84,7 +84,7 @@ class JobPage(Answer):
 
 
 class Readiness(Answer):
-    """The answer of ``/readyz``: ``checks`` has an entry for each part, with ``ok`` and what is wrong."""
+    """The answer of ``/readyz``: ``checks`` has an entry for each part, with ``ok`` and the error."""
 
     status: str
     checks: Mapping[str, Mapping[str, Any]]

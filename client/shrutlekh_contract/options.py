@@ -207,7 +207,7 @@ class SubmissionOptions(RecognitionOptions):
         Choice(tuple(priority.word for priority in Priority)),
         "Jobs of a higher priority always go first.",
         default=Priority.NORMAL.word,
-        switch=Switch("Recordings of a higher priority go first, whoever submits them.", is_sent=True),
+        switch=Switch("Recordings of a higher priority go first, even those of other clients.", is_sent=True),
     )
     client: str | None = option(
         Text(_client_name, LONGEST_CLIENT),

@@ -42,7 +42,7 @@ def present(installation: Installation) -> Finding:
     ages = beats(installation)
     beating = {name: age for name, age in ages.items() if age <= settings.heartbeat_expiry}
     if not beating:
-        last = f" The last beat was {span_in_words(min(ages.values()))} ago." if ages else ""
+        last = f" The last heartbeat was {span_in_words(min(ages.values()))} ago." if ages else ""
         return problem(
             f"No worker has a heartbeat: nothing is transcribed.{last}",
             "Start one: `python -m worker`, `docker compose up --detach worker`. Its heartbeat starts when "
