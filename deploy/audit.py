@@ -95,7 +95,7 @@ def check_pins(name: str, lock: str, audit: Audit) -> dict[str, str]:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
-            audit.problems.append(f"{name}: {text} is no pinned requirement")
+            audit.problems.append(f"{name}: {text} is not a pinned requirement")
             continue
         package = canonicalize_name(requirement.name)
         version = next((one.version for one in requirement.specifier if one.operator == "=="), "")

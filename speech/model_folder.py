@@ -113,7 +113,7 @@ def read_tokens(path: Path) -> tuple[str, ...]:
             continue
         token, separator, index = line.rpartition(" ")
         if not separator or not index.isdecimal() or int(index) in tokens:
-            raise ModelInvalid(f"{path} line {number} is not a token, a space and an id of its own.")
+            raise ModelInvalid(f"{path} line {number} is not a token, a space and a unique id.")
         tokens[int(index)] = token
     if not tokens or max(tokens) != len(tokens) - 1:
         raise ModelInvalid(f"{path} must number its {len(tokens)} tokens from 0 without a gap.")

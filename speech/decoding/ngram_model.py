@@ -67,7 +67,7 @@ class LanguageModel:
             with _quiet_stderr():
                 self.model: Any = KenLM(str(path), dictionary)
         except RuntimeError as error:
-            raise ModelInvalid(f"{path} is no language model: {error}") from error
+            raise ModelInvalid(f"{path} is not a language model: {error}") from error
         self.trie: Any = Trie(len(tokens), self.separator)
         self._numbers = {word: number for number, word in enumerate(self.words)}
         self._no_context = self.model.start(True)

@@ -102,7 +102,7 @@ class Painter:
         return np.array(self._canvas.buffer_rgba(), copy=False)[..., 0].copy()
 
     def _draw_label(self, text: str) -> npt.NDArray[np.uint8]:
-        """The text cut out of a blank picture: setting type anew would take most of a picture's time."""
+        """Cut the text out of a blank picture: setting type again would take most of the time."""
         self._canvas.restore_region(self._blank)
         self._text.set_text(text)
         self._axes.draw_artist(self._text)

@@ -29,7 +29,7 @@ def main() -> None:
             sys.exit("No small disk can be mounted (neither root nor user namespaces), and CI must have one.")
         console.print("No small disk can be mounted here: the fault of a full disk is left out.")
 
-    from tests.faults.campaign import campaign  # takes seconds, and own_disk() begins the program anew
+    from tests.faults.campaign import campaign  # takes seconds, and own_disk() starts the program again
 
     fine = campaign(
         console,

@@ -122,7 +122,7 @@ def _settings(data: Path, redis_url: str, database_url: str) -> Settings:
         # Longer than any fault here holds up an API between its file and its row: that file is no orphan.
         orphan_seconds=10.0,
         drain_seconds=1.0,
-        disk_reserve_bytes=0,  # the disk shall be met full, not be found too small beforehand
+        disk_reserve_bytes=0,  # the disk must fill up during a write, not be found too small before it
     )
 
 

@@ -67,7 +67,7 @@ class Pool:
         self.last_peak_bytes = 0
         for pid in self.pids:
             with suppress(OSError):
-                Path(f"/proc/{pid}/clear_refs").write_text("5")  # the high-water mark begins anew
+                Path(f"/proc/{pid}/clear_refs").write_text("5")  # resets the high-water mark
         ids = self.service.submit(contents)
         deadline = time.monotonic() + seconds
         while self._unfinished(ids):

@@ -84,7 +84,7 @@ def add(
         if status in ("running", "succeeded"):
             found = claim(session, "w", timedelta(seconds=60))
             assert found is not None
-            assert found.id == job.id, "jobs that shall run are made before those that wait"
+            assert found.id == job.id, "make the jobs that should run before those that wait"
             if status == "succeeded":
                 transition(session, found, Event.SUCCEEDED, audio_seconds=1800.0)
         elif status == "failed":

@@ -1,6 +1,6 @@
 """``python -m tests.stack.counted_worker``: a real worker whose runs of the graph are slow and counted.
 
-Each run adds a byte to the file that the environment names; it may also say how long a start shall take.
+Each run adds a byte to the file that the environment names; it may also say how long a start takes.
 """
 
 import os
