@@ -75,15 +75,15 @@ def test_a_missing_weight_is_named(truth: Encoder, tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [b"", b"no checkpoint of anything", b"\x06\0\0\0\x0b\0Transformer\0"])
 def test_another_file_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "model.bin").write_bytes(data)
-    with pytest.raises(ValueError, match="no layout of Whisper's weights"):
+    with pytest.raises(ValueError, match="unknown layout of Whisper's weights"):
         load_encoder(Encoder(CONFIG), tmp_path / "model.bin")
 
 
 def test_a_cut_file_is_refused(truth: Encoder, tmp_path: Path) -> None:
     path = write_ctranslate2(truth, tmp_path)
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(ValueError, match="no layout of Whisper's weights"):
+    with pytest.raises(ValueError, match="unknown layout of Whisper's weights"):
         load_encoder(Encoder(CONFIG), path)
     other = write_ctranslate2(truth, tmp_path, "TransformerSpec")
-    with pytest.raises(ValueError, match="no layout of Whisper's weights"):
+    with pytest.raises(ValueError, match="unknown layout of Whisper's weights"):
         load_encoder(Encoder(CONFIG), other)
