@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from redis import Redis
 from redis.exceptions import RedisError
@@ -34,7 +35,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 # How long an example takes depends on what else runs.
-hypothesis_settings.register_profile("busy machine", deadline=None)
+hypothesis_settings.register_profile(
+    "busy machine",
+    parent=hypothesis_settings(),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 hypothesis_settings.load_profile("busy machine")
 
 ROOT = Path(__file__).resolve().parent.parent
