@@ -1,6 +1,5 @@
 """``shrutlekh transcribe``."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ from shrutlekh.errors import ClientError
 from shrutlekh_contract.options import RecognitionOptions, SubmissionOptions, declared
 
 from ops.local_transcription import Failed, Request, transcribe_file
+from shared.machine import usable_cpus
 from shared.settings import Settings
 from speech import Engine, SpeechError
 from transcript.formats import dump
@@ -102,7 +102,7 @@ def _engine(model: str | None, request: Request) -> Engine:
         SpeechError: the model does not exist, is broken, or lacks the decoder.
         ClientError: a setting is wrong, or the library for beam search is missing.
     """
-    engine = Engine.load(_model_folder(model), _cpus())
+    engine = Engine.load(_model_folder(model), usable_cpus())
     try:
         engine.decoder_for(request.chosen)
     except ImportError as error:
@@ -127,7 +127,3 @@ def _model_folder(model: str | None) -> Path:
     except ValueError as error:
         raise ClientError(f"A setting in the environment is wrong. {error}") from error
     return settings.models_dir / (model or settings.default_model)
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

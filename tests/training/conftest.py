@@ -1,7 +1,5 @@
 import json
 import os
-from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +7,6 @@ import pytest
 
 from training.corpora.prepare import Sources, Task, gather
 from training.corpora.store import StoreWriter
-from training.text import spelling
 from training.text.spelling import BLANK, CHARACTERS, WORD_GAP
 
 PHONES = [BLANK, "a", "k", "m", "n"]
@@ -17,7 +14,6 @@ WRITTEN = [BLANK, WORD_GAP, *CHARACTERS]
 TINY = {"width": 16, "heads": 2, "layers": 2, "merge_after": 1, "spelling_width": 16, "spelling_heads": 2,
         "spelling_blocks": 1, "kernel": 5}  # fmt: skip
 """What makes a network small."""
-PLAIN_TEXTS_KEPT = 300_000
 
 
 def require(module: str) -> None:
@@ -28,15 +24,7 @@ def require(module: str) -> None:
 
 
 @pytest.fixture(scope="package")
-def plain_texts_kept() -> Iterator[None]:
-    """Compute the plain text of each word and sentence of the corpora once: most words come up often."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spelling, "plain_text", lru_cache(PLAIN_TEXTS_KEPT)(spelling.plain_text))
-        yield
-
-
-@pytest.fixture(scope="package")
-def tasks(speech_dir: Path, plain_texts_kept: None) -> list[Task]:
+def tasks(speech_dir: Path) -> list[Task]:
     """The clips that the recipe makes, with ten hours of espeak-ng."""
     return gather(Sources.of_recipe(speech_dir), 10.0)
 

@@ -172,7 +172,7 @@ def test_sentences_are_words_without_what_is_forbidden() -> None:
     assert [" ".join(s) for s in words_of_sentences(text, forbidden)] == ["वह घर गया", "फिर <unk> बजे वह आया"]
 
 
-def test_no_dev_or_held_out_sentence_is_learnt(speech_dir: Path, plain_texts_kept: None) -> None:
+def test_no_dev_or_held_out_sentence_is_learnt(speech_dir: Path) -> None:
     """Neither as a sentence nor, when it is long enough to tell, as a part of a line's sentences."""
     pages = [
         entry.text

@@ -6,7 +6,6 @@ import unicodedata
 WORD_GAP = "▁"
 BLANK = "<blk>"
 
-_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\ufeff\u00ad"))
 _DEVANAGARI = "[ँ-ःअ-ऋएऐऑओ-नप-रलळव-ह़ािीुूृेैॉोौ्]"
 _WORDS = re.compile(f"{_DEVANAGARI}+(?: {_DEVANAGARI}+)*")
 _PUNCTUATION_KINDS = ("P", "S", "Z", "C")
@@ -14,11 +13,22 @@ _PUNCTUATION_KINDS = ("P", "S", "Z", "C")
 CHARACTERS = tuple(chr(c) for c in range(0x0900, 0x0980) if re.fullmatch(_DEVANAGARI, chr(c)))
 
 
+class _PlainCharacters(dict[int, str | None]):
+    """What `str.translate` puts for a character, computed once for each: nothing, a space, or itself."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        is_kept = unicodedata.category(character)[0] not in _PUNCTUATION_KINDS
+        self[code] = plain = character if is_kept else " "
+        return plain
+
+
+_PLAIN = _PlainCharacters(dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\ufeff\u00adऽ")))
+
+
 def plain_text(text: str) -> str:
     """Normalise to NFC without punctuation, invisible characters and repeated spaces."""
-    text = unicodedata.normalize("NFC", text).translate(_INVISIBLE).replace("ऽ", "")
-    kept = (" " if unicodedata.category(c)[0] in _PUNCTUATION_KINDS else c for c in text)
-    return " ".join("".join(kept).split())
+    return " ".join(unicodedata.normalize("NFC", text).translate(_PLAIN).split())
 
 
 def training_text(text: str) -> str | None:
