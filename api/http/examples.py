@@ -1,15 +1,13 @@
 """Examples for the OpenAPI document."""
 
 from pydantic import JsonValue
+from shrutlekh_contract.formats import TEXT_FORMATS
 
 JOB_ID = "019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77"
 _LINKS: dict[str, JsonValue] = {
     "self": f"/v1/jobs/{JOB_ID}",
     "transcript": f"/v1/jobs/{JOB_ID}/transcript",
-    "transcript_txt": f"/v1/jobs/{JOB_ID}/transcript?format=txt",
-    "transcript_srt": f"/v1/jobs/{JOB_ID}/transcript?format=srt",
-    "transcript_vtt": f"/v1/jobs/{JOB_ID}/transcript?format=vtt",
-    "transcript_tsv": f"/v1/jobs/{JOB_ID}/transcript?format=tsv",
+    **{f"transcript_{name}": f"/v1/jobs/{JOB_ID}/transcript?format={name}" for name in TEXT_FORMATS},
     "waveform_png": f"/v1/jobs/{JOB_ID}/waveform.png",
     "waveform_json": f"/v1/jobs/{JOB_ID}/waveform.json",
 }

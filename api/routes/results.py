@@ -75,7 +75,7 @@ async def get_transcript(
     transcript_format: TranscriptFormat = None,
     numerals: NumeralsChoice = Numerals.SPOKEN,
 ) -> Response:
-    """Get the transcript of a recording, in one of five formats."""
+    """Get the transcript of a recording."""
     chosen = transcript_format or preferred(request.headers.get("accept"))
 
     def read() -> tuple[bytes, str]:

@@ -7,6 +7,7 @@ import typer
 from shrutlekh.bulk.recordings import plan
 from shrutlekh.commands.options import NOTHING_CHOSEN, formats, takes
 from shrutlekh.errors import ClientError
+from shrutlekh_contract.formats import FORMATS
 from shrutlekh_contract.options import RecognitionOptions, SubmissionOptions, declared
 
 from ops.local_transcription import Failed, Request, transcribe_file
@@ -43,7 +44,7 @@ def transcribe(
         typer.Option(
             "--format",
             metavar="LIST",
-            help="Write json, txt (paragraphs), srt, vtt or tsv, comma-separated, to stdout or with --out to "
+            help=f"Write {', '.join(FORMATS)}; comma-separated, to stdout or with --out to "
             "files. Without it, each segment is printed on a line as soon as it is transcribed.",
             show_default=False,
         ),

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from shrutlekh_contract.formats import TEXT_FORMATS
 
 from shared.database import Database
 from shared.jobs.tables import SegmentRow
@@ -83,7 +84,7 @@ async def test_the_job_links_to_each_format(client: httpx.AsyncClient, worker: P
     assert [name for name, link in links.items() if link] == ["self"]
     worker.succeed()
     links = (await client.get(f"/v1/jobs/{job_id}")).json()["links"]
-    for form in ("txt", "srt", "vtt", "tsv"):
+    for form in TEXT_FORMATS:
         response = await client.get(links[f"transcript_{form}"])
         assert response.headers["content-disposition"] == f'inline; filename="a.{form}"'
 

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from tests.transcript.transcripts import said, talk, transcript_of, transcripts
 from transcript.characters import one_line
-from transcript.formats import MEDIA_TYPES, Format, render
+from transcript.formats import _RENDERERS, MEDIA_TYPES, Format, render
 from transcript.timeline import milliseconds
 from transcript.transcript import Transcript
 from transcript.words import Segment, Word
@@ -150,5 +150,6 @@ def test_paragraphs_hold_every_word_in_order(transcript: Transcript) -> None:
     assert "\n\n\n" not in text
 
 
-def test_every_format_has_a_media_type() -> None:
+def test_every_format_has_a_media_type_and_a_renderer() -> None:
     assert set(MEDIA_TYPES) == set(Format)
+    assert set(_RENDERERS) == set(Format)

@@ -13,6 +13,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from shrutlekh_contract.formats import FORMATS
+
 from shrutlekh.errors import ClientError
 
 EXTENSIONS = frozenset(
@@ -37,7 +39,7 @@ EXTENSIONS = frozenset(
         *("3gp", "wma", "aif", "aiff", "caf", "au"),
     )
 )
-OUTPUT_EXTENSIONS = (".txt", ".json", ".png", ".srt", ".vtt", ".tsv")
+OUTPUT_EXTENSIONS = (".png", *(f".{name}" for name in FORMATS))
 
 
 class PathNotFound(ClientError):
