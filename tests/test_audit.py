@@ -29,7 +29,7 @@ def problems_of(lock: str) -> list[str]:
         (f"one>=1.0{HASH}\n", "not pinned"),
         (f"one==1.*{HASH}\n", "not pinned"),
         (f"one @ https://example.org/one.whl{HASH}\n", "not pinned"),
-        (f"--extra-index-url https://example.org{HASH}\n", "no pinned requirement"),
+        (f"--extra-index-url https://example.org{HASH}\n", "not a pinned requirement"),
         (f"one==1.0{HASH}\none==1.1{HASH}\n", "locked twice"),
         ("one==1.0 \\\n    --hash=md5:00\n", "no SHA-256"),
     ],

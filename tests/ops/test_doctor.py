@@ -503,7 +503,8 @@ class TestModel:
         (folder / "lm").mkdir()
         with gzip.open(folder / "lm" / "words.arpa.gz", "wb") as file:
             file.write(b"")
-        monkeypatch.setitem(sys.modules, "flashlight.lib.text.decoder", None)
+        for module in ("flashlight.lib.text.decoder", "flashlight.lib.text.decoder.kenlm"):
+            monkeypatch.setitem(sys.modules, module, None)
         assert is_advised(model.decoder(installation), WARNING, "words are decoded greedily")
 
     def test_the_shipped_model(self, make: Make) -> None:
