@@ -7,6 +7,8 @@ WORK ?= .work/training
 TORCH := 2.13.0
 # With glibc's malloc, training on the CPU spends most of its time in page faults. Debian's package is libjemalloc2.
 JEMALLOC := $(firstword $(wildcard /usr/lib/*/libjemalloc.so.2))
+# The targets start many processes: without byte code each would compile the project again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test lint audit format bench faults fuzz compose-test model lock clean
 
