@@ -14,8 +14,8 @@ import soxr
 from modelkit.evaluation import Scored, score_model
 from modelkit.manifest import Entry
 from modelkit.scoring import corpus_errors
+from modelkit.timing import read_waveform
 from speech import Engine, normalise_for_scoring
-from speech.audio import open_audio
 
 RATE = 16000
 TELEPHONE_RATE, TELEPHONE_BAND = 8000, (300.0, 3400.0)
@@ -55,13 +55,6 @@ class Row:
     rates: Mapping[str, tuple[float, float]]
 
 
-def _waveform(path: Path) -> npt.NDArray[np.float32]:
-    with open_audio(path, RATE) as audio:
-        blocks = [np.zeros((1, 0), np.float32), *(block.mean(axis=0, keepdims=True) for block in audio)]
-    waveform: npt.NDArray[np.float32] = np.concatenate(blocks, axis=1)[0]
-    return waveform
-
-
 def levels(waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Compute the power of each 25 ms in dBFS. `waveform`: shape (samples,), at `RATE`."""
     count = max(1, len(waveform) // _FRAME)
@@ -85,7 +78,7 @@ def signal_to_noise(levels_: npt.NDArray[np.float64]) -> float:
 
 def facts_of(entry: Entry) -> Facts:
     """Decode and measure one recording. Raises SpeechError."""
-    waveform = _waveform(entry.path)
+    waveform = read_waveform(entry.path, RATE)
     found = levels(waveform)
     loud = np.flatnonzero(found > np.quantile(found, [0.1, 0.8]).mean())
     spoken = (loud[-1] - loud[0] + 1) * _FRAME / RATE if len(loud) else len(waveform) / RATE
@@ -113,7 +106,10 @@ def write_telephoned(entries: Iterable[Entry], folder: Path) -> Iterator[Entry]:
     for number, entry in enumerate(entries):
         path = folder / f"{number}.wav"
         soundfile.write(
-            path, np.clip(telephoned(_waveform(entry.path)), -1.0, 1.0), TELEPHONE_RATE, subtype="ULAW"
+            path,
+            np.clip(telephoned(read_waveform(entry.path, RATE)), -1.0, 1.0),
+            TELEPHONE_RATE,
+            subtype="ULAW",
         )
         yield replace(entry, path=path)
 
