@@ -154,6 +154,8 @@ class Job(Base):
     audio_channels: Mapped[int | None]
     speech_seconds: Mapped[float | None]  # classified as speech, summed over the transcribed channels
     stage_seconds: Mapped[dict[str, float] | None] = mapped_column(Json)
+    # See shrutlekh_contract.audio_warnings. NULL before the recording is read to its end.
+    warnings: Mapped[list[dict[str, Any]] | None] = mapped_column(Json)
 
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(Text)
@@ -202,6 +204,7 @@ class SegmentRow(Base):
     channel: Mapped[int | None] = mapped_column(SmallInteger)  # counted from 1; NULL if channels were mixed
     text: Mapped[str] = mapped_column(Text)
     confidence: Mapped[float | None]
+    avg_logprob: Mapped[float | None]  # mean natural log-probability of the tokens
     words: Mapped[list[dict[str, Any]]] = mapped_column(Json)
 
 
