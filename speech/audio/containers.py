@@ -4,55 +4,61 @@ FFmpeg is sandboxed: it gets one open file, cannot follow references to others, 
 listed below and the decoders of `speech.audio.tracks`. Video is never decoded.
 """
 
-import os
 from collections.abc import Iterator
 from itertools import chain
-from typing import NoReturn, cast
+from typing import Final, NoReturn
 
 import av
 import numpy as np
-import numpy.typing as npt
-from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.packet import Packet
 from av.stream import Discard
 
+from speech.audio.blocks import BLOCK_SAMPLES, Block, Samples
+from speech.audio.defects import Defects
+from speech.audio.endings import has_damaged_last_page, is_cut_off
 from speech.audio.file_bytes import FileBytes
+from speech.audio.file_part import FilePart
+from speech.audio.links import without_avi_index
+from speech.audio.mp3_frames import INDEX_REACH, indexed_seconds
+from speech.audio.packets import PacketDecoder, check_memory
 from speech.audio.timeline import Timeline
 from speech.audio.tracks import DECODERS, NoCodec, as_float, choose_track, make_decoder
 from speech.errors import AudioUnreadable
 
-Samples = npt.NDArray[np.float32]
-
-DEMUXERS = (
+DEMUXERS: Final = (
     "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,loas,matroska,mov,mp3,mpeg,mpegts,ogg,tta,w64,wav,wv"
 )
-_LENGTH_UNSURE = frozenset(
-    {"aac", "ac3", "aiff", "amr", "asf", "au", "eac3", "loas", "mp3", "mpeg", "mpegts", "w64", "wav"}
+_LENGTH_UNSURE: Final = frozenset(
+    {"aac", "ac3", "aiff", "amr", "asf", "au", "avi", "eac3", "loas", "mp3", "mpeg", "mpegts", "w64", "wav"}
 )
 """Formats whose header has no sample count, so that FFmpeg estimates the length, or often a wrong one."""
 
-_RESYNCHRONISED = frozenset({"matroska,webm", "flv"})
+_ENDS_IN_A_FRAME: Final = frozenset({"aac", "ac3", "amr", "eac3", "flac", "loas", "mp3", "tta", "wv"})
+"""Streams of frames. A file that was cut off ends within a frame, which its last packet shows."""
+
+_RESYNCHRONISED: Final = frozenset({"matroska,webm", "flv"})
 """Demuxers that silently skip damaged data to the next valid position."""
 
-_SKIPPED_BYTES = 1_000
-"""If more than this was skipped and time is missing as well, the recording is damaged."""
+_SKIPPED_BYTES: Final = 100
+"""If more than this was skipped and time is missing as well, the recording is damaged. Headers between
+packets are shorter."""
 
-_ALSO_LIBSNDFILES = frozenset({"aiff", "au", "caf", "flac", "w64", "wav"})
+_GAPLESS: Final = frozenset({"flac", "ogg", "tta", "wv"})
+"""Formats whose recorders leave no gaps in time: what is missing is lost."""
+
+_ALSO_LIBSNDFILES: Final = frozenset({"aiff", "au", "caf", "w64", "wav"})
 """Formats that libsndfile reads too. It has already reported what is wrong with the header."""
 
-_LOST_SECONDS = 0.5
-"""A track that is shorter than its header's sample count by more than this is incomplete."""
+_LOST_SECONDS: Final = 0.5
+_LOST_SECONDS_BY_FORMAT: Final = {"flac": 0.1, "matroska,webm": 0.25, "ogg": 0.1, "tta": 0.1, "wv": 0.1}
+"""A stated length that differs by less than this is not worth a warning. Some formats are precise."""
 
-_MP4_BOXES = frozenset({b"ftyp", b"mdat", b"moov", b"free", b"wide", b"skip"})
+_TAG_BYTES: Final = 8_192
+"""If more bytes than this follow the last frame of a stream, they are not a tag but damaged frames."""
 
-_BLOCK_SAMPLES = 65_536
-"""Approximate samples per block over all channels: 256 KiB as float32."""
-
-_PLENTY = 1 << 28
-"""More bytes than an intact recording needs in one allocation."""
+_MP4_BOXES: Final = frozenset({b"ftyp", b"mdat", b"moov", b"free", b"wide", b"skip"})
 
 
 class NotRecognised(Exception):
@@ -60,41 +66,45 @@ class NotRecognised(Exception):
 
 
 class ContainerReader:
-    """Reads one open file with FFmpeg. Implements `speech.audio.reader.Reader`."""
+    """Reads one recording with FFmpeg. Implements `speech.audio.reader.Reader`."""
 
-    def __init__(self, fd: int, size: int) -> None:
-        """Open the `size` bytes of the descriptor `fd`, which the caller still owns.
+    def __init__(self, file: FilePart, defects: Defects) -> None:
+        """Open a recording. The caller still owns its descriptor.
 
         Raises:
             NotRecognised: FFmpeg may not read the format.
-            AudioUnreadable, AudioUnsupported: the recording is damaged, or its codec is not supported.
+            AudioUnreadable, AudioUnsupported: nothing of it can be decoded, or its codec is not supported.
             MemoryError: memory ran out.
         """
-        self._file = FileBytes(fd, size)
-        self._container = self._open(fd)
+        self._part, self._defects = file, defects
+        self._file = FileBytes(without_avi_index(file))
+        self._container = self._open()
         try:
             self._file.check()
             self.format = self._container.format.name
             self._stream = self._choose()
-            self._decoder = make_decoder(self._stream)
-            self._position = 0
-            self._skipped = 0
-            self._pending: list[Samples] = []
-            self._timeline: Timeline | None = None
+            decoder = make_decoder(self._stream)
+            demuxed = self._stream if self._seeks else None
+            self._packets = PacketDecoder(self._container, self._stream, decoder, demuxed, self._file)
             self.counts = self.format not in _LENGTH_UNSURE
             self.seconds = self._header_seconds()
-            frames = self._frames()
+            frames = iter(self._packets)
             # Decode a frame first: a header may state half the real rate and channels (HE-AAC's SBR and PS).
             first = next(frames, None)
-            self.source_rate: int = self._decoder.sample_rate if first is None else first.sample_rate
-            self.channels = self._decoder.channels if first is None else first.layout.nb_channels
+            if first is None and (self._packets.failures or (self.counts and self.seconds)):
+                raise AudioUnreadable(
+                    "The file could not be read as audio: nothing in it can be decoded. "
+                    "Copy it again from its source."
+                )
+            self.source_rate: int = decoder.sample_rate if first is None else first.sample_rate
+            self.channels = decoder.channels if first is None else first.layout.nb_channels
             self._decoded = frames if first is None else chain([first], frames)
             self._timeline = Timeline(self.source_rate, self._origin())
         except BaseException:
             self.close()
             raise
 
-    def _open(self, fd: int) -> InputContainer:
+    def _open(self) -> InputContainer:
         options = {
             "format_whitelist": DEMUXERS,
             "codec_whitelist": DECODERS,
@@ -114,8 +124,8 @@ class ContainerReader:
             )
         except FFmpegError as error:
             self._file.check()
-            _check_memory(error)
-            if os.pread(fd, 8, 0)[4:] in _MP4_BOXES:
+            check_memory(error)
+            if self._part.read(0, 8)[4:] in _MP4_BOXES:
                 raise AudioUnreadable(
                     "The recording was cut off or never finished: the index that MP4, M4A, MOV and 3GP files "
                     "need is missing or damaged. Copy it again from its source, or repair it."
@@ -143,6 +153,11 @@ class ContainerReader:
 
     def _header_seconds(self) -> float | None:
         stream, container = self._stream, self._container
+        if self.format == "mp3":
+            indexed = indexed_seconds(self._part.read(self._file.begin, INDEX_REACH))
+            self.counts = indexed is not None
+            if indexed is not None:
+                return indexed
         if stream.duration is not None and stream.time_base is not None:
             return float(stream.duration * stream.time_base)
         pictures = any(other.type == "video" for other in container.streams)
@@ -156,132 +171,85 @@ class ContainerReader:
 
     @property
     def position(self) -> int:
-        return self._position
+        return self._packets.position
 
-    def blocks(self) -> Iterator[Samples]:
-        assert self._timeline is not None
-        timeline = self._timeline
+    def blocks(self) -> Iterator[Block]:
+        timeline, packets = self._timeline, self._packets
+        pending: list[Samples] = []
         samples = 0
         for frame in self._decoded:
-            block = self._samples(frame)
-            gap = timeline.gap(_time(frame))
-            if gap and self._was_skipped(timeline):
-                raise self._damaged()
-            self._skipped = 0
+            block = as_float(frame)
+            is_other = frame.sample_rate != timeline.rate
+            if pending and (is_other or pending[0].shape[1] != block.shape[1]):
+                yield Block(np.concatenate(pending), timeline.rate)
+                pending, samples = [], 0
+            if is_other:
+                timeline.change_rate(frame.sample_rate)
+            gap = self._gap()
+            if gap:
+                if pending:
+                    yield Block(np.concatenate(pending), timeline.rate)
+                    pending, samples = [], 0
+                yield from _silence(gap, block.shape[1], timeline.rate)
             timeline.advance(gap + len(block))
-            if self._pending and (gap or self._pending[0].shape[1] != block.shape[1]):
-                yield self._gathered()
-                samples = 0
-            yield from _silence(gap, block.shape[1])
-            self._pending.append(block)
+            pending.append(block)
             samples += block.size
-            if samples >= _BLOCK_SAMPLES:
-                yield self._gathered()
-                samples = 0
-        if self._pending:
-            yield self._gathered()
-        lost = self.seconds - timeline.seconds if self.counts and self.seconds else 0.0
-        if lost > _LOST_SECONDS:
-            raise AudioUnreadable(
-                f"The recording is damaged or was cut off: {lost:.1f} of its {self.seconds:.1f} s are "
-                "missing. Copy it again from its source."
-            )
+            if samples >= BLOCK_SAMPLES:
+                yield Block(np.concatenate(pending), timeline.rate)
+                pending, samples = [], 0
+        if pending:
+            yield Block(np.concatenate(pending), timeline.rate)
+        packets.check_share(self._part.size - self._file.begin)
+        self._check_end()
 
-    def _was_skipped(self, timeline: Timeline) -> bool:
-        """Return whether the missing time is damage, rather than a pause of the recorder."""
-        if self.format in _RESYNCHRONISED:
-            return self._skipped > _SKIPPED_BYTES
-        # ASF packets have no byte positions, and its codecs leave no gaps.
-        return self.format == "asf" and timeline.seconds > 0
+    def _gap(self) -> int:
+        """Return the samples of silence before the frame just decoded, and note them if they are damage."""
+        timeline, packets = self._timeline, self._packets
+        begin = timeline.seconds
+        lost = packets.take_losses()
+        if packets.counts_frames:
+            gap, is_damage = round(lost.seconds * timeline.rate), True
+        else:
+            was_skipped = self.format in _RESYNCHRONISED and lost.skipped_bytes > _SKIPPED_BYTES
+            gap = timeline.gap(packets.time, is_known=lost.failures > 0 or was_skipped)
+            is_damage = was_skipped or (self.format in (*_GAPLESS, "asf") and begin > 0)
+        if lost.failures or (gap and is_damage):
+            self._defects.gap(begin, begin + gap / timeline.rate)
+        return gap
 
-    def _gathered(self) -> Samples:
-        block = np.concatenate(self._pending)
-        self._pending.clear()
-        return block
+    def _check_end(self) -> None:
+        """Note whether the recording was cut off, is damaged at the end, or contradicts its header."""
+        found, packets = self._timeline.seconds, self._packets
+        lost = self.seconds - found if self.counts and self.seconds else 0.0
+        pending = packets.take_losses()
+        enough = _LOST_SECONDS_BY_FORMAT.get(self.format, _LOST_SECONDS)
+        is_cut = is_cut_off(self._part)
+        if self.format in _ENDS_IN_A_FRAME:
+            is_cut = packets.ended_in_a_frame
+        if is_cut:
+            self._defects.cut(found, lost if lost > enough else None)
+        elif pending.failures:
+            self._defects.gap(found, found + max(lost, pending.seconds))
+        elif lost > enough and (self.format not in _ENDS_IN_A_FRAME or self._has_rest()):
+            self._defects.gap(found, found + lost)
+        elif self.format == "ogg" and has_damaged_last_page(self._part):
+            self._defects.gap(found, found)
+        elif self.counts and self.seconds and abs(lost) > enough:
+            self._defects.length(self.seconds, found)
 
-    def _samples(self, frame: AudioFrame) -> Samples:
-        """Convert a frame to float32 of shape (samples, channels), full scale 1."""
-        if frame.sample_rate != self.source_rate:
-            raise AudioUnreadable(
-                f"The sample rate goes from {self.source_rate} to {frame.sample_rate} Hz after "
-                f"{self._seconds:.1f} s: the recording is damaged there, or it is several in one."
-            )
-        return as_float(frame)
-
-    def _frames(self) -> Iterator[AudioFrame]:
-        """Yield decoded frames. An undecodable packet is damage, unless the file was cut off in it."""
-        trouble: FFmpegError | None = None
-        decoded = False
-        for packet in self._packets():
-            if trouble is not None and packet.size:
-                raise self._damaged() from trouble
-            try:
-                frames = self._decoder.decode(packet)
-            except FFmpegError as error:
-                _check_memory(error)
-                trouble = trouble or error
-                continue
-            decoded = decoded or bool(frames)
-            yield from (frame for frame in frames if frame.samples)
-        if trouble is not None and not decoded:
-            raise self._damaged() from trouble
-
-    def _packets(self) -> Iterator["Packet[AudioStream]"]:
-        """Yield the packets of the chosen track. The last one is empty, which flushes the decoder."""
-        demuxed = self._container.demux(self._stream) if self._seeks else self._container.demux()
-        end: int | None = None
-        try:
-            for packet in demuxed:
-                if packet.pos is not None and packet.pos >= 0:
-                    if end is not None:
-                        self._skipped = max(self._skipped, packet.pos - end)
-                    end = packet.pos + packet.size
-                    self._position = max(self._position, self._file.begin + end)
-                if packet.stream_index == self._stream.index:
-                    yield cast("Packet[AudioStream]", packet)
-        except FFmpegError as error:
-            self._file.check()
-            _check_memory(error)
-            raise self._damaged() from error
-        self._file.check()
-
-    def _damaged(self) -> AudioUnreadable:
-        if not self._seconds:
-            return AudioUnreadable(
-                "The file could not be read as audio: its beginning is damaged. "
-                "Copy it again from its source."
-            )
-        return AudioUnreadable(
-            f"The recording is damaged after {self._seconds:.1f} s. "
-            "Copy it again from its source, or repair it."
-        )
-
-    @property
-    def _seconds(self) -> float:
-        return 0.0 if self._timeline is None else self._timeline.seconds
+    def _has_rest(self) -> bool:
+        """Return whether more than tags follow the last frame."""
+        return self._part.size - self._packets.position > _TAG_BYTES
 
     def close(self) -> None:
         self._container.close()
-
-
-def _check_memory(error: FFmpegError) -> None:
-    """If FFmpeg failed to allocate, raise MemoryError, or AudioUnreadable if the recording asked too much."""
-    if isinstance(error, MemoryError):
-        np.empty(_PLENTY, np.uint8)  # raises MemoryError if memory really ran out
-        raise AudioUnreadable(
-            "The recording is damaged: it claims to need more memory than there is."
-        ) from error
 
 
 def _open_nothing(*_: object) -> NoReturn:
     raise PermissionError("A recording may not name other files.")
 
 
-def _time(frame: AudioFrame) -> float | None:
-    return None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
-
-
-def _silence(samples: int, channels: int) -> Iterator[Samples]:
-    most = max(_BLOCK_SAMPLES // channels, 1)
+def _silence(samples: int, channels: int, rate: int) -> Iterator[Block]:
+    most = max(BLOCK_SAMPLES // channels, 1)
     for begin in range(0, samples, most):
-        yield np.zeros((min(most, samples - begin), channels), np.float32)
+        yield Block(np.zeros((min(most, samples - begin), channels), np.float32), rate)

@@ -1,14 +1,15 @@
-"""A file object for FFmpeg over an open descriptor, with guards against hostile files."""
+"""A file object for FFmpeg over an open file, with guards against hostile files."""
 
 import os
 import re
 from typing import Final
 
+from speech.audio.file_part import FilePart
+from speech.audio.links import behind_tags
 from speech.errors import AudioUnreadable, AudioUnsupported
 
 MAX_PASSES: Final = 32
 """A demuxer that has read the file this many times over is in a loop."""
-MAX_TAGS: Final = 8
 
 _COMPRESSED_INDEX: Final = re.compile(rb"cmov.{4}dcom", re.DOTALL)
 """A zlib-compressed QuickTime index (QuickTime File Format, "Compressed Movie Resources"). FFmpeg allocates
@@ -17,7 +18,7 @@ _OVERLAP: Final = 11
 
 
 class FileBytes:
-    """A file object over a descriptor that the caller owns.
+    """A file object over a part of a file.
 
     C code calls its methods, so they must not raise: an error reads as the end of the file and is kept for
     `check`. Leading ID3 tags are skipped, because FFmpeg does not find the audio after a large picture.
@@ -26,11 +27,11 @@ class FileBytes:
         begin: size of the skipped tags in bytes.
     """
 
-    def __init__(self, fd: int, size: int) -> None:
-        self.begin = _behind_tags(fd)
-        self._fd, self._size = fd, max(size - self.begin, 0)
+    def __init__(self, file: FilePart) -> None:
+        self.begin = behind_tags(file)
+        self._file, self._size = file, max(file.size - self.begin, 0)
         self._place = 0
-        self._budget = MAX_PASSES * size + 2**26
+        self._budget = MAX_PASSES * file.size + 2**26
         self._failure: BaseException | None = None
         self._last = (0, b"")
 
@@ -38,7 +39,7 @@ class FileBytes:
         if self._failure is not None:
             return b""
         try:
-            content = os.pread(self._fd, size, self.begin + self._place)
+            content = self._file.read(self.begin + self._place, size)
         except BaseException as error:  # noqa: BLE001 - raised again by check()
             self._failure = error
             return b""
@@ -71,15 +72,3 @@ class FileBytes:
         """Raise the error that occurred while reading, so that disk errors do not count as damage."""
         if self._failure is not None:
             raise self._failure
-
-
-def _behind_tags(fd: int) -> int:
-    """Return the offset after leading ID3v2 tags (id3.org, "ID3 tag version 2.4.0", section 3.1)."""
-    begin = 0
-    for _ in range(MAX_TAGS):
-        head = os.pread(fd, 10, begin)
-        if len(head) < 10 or not head.startswith(b"ID3") or max(head[6:]) > 127:
-            break
-        size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-        begin += 10 + size + (10 if head[5] & 0x10 else 0)
-    return begin

@@ -1,26 +1,34 @@
 """Read recordings as blocks of samples at the model's rate, in memory independent of their length.
 
-Two readers decode: libsndfile (`speech.audio.sound_files`) if it knows the format, else FFmpeg
-(`speech.audio.containers`). This module does the rest for both: sample range, mixing, resampling with
-libsoxr, length limit, progress. No allocation trusts a header.
+Two readers decode: libsndfile (`speech.audio.sound_files`) files of plain samples, FFmpeg
+(`speech.audio.containers`) all others. This module does the rest for both: several recordings in one file,
+sample range, mixing, resampling with libsoxr, length limit, progress. No allocation trusts a header.
+
+A recording fails only if nothing of it can be heard. What is damaged or missing is collected as warnings.
 """
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 import soxr
+from shrutlekh_contract.audio_warnings import AudioWarning
 from shrutlekh_contract.options import Channels
 
-from speech.audio.sound_files import MAX_CHANNELS, NotTaken, SoundFileReader
-from speech.errors import AudioTooLong, AudioUnreadable, AudioUnsupported
-
-Samples = npt.NDArray[np.float32]
+from speech.audio.blocks import Block, Samples
+from speech.audio.defects import Defects
+from speech.audio.file_part import FilePart
+from speech.audio.links import find_links
+from speech.audio.sample_data import MAGICS
+from speech.audio.signal_meter import SignalMeter
+from speech.audio.sound_files import MAX_CHANNELS, NotTaken, SoundFileReader, refusal_of
+from speech.errors import AudioTooLong, AudioUnreadable, AudioUnsupported, SpeechError
 
 MIN_SOURCE_RATE = 1_000
 MAX_SOURCE_RATE = 400_000
@@ -32,6 +40,10 @@ FULL_SCALE_LIMIT = 10.0
 """Floating-point samples up to this (20 dB over full scale) are clipped to ±1. Larger ones mean that the file
 uses other units."""
 
+OTHER_UNITS = 0.25
+"""If more than this share of a block is beyond FULL_SCALE_LIMIT, the file uses other units. Fewer are
+damage."""
+
 CANCELLED = 0.01
 """If the mean of two channels has less than this fraction of their mean power (-20 dB), they carry one signal
 in opposite phase, as from a balanced cable in a stereo socket. The mean would be silent, so half the
@@ -39,11 +51,11 @@ difference is used."""
 
 
 class Reader(Protocol):
-    """Decodes one open file.
+    """Decodes one recording.
 
     Attributes:
-        format: a name such as "WAV", "MP3" or "mov".
-        source_rate: sample rate in hertz.
+        format: a name such as "wav", "mp3" or "mov".
+        source_rate: sample rate of the first block in hertz.
         channels: number of channels of the first block.
         seconds: length according to the header, not to be trusted; None if unknown.
         counts: whether that length is a sample count rather than an estimate.
@@ -57,14 +69,14 @@ class Reader(Protocol):
 
     @property
     def position(self) -> int:
-        """Bytes of the file read so far."""
+        """Bytes of the recording read so far."""
         ...
 
-    def blocks(self) -> Iterator[Samples]:
-        """Yield blocks of shape (samples, channels) and bounded size, neither clipped nor resampled.
+    def blocks(self) -> Iterator[Block]:
+        """Yield blocks of bounded size, neither clipped nor resampled. Damaged parts are silent.
 
         Raises:
-            AudioUnreadable, AudioUnsupported: the recording is damaged, or changes its format midway.
+            AudioUnreadable, AudioUnsupported: nothing more of the recording can be decoded.
         """
         ...
 
@@ -79,9 +91,9 @@ class AudioReader:
     Attributes:
         mixes: whether blocks have one row, the mean of the channels.
         tracks: rows of a block: one, or one per channel.
-        format: a name such as "WAV", "MP3" or "mov".
-        source_rate: sample rate of the file in hertz.
-        channels: channels of the file.
+        format: a name such as "wav", "mp3" or "mov".
+        source_rate: sample rate of the file in hertz, at its beginning.
+        channels: channels of the file, at its beginning.
         seconds: length according to the header, not to be trusted; None if unknown.
     """
 
@@ -98,13 +110,16 @@ class AudioReader:
         self._reader: Reader | None = None
         self._samples = 0
         self._finished = False
+        self._defects = Defects()
+        self._read_seconds = 0.0
         self._fd, self._size = _open_regular(Path(path))
         try:
-            self._reader = reader = _open_reader(self._fd, self._size)
+            self._links = _links(FilePart(self._fd, 0, self._size))
+            self._reader = reader = self._open_first()
             self.format = reader.format
             self.source_rate = reader.source_rate
             self.channels = reader.channels
-            self.seconds = reader.seconds
+            self.seconds = reader.seconds if not self._links else None
             self.tracks = 1 if self.mixes else self.channels
             self._check_kind()
             if reader.counts and reader.seconds is not None:
@@ -112,6 +127,23 @@ class AudioReader:
         except BaseException:
             self.close()
             raise
+        self._meter = SignalMeter()
+
+    def _open_first(self) -> Reader:
+        """Open the first link that can be read, or raise the error of the first one."""
+        refusal: SpeechError | None = None
+        while self._links:
+            try:
+                return self._open_next()
+            except SpeechError as error:
+                refusal = refusal or error
+                self._defects.gap(0.0, 0.0)
+        assert refusal is not None
+        raise refusal
+
+    def _open_next(self) -> Reader:
+        self._part = self._links.pop(0)
+        return _open_reader(self._part, self._defects)
 
     def _check_kind(self) -> None:
         if not MIN_SOURCE_RATE <= self.source_rate <= MAX_SOURCE_RATE:
@@ -136,43 +168,100 @@ class AudioReader:
         """Fraction of the file's bytes read so far, 0..1. Accurate to a block, whatever the header says."""
         if self._finished or self._reader is None:
             return 1.0 if self._finished else 0.0
-        return min(self._reader.position / self._size, 1.0)
+        return min((self._part.begin + self._reader.position) / self._size, 1.0)
+
+    @property
+    def warnings(self) -> tuple[AudioWarning, ...]:
+        """What was imperfect so far; after the end, all that is."""
+        return self._defects.warnings(self._meter.report())
 
     def __iter__(self) -> Iterator[Samples]:
+        """Yield the blocks.
+
+        Raises:
+            AudioTooLong: the recording is longer than allowed.
+            AudioUnreadable, AudioUnsupported: nothing of the recording can be heard.
+        """
         if self._finished or self._reader is None:
             return
-        if self.source_rate == self.sample_rate:
-            for block in self._tracks(self._reader):
-                yield self._count(block.T)
-        else:
-            resampler = soxr.ResampleStream(
-                self.source_rate, self.sample_rate, self.tracks, dtype="float32", quality="HQ"
-            )
-            for block in self._tracks(self._reader):
-                resampled = resampler.resample_chunk(block)
-                if resampled.size:
-                    yield self._count(np.clip(resampled, -1.0, 1.0).T)
-            tail = resampler.resample_chunk(np.zeros((0, self.tracks), np.float32), last=True)
-            if tail.size:
-                yield self._count(np.clip(tail, -1.0, 1.0).T)
+        for block in self._resampled():
+            self._samples += block.shape[1]
+            self._check_length(self.decoded_seconds)
+            yield block
         self._finished = True
 
-    def _tracks(self, reader: Reader) -> Iterator[Samples]:
-        """Yield blocks of shape (samples, tracks) at the source's rate, finite and within ±1."""
-        for block in reader.blocks():
-            if self.mixes:
-                block = _mixed(block)
-            elif block.shape[1] != self.tracks:
-                raise AudioUnsupported(
-                    f"The recording goes from {self.tracks} to {block.shape[1]} channels after "
-                    f"{self.decoded_seconds:.1f} s, so they cannot be transcribed one by one."
-                )
-            yield _bounded(block)
+    def _resampled(self) -> Iterator[Samples]:
+        """Yield blocks of shape (tracks, samples) at the target rate."""
+        resampler: soxr.ResampleStream | None = None
+        rate = self.sample_rate
+        for samples, source_rate in self._tracks():
+            if source_rate != rate:
+                if resampler is not None:
+                    yield from _rest(resampler, self.tracks)
+                rate, resampler = source_rate, None
+                if rate != self.sample_rate:
+                    resampler = soxr.ResampleStream(
+                        rate, self.sample_rate, self.tracks, dtype="float32", quality="HQ"
+                    )
+            if resampler is None:
+                yield samples.T
+                continue
+            resampled = resampler.resample_chunk(samples)
+            if resampled.size:
+                yield np.clip(resampled, -1.0, 1.0).T
+        if resampler is not None:
+            yield from _rest(resampler, self.tracks)
 
-    def _count(self, block: Samples) -> Samples:
-        self._samples += block.shape[1]
-        self._check_length(self.decoded_seconds)
-        return block
+    def _tracks(self) -> Iterator[Block]:
+        """Yield blocks of shape (samples, tracks) at the source's rate, finite and within ±1."""
+        heard = True
+        for samples, rate in self._blocks():
+            if not len(samples) or not MIN_SOURCE_RATE <= rate <= MAX_SOURCE_RATE:
+                continue
+            begin = self._read_seconds
+            self._read_seconds += len(samples) / rate
+            samples, spans, is_sound = _without_damage(samples)
+            heard = is_sound if not begin else heard or is_sound
+            for first, last in spans:
+                offset = begin - self._defects.offset
+                self._defects.gap(offset + first / rate, offset + last / rate)
+            self._meter.count_clipped(samples)
+            samples = np.clip(samples, -1.0, 1.0)
+            if self.mixes:
+                samples = _mixed(samples)
+            elif samples.shape[1] != self.tracks:
+                self._defects.channels(begin - self._defects.offset, self.tracks, samples.shape[1])
+                samples = _fitted(samples, self.tracks)
+            self._meter.measure(samples, rate)
+            yield Block(samples, rate)
+        if not heard:
+            raise AudioUnreadable("The recording has only samples that are not numbers (NaN or infinity).")
+
+    def _blocks(self) -> Iterator[Block]:
+        """Yield the blocks of all links, one after the other."""
+        while True:
+            assert self._reader is not None
+            try:
+                yield from self._reader.blocks()
+            except SpeechError:
+                if not self._read_seconds and not self._links:
+                    raise
+                self._defects.gap(0.0, 0.0)
+            self._defects.offset = self._read_seconds
+            if not self._open_further():
+                return
+
+    def _open_further(self) -> bool:
+        """Open the next link that can be read. False if there is none."""
+        while self._links:
+            reader, self._reader = self._reader, None
+            if reader is not None:
+                reader.close()
+            with contextlib.suppress(SpeechError):
+                self._reader = self._open_next()
+                return True
+            self._defects.gap(0.0, 0.0)
+        return False
 
     def _check_length(self, seconds: float) -> None:
         if self._max_seconds is not None and seconds > self._max_seconds + 0.001:
@@ -234,21 +323,36 @@ def _open_regular(path: Path) -> tuple[int, int]:
     return fd, status.st_size
 
 
-def _open_reader(fd: int, size: int) -> Reader:
-    """Return the first reader that accepts the file."""
-    if size == 0:
+def _links(file: FilePart) -> list[FilePart]:
+    """Return the recordings in a file, in order."""
+    if not file.size:
         raise AudioUnreadable("The file is empty: it has zero bytes.")
-    try:
-        return SoundFileReader(fd, size)
-    except NotTaken as error:
-        refusal = error.refusal
-    # Imported here, because FFmpeg costs a process 40 ms and 20 MB, and most recordings do not need it.
+    begins = find_links(file)
+    return [FilePart(file.fd, begin, end) for begin, end in pairwise([*begins, file.size])]
+
+
+def _open_reader(file: FilePart, defects: Defects) -> Reader:
+    """Return the first reader that accepts the recording."""
+    refusal: SpeechError | None = None
+    if file.read(0, 4).startswith(MAGICS):
+        try:
+            return SoundFileReader(file, defects)
+        except NotTaken as error:
+            refusal = error.refusal
+    # Imported here, because FFmpeg costs a process 40 ms and 20 MB, and WAV files do not need it.
     from speech.audio.containers import ContainerReader, NotRecognised
 
     try:
-        return ContainerReader(fd, size)
+        return ContainerReader(file, defects)
     except NotRecognised:
-        raise refusal from None
+        raise refusal or refusal_of(file) from None
+
+
+def _rest(resampler: soxr.ResampleStream, tracks: int) -> Iterator[Samples]:
+    """Yield what a resampler holds back."""
+    rest = resampler.resample_chunk(np.zeros((0, tracks), np.float32), last=True)
+    if rest.size:
+        yield np.clip(rest, -1.0, 1.0).T
 
 
 def _mixed(block: Samples) -> Samples:
@@ -264,15 +368,37 @@ def _mixed(block: Samples) -> Samples:
     return mean
 
 
-def _bounded(block: Samples) -> Samples:
+def _fitted(block: Samples, tracks: int) -> Samples:
+    """Make as many channels as tracks: missing ones are silent, the last track mixes all further ones."""
+    fitted = np.zeros((len(block), tracks), np.float32)
+    kept = min(tracks, block.shape[1])
+    fitted[:, :kept] = block[:, :kept]
+    if block.shape[1] > tracks:
+        fitted[:, -1:] = _mixed(block[:, tracks - 1 :])
+    return fitted
+
+
+def _without_damage(block: Samples) -> tuple[Samples, list[tuple[int, int]], bool]:
+    """Silence the samples that cannot be sound: not numbers, or far beyond full scale.
+
+    Returns:
+        The samples, the spans that were silenced, and whether any other sample is left.
+
+    Raises:
+        AudioUnsupported: so many are beyond full scale that the file uses other units.
+    """
     low, high = float(block.min()), float(block.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise AudioUnreadable("The recording contains samples that are not numbers (NaN or infinity).")
-    if low >= -1.0 and high <= 1.0:
-        return block
-    if max(-low, high) > FULL_SCALE_LIMIT:
+    if low >= -FULL_SCALE_LIMIT and high <= FULL_SCALE_LIMIT:  # false for NaN
+        return block, [], True
+    finite = np.isfinite(block)
+    beyond = finite & (np.abs(block) > FULL_SCALE_LIMIT)
+    if beyond.mean() > OTHER_UNITS:
         raise AudioUnsupported(
-            f"The recording has floating-point samples as large as {max(-low, high):.3g}, but full scale "
-            "is 1. Divide them, or store them as integers."
+            f"The recording has floating-point samples as large as {np.abs(block[beyond]).max():.3g}, but "
+            "full scale is 1. Divide them, or store them as integers."
         )
-    return np.clip(block, -1.0, 1.0)
+    bad = beyond | ~finite
+    silenced = np.where(bad, np.float32(0), block)
+    edges = np.flatnonzero(np.diff(bad.any(axis=1).astype(np.int8), prepend=0, append=0))
+    spans = list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    return silenced, spans, not bad.all()

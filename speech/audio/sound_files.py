@@ -1,35 +1,31 @@
-"""Read recordings with libsndfile: WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF, CAF, AU."""
+"""Read files that store samples plainly (WAV, RF64, W64, AIFF, CAF, AU) with libsndfile."""
 
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from speech.audio.blocks import BLOCK_SAMPLES, Block
+from speech.audio.defects import Defects
+from speech.audio.file_part import FilePart
+from speech.audio.sample_data import PatchedFile, SampleData, find_samples
 from speech.errors import AudioUnreadable, AudioUnsupported, SpeechError
 
-Samples = npt.NDArray[np.float32]
-
-FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "CAF", "AU"})
-MAX_CHANNELS = 1024
+FORMATS: Final = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "AU"})
+MAX_CHANNELS: Final = 1024
 """libsndfile's limit."""
 
-_BLOCK_SAMPLES = 65_536
-"""Samples per block over all channels: 256 KiB as float32."""
+_FFMPEGS: Final = (b"fLaC", b"OggS", b"ID3", b"\xff")
+"""First bytes of formats that libsndfile knows too and is not asked for."""
 
-_UNFINISHED_WAV_BYTES = 8_192
-"""If more bytes than this follow a data chunk of length zero, they are not metadata but audio whose length
-the recorder never wrote."""
+_DISAGREES_SECONDS: Final = 0.5
+"""A stated length that differs by less than this is not worth a warning."""
 
-_UNDECODED_BYTES = 4_096
-"""If more bytes than this follow the last MP3 frame or Ogg page, they are not a tag but undecodable audio."""
-
-_LOST_SECONDS = 0.1
-"""An Ogg stream that is shorter than its pages' count by more than this has lost pages."""
-
-_UNKNOWN_FRAMES = 1 << 62
+_UNKNOWN_FRAMES: Final = 1 << 62
 
 
 class NotTaken(Exception):
@@ -43,8 +39,7 @@ class NotTaken(Exception):
 class _Stream(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no types
     """A SoundFile that claims not to be seekable, for sequential reading.
 
-    After each read of a seekable file, soundfile seeks to the current position. That makes lossy decoders
-    decode twice, with output that depends on the block size. It also stops at the header's frame count.
+    After each read of a seekable file, soundfile seeks to the current position, which costs time.
     """
 
     def seekable(self) -> bool:
@@ -52,88 +47,99 @@ class _Stream(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no typ
 
 
 class SoundFileReader:
-    """Reads one open file with libsndfile. Implements `speech.audio.reader.Reader`."""
+    """Reads one recording with libsndfile. Implements `speech.audio.reader.Reader`."""
 
-    def __init__(self, fd: int, size: int) -> None:
-        """Open the `size` bytes of the descriptor `fd`, which the caller still owns.
+    def __init__(self, file: FilePart, defects: Defects) -> None:
+        """Open a recording. The caller still owns its descriptor.
 
         Raises:
-            NotTaken: libsndfile cannot read the file, or not reliably.
+            NotTaken: libsndfile does not read the format, or cannot read the file.
             AudioUnsupported: the file has too many channels for any reader.
         """
-        self._fd, self._size = fd, size
-        os.lseek(fd, 0, os.SEEK_SET)
-        try:
-            self._sound = _Stream(fd, closefd=False)
-        except soundfile.LibsndfileError as error:
-            if "Too many channels" in error.error_string:
-                raise AudioUnsupported(f"The recording has more than {MAX_CHANNELS} channels.") from error
-            refusal = AudioUnreadable(f"The file could not be read as audio. {_reason(error)}")
-            raise NotTaken(refusal) from error
+        self._file, self._defects = file, defects
+        self._data = find_samples(file)
+        self._sound = self._open(self._data)
         self.format: str = self._sound.format
         self.source_rate: int = self._sound.samplerate
         self.channels: int = self._sound.channels
         frames = self._sound.frames
         self.seconds = frames / self.source_rate if 0 <= frames < _UNKNOWN_FRAMES else None
-        self.counts = self.format != "MP3"
-        try:
-            self._check_format(frames)
-        except NotTaken:
-            self.close()
-            raise
-
-    def _check_format(self, frames: int) -> None:
+        self.counts = True
         if self.format not in FORMATS:
+            self.close()
             raise NotTaken(
                 AudioUnsupported(f"{self.format} files are not read. Convert the recording to WAV or FLAC.")
             )
-        if frames == 0 and self.format == "WAV" and self._size - self.position > _UNFINISHED_WAV_BYTES:
-            raise NotTaken(
-                AudioUnreadable(
-                    "The WAV header says that there are no samples, but data follow: the recorder did not "
-                    "finish the file. Repair its header, for example with a converter that ignores the "
-                    "stored length."
-                )
-            )
+
+    def _open(self, data: SampleData | None) -> Any:
+        file, patches = self._file, data.patches if data else ()
+        is_whole = not file.begin and file.end == os.fstat(file.fd).st_size
+        os.lseek(file.fd, 0, os.SEEK_SET)
+        try:
+            if is_whole and not patches:
+                return _Stream(file.fd, closefd=False)
+            return _Stream(PatchedFile(file, patches))
+        except soundfile.LibsndfileError as error:
+            if "Too many channels" in error.error_string:
+                raise AudioUnsupported(f"The recording has more than {MAX_CHANNELS} channels.") from error
+            refusal = AudioUnreadable(f"The file could not be read as audio. {_reason(error)}")
+            raise NotTaken(refusal) from error
 
     @property
     def position(self) -> int:
-        return os.lseek(self._fd, 0, os.SEEK_CUR)
+        return min(self._done, self._file.size)
 
-    def blocks(self) -> Iterator[Samples]:
-        frames = max(_BLOCK_SAMPLES // self.channels, 1)
+    _done = 0
+
+    def blocks(self) -> Iterator[Block]:
+        frames = max(BLOCK_SAMPLES // self.channels, 1)
         decoded = 0
+        first = self._data.begin if self._data else 0
+        size = (self._data.size if self._data else self._file.size) / max(self._sound.frames, 1)
         while True:
             try:
-                block = self._sound.read(frames, dtype="float32", always_2d=True)
-            except soundfile.LibsndfileError as error:
-                raise AudioUnreadable(
-                    f"The recording is damaged after {decoded / self.source_rate:.1f} s. "
-                    "Copy it again from its source, or repair it."
-                ) from error
+                block: npt.NDArray[np.float32] = self._sound.read(frames, dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError:
+                self._defects.cut(decoded / self.source_rate, None)
+                return
             if not len(block):
                 break
             decoded += len(block)
-            yield block
-        self._check_complete(decoded / self.source_rate)
+            self._done = first + round(decoded * size)
+            yield Block(block, self.source_rate)
+        self._check_length(decoded / self.source_rate)
 
-    def _check_complete(self, seconds: float) -> None:
-        """Detect damage that libsndfile ignores: a stream that ends early, or that has lost pages."""
-        if self.format in ("MP3", "OGG") and self._size - self.position > _UNDECODED_BYTES:
-            raise AudioUnreadable(
-                f"Only the first {seconds:.1f} s of this {self.format} file can be decoded: it is damaged "
-                "there, its header is wrong, or it is several files in one. Convert it to WAV or FLAC."
-            )
-        lost = 0.0 if self.seconds is None else self.seconds - seconds
-        if self.format == "OGG" and lost > _LOST_SECONDS:
-            raise AudioUnreadable(
-                f"The recording is damaged: {lost:.1f} of its {self.seconds:.1f} s are missing. "
-                "Copy it again from its source."
-            )
+    def _check_length(self, seconds: float) -> None:
+        """Compare the stated length with what is there."""
+        data = self._data
+        if data is None or data.stated is None or not data.size:
+            return
+        stated = seconds * data.stated / data.size
+        if data.stated > data.size:
+            self._defects.cut(seconds, stated - seconds)
+        elif seconds - stated > _DISAGREES_SECONDS:
+            self._defects.length(stated, seconds)
 
     def close(self) -> None:
-        with contextlib.suppress(soundfile.LibsndfileError):  # a damaged FLAC raises again on close
+        with contextlib.suppress(soundfile.LibsndfileError):
             self._sound.close()
+
+
+def refusal_of(file: FilePart) -> SpeechError:
+    """Return the error for a file that no reader takes. It names the format if libsndfile knows it."""
+    unknown = AudioUnreadable(
+        "The file could not be read as audio. It is in no format that is known here, or its beginning is "
+        "damaged."
+    )
+    if file.read(0, 4).startswith(_FFMPEGS):
+        return unknown
+    try:
+        SoundFileReader(file, Defects()).close()
+    except NotTaken as error:
+        return error.refusal if isinstance(error.refusal, AudioUnsupported) else unknown
+    except AudioUnsupported as error:
+        return error
+    return unknown
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:

@@ -1,6 +1,6 @@
 """Choose a container's audio track and decoder, and convert decoded frames to float32."""
 
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -22,7 +22,7 @@ DECODERS = (
     "pcm_s8,pcm_u8,speex,tta,vorbis,wavpack,wmalossless,wmapro,wmav1,wmav2,wmavoice"
 )
 
-_LOSSLESS = frozenset({"flac", "tta", "wavpack"})
+_CHECKED = frozenset({"ac3", "eac3", "flac", "tta", "wavpack"})
 """Codecs with a checksum, which FFmpeg verifies only on request."""
 
 _BETTER_DECODERS = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}
@@ -32,6 +32,18 @@ _PROTECTED_TAGS = frozenset({"drms", "enca", "aavd"})
 
 _MAX_FRAME_SAMPLES = 1 << 20
 """Most samples per channel in a codec frame. Real codecs have at most 65,536."""
+
+_UNSAFE_PLANES = 8
+"""PyAV 18.1 bug: Frame.planes reads out of bounds if FFmpeg has eight planes or more."""
+
+_DTYPES: dict[str, np.dtype[Any]] = {
+    **{name: np.dtype(np.uint8) for name in ("u8", "u8p")},
+    **{name: np.dtype(np.int16) for name in ("s16", "s16p")},
+    **{name: np.dtype(np.int32) for name in ("s32", "s32p")},
+    **{name: np.dtype(np.int64) for name in ("s64", "s64p")},
+    **{name: np.dtype(np.float32) for name in ("flt", "fltp")},
+    **{name: np.dtype(np.float64) for name in ("dbl", "dblp")},
+}
 
 
 class NoCodec(AudioUnsupported):
@@ -71,7 +83,7 @@ def make_decoder(track: AudioStream) -> AudioCodecContext:
     context.thread_count = 1
     context.thread_type = "NONE"
     context.options = {"max_samples": str(_MAX_FRAME_SAMPLES)}
-    if context.name in _LOSSLESS:
+    if context.name in _CHECKED:
         context.options |= {"err_detect": "crccheck+explode"}
     return context
 
@@ -79,16 +91,20 @@ def make_decoder(track: AudioStream) -> AudioCodecContext:
 def as_float(frame: AudioFrame) -> Samples:
     """Convert a decoded frame to float32 of shape (samples, channels), full scale 1."""
     channels = frame.layout.nb_channels
-    if frame.format.is_planar and channels >= 8:
-        # PyAV 18.1 bug: Frame.planes reads out of bounds if FFmpeg has eight planes or more.
+    if channels >= _UNSAFE_PLANES and frame.format.is_planar:
         (frame,) = av.AudioResampler(format=frame.format.packed).resample(frame)
-    values = frame.to_ndarray()
-    values = values.T if frame.format.is_planar else values.reshape(-1, channels)
-    if values.dtype == np.uint8:
-        return ((values.astype(np.float32) - 128.0) / 128.0).astype(np.float32)
-    if values.dtype.kind == "i":
-        return values.astype(np.float32) / np.float32(2 ** (8 * values.itemsize - 1))
-    return values.astype(np.float32)
+    dtype = _DTYPES[frame.format.name]
+    planes = [np.frombuffer(cast("Any", plane), dtype) for plane in frame.planes]
+    if len(planes) == channels:
+        values = planes[0][: frame.samples, None]
+        if channels > 1:
+            values = np.stack([plane[: frame.samples] for plane in planes], axis=1)
+    else:
+        values = planes[0][: frame.samples * channels].reshape(-1, channels)
+    samples: Samples = values.astype(np.float32, copy=False)
+    if dtype == np.uint8:
+        return (samples - np.float32(128)) / np.float32(128)
+    return samples / np.float32(2 ** (8 * dtype.itemsize - 1)) if dtype.kind == "i" else samples
 
 
 def _codec(track: AudioStream) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from speech import AudioUnreadable, AudioUnsupported
 from speech.audio.file_bytes import FileBytes
+from speech.audio.file_part import FilePart
 from tests.speech.media import id3
 
 PACKED = b"cmov\0\0\0\x0cdcom"
@@ -19,7 +20,7 @@ def opened(tmp_path: Path) -> Iterator[object]:
         path = tmp_path / "file"
         path.write_bytes(content)
         fds.append(os.open(path, os.O_RDONLY))
-        return FileBytes(fds[-1], len(content))
+        return FileBytes(FilePart(fds[-1], 0, len(content)))
 
     yield make
     for fd in fds:
