@@ -4,6 +4,7 @@ import json
 import uuid
 from typing import Any, NamedTuple
 
+from shrutlekh_contract.audio_warnings import AudioWarning
 from sqlalchemy.orm import Session
 
 from api.http.schemas import path_of
@@ -52,6 +53,7 @@ def read_transcript(services: Services, job_id: uuid.UUID, numerals: Numerals) -
         seconds=job.audio_seconds or 0.0,
         model=job.model,
         speech_seconds=job.speech_seconds,
+        warnings=map(AudioWarning.of_json, job.warnings or ()),
     )
     return FinishedTranscript(job, transcript.with_numerals(numerals))
 

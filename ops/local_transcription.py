@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 from shrutlekh.errors import ClientError
+from shrutlekh_contract.audio_warnings import sentences
 from shrutlekh_contract.options import Numerals, SubmissionOptions
 
 from ops.progress_line import Meter
@@ -77,6 +78,10 @@ def _listen(engine: Engine, file: Path, request: Request) -> Transcript:
                 if not request.as_json and not request.formats:
                     meter.say(_labelled(segment))
         summary = transcription.summary
+        if summary.warnings and request.chosen.strict:
+            raise Failed("audio_imperfect", sentences(summary.warnings))
+        for warning in summary.warnings:
+            typer.echo(f"{file}: {warning.code}: {warning.message}", err=True)
         if request.picture is not None:
             request.picture.write_bytes(waveform.paint(summary.peaks, summary.seconds))
         return Transcript.of(
@@ -85,6 +90,7 @@ def _listen(engine: Engine, file: Path, request: Request) -> Transcript:
             seconds=summary.seconds,
             model=engine.folder.name,
             speech_seconds=summary.speech_seconds,
+            warnings=summary.warnings,
         )
 
 

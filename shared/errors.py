@@ -191,7 +191,8 @@ class DatabaseFull(DatabaseUnavailable):
 
 
 # Faults of the recording. The same bytes would fail again, so the stored file is deleted.
-RECORDING_ERRORS = frozenset({"audio_unreadable", "audio_unsupported", "audio_too_long"})
+AUDIO_IMPERFECT = "audio_imperfect"
+RECORDING_ERRORS = frozenset({"audio_unreadable", "audio_unsupported", "audio_too_long", AUDIO_IMPERFECT})
 # Faults of the recording or the request: the job is not retried.
 PERMANENT_JOB_ERRORS = RECORDING_ERRORS | {"model_not_found", "model_invalid", "hotwords_unsupported"}
 # Faults of the machine: the job is retried.

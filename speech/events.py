@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from shrutlekh_contract.audio_warnings import AudioWarning
+
 from transcript.words import Segment
 
 if TYPE_CHECKING:  # peaks load numpy, which `import speech` must not
@@ -38,6 +40,7 @@ class Summary:
             "text" (log-probabilities to words).
         fills: for each batch, the part of it that was audio and not padding.
         peaks: its waveform.
+        warnings: what is imperfect about it, see docs/audio.md.
     """
 
     seconds: float
@@ -47,6 +50,7 @@ class Summary:
     stage_seconds: Mapping[str, float]
     fills: tuple[float, ...]
     peaks: "Peaks"
+    warnings: tuple[AudioWarning, ...] = ()
 
 
 Event = Segment | Progress | Summary

@@ -78,4 +78,5 @@ def _summary(utterances: UtteranceReader, times: StageTimes) -> Summary:
         utterances.times.seconds | times.seconds,
         utterances.fills,
         utterances.peaks,
+        utterances.warnings,
     )

@@ -6,6 +6,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from shrutlekh_contract.audio_warnings import AudioWarning
+
 from speech.audio import AudioReader
 from speech.chunk_recogniser import ChunkRecogniser
 from speech.events import Progress
@@ -227,6 +229,11 @@ class UtteranceReader:
     def peaks(self) -> Peaks:
         """The waveform of what was decoded so far."""
         return self._meter.peaks()
+
+    @property
+    def warnings(self) -> tuple[AudioWarning, ...]:
+        """What was imperfect so far; after the end, all that is."""
+        return self._audio.warnings
 
     def close(self) -> None:
         """Free the recording. May be called twice."""

@@ -13,7 +13,9 @@ from shrutlekh_contract.options import RecognitionOptions, SubmissionOptions, de
 
 from tests.conftest import ROOT
 
-ALL = SubmissionOptions("beam", "each", ("मसूरी", "नई दिल्ली"), 2.5, "m", True, False, "low", "समाचार", "latin")
+ALL = SubmissionOptions(
+    "beam", "each", ("मसूरी", "नई दिल्ली"), 2.5, "m", True, False, "low", "समाचार", True, "latin"
+)
 
 
 FLAGS_AND_WORDS = ["true", "NO", "1", "0", "on", "F", "ja", "beam", "Beam", "high"]
@@ -44,6 +46,7 @@ def test_what_is_not_chosen_has_its_default() -> None:
         "transcript": True,
         "waveform": True,
         "priority": "normal",
+        "strict": False,
         "numerals": "spoken",
     }
     assert RecognitionOptions(hotwords=("मसूरी",)).settled().hotword_weight == 6.0

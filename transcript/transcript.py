@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from shrutlekh_contract.audio_warnings import AudioWarning
 from shrutlekh_contract.options import Numerals as Numerals
 
 from transcript.numbers import Digits, write_numbers
@@ -20,6 +21,7 @@ class Transcript:
         seconds: length of the recording.
         model: name of the model that transcribed it.
         speech_seconds: seconds classified as speech, summed over the transcribed channels; None if unknown.
+        warnings: what is imperfect about the recording.
     """
 
     segments: tuple[Segment, ...]
@@ -27,6 +29,7 @@ class Transcript:
     seconds: float
     model: str
     speech_seconds: float | None = None
+    warnings: tuple[AudioWarning, ...] = ()
 
     @classmethod
     def of(
@@ -37,10 +40,11 @@ class Transcript:
         seconds: float,
         model: str,
         speech_seconds: float | None = None,
+        warnings: Iterable[AudioWarning] = (),
     ) -> Self:
         """Make a transcript of segments in any order."""
         ordered = sorted(segments, key=lambda segment: (segment.start, segment.channel or 0))
-        return cls(tuple(ordered), language, seconds, model, speech_seconds)
+        return cls(tuple(ordered), language, seconds, model, speech_seconds, tuple(warnings))
 
     @property
     def no_speech(self) -> bool:
@@ -69,6 +73,7 @@ class Transcript:
             "seconds": self.seconds,
             "speech_seconds": self.speech_seconds,
             "no_speech": self.no_speech,
+            "warnings": [warning.json() for warning in self.warnings],
             "text": self.text,
             "segments": [_segment_document(segment) for segment in self.segments],
         }

@@ -1,12 +1,13 @@
 """The lease on a running job: renewed with progress, partial results saved along with it, ended once."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum, auto
 
 import structlog
+from shrutlekh_contract.audio_warnings import AudioWarning
 from sqlalchemy.orm import Session
 
 from shared import jobs
@@ -92,12 +93,13 @@ class Lease:
 
         return self._end(Event.SUCCEEDED, write, saving=True)
 
-    def fail(self, code: str, message: str) -> bool:
+    def fail(self, code: str, message: str, warnings: Sequence[AudioWarning] | None = None) -> bool:
         """End the job for good. A recording that can never be read is deleted."""
 
         def write(session: Session) -> None:
             files = self._process.files
-            jobs.fail(session, files, self._job, owner=self.owner, code=code, message=message)
+            reason = {"code": code, "message": message}
+            jobs.fail(session, files, self._job, owner=self.owner, warnings=warnings, **reason)
 
         return self._end(Event.FAILED, write)
 

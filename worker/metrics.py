@@ -24,6 +24,9 @@ DOORBELLS_REPEATED = Counter(
 JOBS_ERASED = Counter("shrutlekh_jobs_erased", "Jobs erased at the end of their retention period.")
 AUDIO_SECONDS = Counter("shrutlekh_audio_seconds", "Seconds of audio in succeeded jobs.")
 SPEECH_SECONDS = Counter("shrutlekh_speech_seconds", "Seconds classified as speech in succeeded jobs.")
+AUDIO_WARNINGS = Counter(
+    "shrutlekh_audio_warnings", "Warnings about the recordings of succeeded jobs, by code.", ["code"]
+)
 STAGE_SECONDS = Counter(
     "shrutlekh_stage_seconds",
     "Wall-clock seconds that succeeded jobs spent in each stage.",
@@ -62,6 +65,8 @@ def count_success(measured: Measurements, fills: Iterable[float], *, seconds: fl
     JOBS_ENDED.labels("succeeded", "").inc()
     AUDIO_SECONDS.inc(measured.audio_seconds)
     SPEECH_SECONDS.inc(measured.speech_seconds or 0.0)
+    for warning in measured.warnings:
+        AUDIO_WARNINGS.labels(warning.code.value).inc()
     for stage, spent in (measured.stage_seconds | {"commit": commit}).items():
         STAGE_SECONDS.labels(stage).inc(spent)
     for fill in fills:

@@ -42,6 +42,7 @@ def read_peaks(path: Path, max_seconds: float) -> PeakReading:
             stage_seconds={"decode": time.perf_counter() - began},
             fills=(),
             peaks=meter.peaks(),
+            warnings=audio.warnings,
         )
 
 

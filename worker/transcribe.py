@@ -1,17 +1,20 @@
 """One doorbell, one job: claim it, work on it, end it in the database."""
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
 from datetime import timedelta
 from pathlib import Path
 
 import structlog
 from opentelemetry.trace import Span, SpanKind, StatusCode, get_current_span
+from shrutlekh_contract.audio_warnings import AudioWarning, sentences
 
 from shared.announcements import announce
 from shared.draining import is_draining
 from shared.errors import (
     ATTEMPT_TIMED_OUT,
+    AUDIO_IMPERFECT,
     FILE_MISSING,
     MEMORY_EXHAUSTED,
     WORKER_ERROR,
@@ -174,6 +177,9 @@ def _transcribe(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchd
                     announce(process.redis, job.id)
             else:
                 summary = event  # always the last event
+        if summary.warnings and options_of(job).strict:
+            _fail(lease, AUDIO_IMPERFECT, _imperfect_message(summary.warnings), summary.warnings)
+            return
         stage_seconds = dict(summary.stage_seconds)
         waveform = None
         if job.waveform:
@@ -187,6 +193,7 @@ def _transcribe(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchd
         channels=summary.channels,
         speech_seconds=summary.speech_seconds if job.transcript else None,
         stage_seconds=stage_seconds,
+        warnings=summary.warnings,
     )
     worked = time.perf_counter()
     with tracer.start_as_current_span("commit", record_exception=False):
@@ -195,7 +202,8 @@ def _transcribe(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchd
         ended = time.perf_counter()
         metrics.count_success(measured, summary.fills, seconds=ended - began, commit=ended - worked)
         seconds = round(ended - began, 3)
-        log.info("job_succeeded", audio_seconds=round(summary.seconds, 3), seconds=seconds)
+        codes = [warning.code.value for warning in summary.warnings]
+        log.info("job_succeeded", audio_seconds=round(summary.seconds, 3), seconds=seconds, warnings=codes)
 
 
 def _events(process: WorkerProcess, job: Job, path: Path) -> Transcription | PeakReading:
@@ -226,9 +234,9 @@ def _cancel(lease: Lease) -> None:
         log.info("job_cancelled")
 
 
-def _fail(lease: Lease, code: str, message: str) -> None:
+def _fail(lease: Lease, code: str, message: str, warnings: Sequence[AudioWarning] | None = None) -> None:
     get_current_span().set_status(StatusCode.ERROR, code)
-    if lease.fail(code, message):
+    if lease.fail(code, message, warnings):
         metrics.JOBS_ENDED.labels("failed", code).inc()
         log.info("job_failed", error_code=code, error_message=message)
 
@@ -236,6 +244,10 @@ def _fail(lease: Lease, code: str, message: str) -> None:
 def _hand_back(lease: Lease, job: Job, code: str, message: str) -> None:
     if lease.hand_back(code, message):
         metrics.count_broken_attempt(code, is_last=job.attempt >= job.max_attempts)
+
+
+def _imperfect_message(warnings: Sequence[AudioWarning]) -> str:
+    return f"{sentences(warnings)} The job was strict: submit it without `strict` to have what can be heard."
 
 
 def _memory_message(limit: int) -> str:

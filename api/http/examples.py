@@ -11,6 +11,14 @@ _LINKS: dict[str, JsonValue] = {
     "waveform_png": f"/v1/jobs/{JOB_ID}/waveform.png",
     "waveform_json": f"/v1/jobs/{JOB_ID}/waveform.json",
 }
+_WARNINGS: list[JsonValue] = [
+    {
+        "code": "audio_gaps",
+        "message": "The recording is damaged in one place, first after 2.1 s: 0.10 s could not be read and "
+        "count as silence. Words there are missing.",
+        "spans": [{"start": 2.1, "end": 2.2}],
+    }
+]
 JOB: dict[str, JsonValue] = {
     "id": JOB_ID,
     "status": "succeeded",
@@ -31,9 +39,11 @@ JOB: dict[str, JsonValue] = {
     "channels": "mix",
     "hotwords": ["देहरादून"],
     "hotword_weight": 6.0,
+    "strict": False,
     "cancel_requested": False,
     "audio": {"seconds": 4.0, "sample_rate": 16000, "channels": 1, "speech_seconds": 1.9},
     "stage_seconds": {"audio": 0.004, "infer": 0.021, "text": 0.001, "waveform": 0.06},
+    "warnings": _WARNINGS,
     "error": None,
     "links": _LINKS,
 }
@@ -46,6 +56,7 @@ QUEUED_JOB: dict[str, JsonValue] = JOB | {
     "finished_at": None,
     "audio": None,
     "stage_seconds": None,
+    "warnings": None,
     "links": {name: link if name == "self" else None for name, link in _LINKS.items()},
 }
 SEGMENTS: list[JsonValue] = [
@@ -68,6 +79,7 @@ _TRANSCRIPT: dict[str, JsonValue] = {
     "seconds": 4.0,
     "speech_seconds": 1.9,
     "no_speech": False,
+    "warnings": _WARNINGS,
     "text": "नमस्ते दुनिया",
     "segments": SEGMENTS,
 }

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
+from shrutlekh_contract.audio_warnings import MEANINGS, WarningCode
 from shrutlekh_contract.formats import TEXT_FORMATS
 from shrutlekh_contract.options import SubmissionOptions, declared
 
@@ -43,6 +44,24 @@ class AudioOut(Shape):
         description="Seconds classified as speech, summed over the transcribed channels; null if the job has "
         "no transcript."
     )
+
+
+class SpanOut(Shape):
+    """Where something is, in seconds from the start of the recording."""
+
+    start: float
+    end: float
+
+
+class WarningOut(Shape):
+    """What is imperfect about a recording that was transcribed all the same."""
+
+    code: WarningCode = Field(
+        description="Stable; programs may rely on it. "
+        + " ".join(f"`{code.value}`: {meaning}" for code, meaning in MEANINGS.items())
+    )
+    message: str = Field(description="For people: what it is and what to do.")
+    spans: list[SpanOut] = Field(description="Where it is; empty if it concerns the whole recording.")
 
 
 class ErrorOut(Shape):
@@ -116,6 +135,9 @@ class JobOut(_JobWithOptions):
     cancel_requested: bool
     audio: AudioOut | None
     stage_seconds: dict[str, float] | None = Field(description="Wall-clock seconds of each stage.")
+    warnings: list[WarningOut] | None = Field(
+        description="What is imperfect about the recording; null before it is read to its end."
+    )
     error: ErrorOut | None
     links: LinksOut
 
@@ -136,6 +158,7 @@ class JobOut(_JobWithOptions):
             cancel_requested=job.cancel_requested,
             audio=_audio_of(job),
             stage_seconds=job.stage_seconds,
+            warnings=job.warnings,
             error=_error_of(job),
             links=links_of(job),
             **options_of(job).json(),
@@ -189,6 +212,7 @@ class TranscriptOut(Shape):
     seconds: float
     speech_seconds: float | None
     no_speech: bool = Field(description="Whether the transcript has no words.")
+    warnings: list[WarningOut] = Field(description="What is imperfect about the recording.")
     text: str
     segments: list[SegmentOut] = Field(description="Ordered by start, then channel.")
 
@@ -204,6 +228,7 @@ class SimpleTranscriptOut(Shape):
     seconds: float
     speech_seconds: float | None
     no_speech: bool
+    warnings: list[WarningOut]
     text: str
     segments: list[SegmentOut]
     links: LinksOut

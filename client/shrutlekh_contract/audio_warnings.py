@@ -20,7 +20,7 @@ class WarningCode(StrEnum):
 
 MEANINGS: Final = {
     WarningCode.AUDIO_TRUNCATED: "The recording ends early: it was cut off, or never finished.",
-    WarningCode.AUDIO_GAPS: "Parts are damaged or missing. They count as silence, and `spans` has their times.",
+    WarningCode.AUDIO_GAPS: "Parts are damaged and count as silence; `spans` has their times.",
     WarningCode.AUDIO_CLIPPED: "The recording is overdriven: its loudest parts are cut off at full scale.",
     WarningCode.AUDIO_QUIET: "The recording is so quiet that words may be missing.",
     WarningCode.LENGTH_DISAGREES: "The header states another length. All that is there was transcribed.",

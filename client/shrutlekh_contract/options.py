@@ -187,6 +187,7 @@ class SubmissionOptions(RecognitionOptions):
         waveform: whether to draw the picture and compute the peaks.
         priority: "high", "normal" or "low".
         client: who submits; clients take turns. Default: the address of the connection.
+        strict: whether a recording that is imperfect fails, instead of succeeding with warnings.
         numerals: "spoken", "latin" or "devanagari". It formats the answer and is not stored with the job.
     """
 
@@ -219,6 +220,18 @@ class SubmissionOptions(RecognitionOptions):
             "Who submits. Clients take turns. Without a name each run is a client, so that a single "
             "recording need not wait for a folder submitted before.",
             metavar="NAME",
+        ),
+    )
+    strict: bool | None = option(
+        Flag(),
+        "Whether a recording that is damaged, truncated or otherwise imperfect fails with `audio_imperfect`, "
+        "instead of succeeding with `warnings`.",
+        default=False,
+        answer="Whether an imperfect recording fails instead of succeeding with warnings.",
+        forms=Form.JOB | Form.TRANSCRIBE | Form.VISUALIZE,
+        switch=Switch(
+            "Fail recordings that are damaged, truncated or otherwise imperfect, instead of transcribing "
+            "what can be heard."
         ),
     )
     numerals: str | None = option(

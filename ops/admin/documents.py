@@ -22,6 +22,7 @@ def job_document(job: Job) -> dict[str, Any]:
         "model": job.model,
         "file": {"name": job.file_name, "bytes": job.file_bytes, "key": job.file_key},
         "audio_seconds": job.audio_seconds,
+        "warnings": job.warnings,
         "created_at": written(job.created_at),
         "available_at": written(job.available_at),
         "started_at": written(job.started_at),

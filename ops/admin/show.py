@@ -50,6 +50,7 @@ def _print(job: dict[str, Any]) -> None:
         "recording": f"{file['name']} ({file['bytes']:,} bytes)",
         "file": file["path"] + ("" if file["kept"] else " (not kept)"),
         "audio": None if job["audio_seconds"] is None else f"{job['audio_seconds']:.2f} s",
+        "warnings": "\n".join(f"{one['code']}: {one['message']}" for one in job["warnings"] or ()) or None,
         "model": job["model"],
         "client": job["client"] or None,
         **{name: job[f"{name}_at"] for name in ("created", "available", "started", "finished")},

@@ -29,7 +29,7 @@ shrutlekh transcribe *.wav --json | jq -r .text
 Exit status: 0 success, 1 something failed, 2 wrong usage."""
 
 
-@takes("numerals", *declared(RecognitionOptions))
+@takes("numerals", "strict", *declared(RecognitionOptions))
 def transcribe(
     files: Annotated[
         list[Path],

@@ -2,8 +2,10 @@
 
 import random
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 
+from shrutlekh_contract.audio_warnings import AudioWarning
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -95,6 +97,7 @@ def succeed(
         audio_channels=measured.channels,
         speech_seconds=measured.speech_seconds,
         stage_seconds={stage: round(seconds, 4) for stage, seconds in measured.stage_seconds.items()},
+        warnings=[warning.json() for warning in measured.warnings],
     )
     if waveform is not None:
         save_waveform(session, job.id, waveform)
@@ -102,7 +105,14 @@ def succeed(
 
 
 def fail(
-    session: Session, files: FileStore, job: Job, *, code: str, message: str, owner: str | None = None
+    session: Session,
+    files: FileStore,
+    job: Job,
+    *,
+    code: str,
+    message: str,
+    owner: str | None = None,
+    warnings: Sequence[AudioWarning] | None = None,
 ) -> Job:
     """Let a job fail for good and drop its segments. A recording that can never be read is deleted.
 
@@ -113,6 +123,7 @@ def fail(
         code: error code, stored with the job and in the audit trail.
         message: tells the job's owner what went wrong and what to do.
         owner: the worker that holds the lease, for a running job.
+        warnings: what is imperfect about the recording; None if it was not read to its end.
 
     Raises:
         IllegalTransition: see :func:`shared.jobs.lifecycle.transition`.
@@ -124,6 +135,7 @@ def fail(
         owner=owner,
         code=code,
         chunks_done=0,
+        warnings=None if warnings is None else [warning.json() for warning in warnings],
         error_code=code,
         error_message=message,
     )

@@ -98,6 +98,7 @@ def transition(
         "lease_expires_at": None,
         "error_code": None,
         "error_message": None,
+        "warnings": None,
         "finished_at": moment if rule.target.is_final else None,
     }
     values |= changes

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from shrutlekh_contract.audio_warnings import AudioWarning
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
@@ -52,6 +53,7 @@ class Measurements:
         speech_seconds: seconds classified as speech, summed over the transcribed channels; None for a job
             without a transcript.
         stage_seconds: wall-clock seconds by stage.
+        warnings: what is imperfect about the recording.
     """
 
     audio_seconds: float
@@ -59,6 +61,7 @@ class Measurements:
     channels: int
     speech_seconds: float | None
     stage_seconds: dict[str, float]
+    warnings: tuple[AudioWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

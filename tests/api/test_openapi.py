@@ -105,9 +105,12 @@ async def test_forms_are_described(document: dict[str, Any]) -> None:
     form = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["file"]
     listening = {"model", "decoder", "hotwords", "hotword_weight", "channels"}
-    assert set(form["properties"]) == {"file", "transcript", "waveform", "priority", "client"} | listening
+    assert (
+        set(form["properties"])
+        == {"file", "transcript", "waveform", "priority", "client", "strict"} | listening
+    )
     form = document["paths"]["/transcribe/"]["post"]["requestBody"]["content"]["multipart/form-data"]
-    assert set(form["schema"]["properties"]) == {"file", "numerals"} | listening
+    assert set(form["schema"]["properties"]) == {"file", "numerals", "strict"} | listening
 
 
 async def test_every_format_of_a_transcript_is_described(document: dict[str, Any]) -> None:

@@ -76,6 +76,7 @@ def test_json() -> None:
         "seconds": 60.0,
         "speech_seconds": 1.5,
         "no_speech": False,
+        "warnings": [],
         "text": "कुल 25",
         "segments": [
             {

@@ -73,7 +73,7 @@ def test_silence_succeeds_without_words(
         (wav_bytes(b"\0\0" * 50, rate=1), "audio_unsupported"),
         (wav_bytes(b"\0\0" * 50, rate=10_000_000), "audio_unsupported"),
         (recording(silence(121)), "audio_too_long"),
-        (wav_bytes(np.array([0, np.nan, 0], "<f4").tobytes(), bits=32, encoding=3), "audio_unreadable"),
+        (wav_bytes(np.array([np.inf, np.nan], "<f4").tobytes(), bits=32, encoding=3), "audio_unreadable"),
     ],
     ids=["zero bytes", "text", "cut header", "1 Hz", "10 MHz", "too long", "NaN"],
 )
@@ -88,6 +88,45 @@ def test_a_bad_recording_fails_with_its_code_and_leaves_no_file(
     assert done.error_message
     assert history(process, job)[-1] == ("failed", code)
     assert not stored(process, job)
+
+
+TRUNCATED = recording(speak("नम मन "), silence(1))[:-9_000]
+
+
+@pytest.mark.parametrize("transcript", [True, False], ids=["words", "picture only"])
+def test_an_imperfect_recording_succeeds_with_warnings(
+    process: WorkerProcess, submit_file: Callable[..., Job], transcript: bool
+) -> None:
+    job = submit_file(TRUNCATED, transcript=transcript)
+    answer(process)
+    done = after(process, job)
+    assert done.status is JobStatus.SUCCEEDED
+    assert done.warnings is not None
+    assert [(warning["code"], warning["spans"]) for warning in done.warnings] == [("audio_truncated", [])]
+    assert "0.3 s more" in done.warnings[0]["message"]
+
+
+@pytest.mark.parametrize("transcript", [True, False], ids=["words", "picture only"])
+def test_a_strict_job_fails_with_warnings_and_leaves_no_file(
+    process: WorkerProcess, submit_file: Callable[..., Job], transcript: bool
+) -> None:
+    job = submit_file(TRUNCATED, transcript=transcript, options={"strict": True})
+    answer(process)
+    done = after(process, job)
+    assert (done.status, done.error_code) == (JobStatus.FAILED, "audio_imperfect")
+    assert done.error_message is not None
+    assert done.error_message.endswith("submit it without `strict` to have what can be heard.")
+    assert [warning["code"] for warning in done.warnings or ()] == ["audio_truncated"]
+    assert not stored(process, job)
+
+
+def test_a_strict_job_succeeds_without_warnings(
+    process: WorkerProcess, submit_file: Callable[..., Job]
+) -> None:
+    job = submit_file(recording(speak("नम")), options={"strict": True})
+    answer(process)
+    done = after(process, job)
+    assert (done.status, done.warnings) == (JobStatus.SUCCEEDED, [])
 
 
 def test_only_the_picture(process: WorkerProcess, submit_file: Callable[..., Job]) -> None:
