@@ -103,6 +103,7 @@ MODELS: dict[str, JsonValue] = {
             "description": "Small Hindi CTC model.",
             "evaluation": [{"set": "a test set", "wer": 0.5, "cer": 0.2}],
             "decoders": ["greedy", "beam"],
+            "default_decoder": "beam",
         }
     ],
 }
@@ -116,6 +117,7 @@ READY: dict[str, JsonValue] = {
         "workers": {"ok": True, "count": 2},
         "disk": {"ok": True, "detail": None},
     },
+    "draining": False,
 }
 NOT_READY: dict[str, JsonValue] = {
     "status": "not_ready",
@@ -126,4 +128,5 @@ NOT_READY: dict[str, JsonValue] = {
         "workers": {"ok": False, "count": 0},
         "disk": {"ok": True, "detail": None},
     },
+    "draining": False,
 }
