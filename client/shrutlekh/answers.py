@@ -1,9 +1,9 @@
 """The service's JSON as typed, immutable models. Fields that a newer service adds are ignored."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from shrutlekh_contract.statuses import FINAL
 
 
@@ -77,7 +77,7 @@ class Job(Answer):
     audio: Audio | None = None
     stage_seconds: Mapping[str, float] | None = None
     error: JobError | None = None
-    warnings: tuple[JobWarning, ...] = ()
+    warnings: Annotated[tuple[JobWarning, ...], BeforeValidator(lambda value: value or ())] = ()
     links: Mapping[str, str | None] = {}
     decoder: str | None = None
     channels: str = "mix"

@@ -33,11 +33,12 @@ def test_the_bar_says_that_nothing_works_until_it_does() -> None:
     with Bar(console, 2) as bar:
         bar.show(Stalled("There is no worker [1]."))
         bar.show(Uploaded("a.wav"))
-        assert "There is no worker [1]." in bar.description
+        assert "waiting for workers" in bar.description
         bar.show(Renamed("same.wav", "out/same", "out/same.wav"))
         bar.show(Outcome("c.wav", "failed", error=("x", "Why.")))
         bar.show(Resumed())
         assert bar.description == "1 uploaded, 0 finished, [red]1 failed[/]"
+    assert said.getvalue().count("Waiting: There is no worker [1].") == 1
     assert "Workers take jobs again." in said.getvalue()
     assert "Renamed the outputs of same.wav from same.* to same.wav.*" in said.getvalue()
     assert "failed c.wav" in said.getvalue()
@@ -53,3 +54,19 @@ def test_lines_say_that_nothing_works_and_that_it_does_again() -> None:
         "Workers take jobs again.",
         "1/1 fetched a.wav",
     ]
+
+
+def test_lines_say_one_reason_once_whoever_notices_it() -> None:
+    console = Console(file=(said := io.StringIO()), width=200)
+    with Lines(console, 1) as lines:
+        gone = Waiting("a.wav", "Nobody answers.", 1.0)
+        for event in (
+            gone,
+            Stalled("Nobody answers."),
+            Uploaded("b.wav"),
+            gone,
+            Resumed(),
+            Uploaded("a.wav"),
+        ):
+            lines.show(event)
+    assert said.getvalue().splitlines() == ["Waiting: Nobody answers.", "Workers take jobs again."]

@@ -17,7 +17,8 @@ MODELS = ServiceModels("base", {"base": "beam", "large": "greedy"})
 
 
 def test_the_options_that_determine_a_text_are_declared() -> None:
-    assert set(TEXT_OPTIONS) == {"model", *declared(RecognitionOptions)}
+    assert set(TEXT_OPTIONS) >= {"model", *declared(RecognitionOptions)}
+    assert not set(TEXT_OPTIONS) & {"client", "numerals", "priority", "transcript", "waveform"}
 
 
 def made(model: str = "base", decoder: str | None = "beam", **requested: Any) -> Provenance:
@@ -138,8 +139,8 @@ def test_a_new_default_model_transcribes_only_new_recordings(service: FakeServic
     for outcome in outcomes.values():
         summary.add(outcome)
     assert summary.line() == (
-        "1 transcribed, 2 skipped. 2 keep the text of hi-ctc-base, which is no longer the default model; "
-        "--model NAME transcribes them with another."
+        "1 transcribed, 2 skipped. 2 kept from hi-ctc-base, which is no longer the default model; "
+        "--model NAME transcribes with another."
     )
     named = submit(service, folder, model="hi-new")
     assert [named[name].status for name in sorted(named)] == ["succeeded", "succeeded", "skipped"]

@@ -39,7 +39,7 @@ class Bar:
 
     def __init__(self, console: Console, total: int) -> None:
         self._uploaded = 0
-        self._stalled = ""
+        self._is_stalled = False
         self._counts: Counter[str] = Counter()
         self._progress = Progress(
             SpinnerColumn(),
@@ -73,9 +73,10 @@ class Bar:
             case Waiting(_, reason, seconds):
                 waiting = f"waiting {seconds:.0f} s: {reason}"
             case Stalled(reason):
-                self._stalled = reason
+                self._is_stalled = True
+                self._print(f"Waiting: {reason}")
             case Resumed():
-                self._stalled = ""
+                self._is_stalled = False
                 self._print(RESUMED)
             case Uploaded():
                 self._uploaded += 1
@@ -86,7 +87,7 @@ class Bar:
                 if event.error is not None:
                     self._print(f"failed {printable(event.source)}", "red")
                 self._progress.advance(self._task)
-        reason = self._stalled or waiting
+        reason = "waiting for workers" if self._is_stalled else waiting
         said = f"{self._counted()} [yellow]{escape(reason)}[/]" if reason else self._counted()
         self._progress.update(self._task, description=said)
 
@@ -113,7 +114,8 @@ class Lines:
         self._console = console
         self._total = total
         self._done = 0
-        self._is_waiting = False
+        self._waiting: str | None = None
+        self._stalled: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -127,14 +129,17 @@ class Lines:
         """Print the line. The reason of a wait is printed once, until a recording is accepted again."""
         match event:
             case Waiting(_, reason):
-                if not self._is_waiting:
+                if self._waiting is None and reason != self._stalled:
                     self._print(f"Waiting: {reason}")
-                self._is_waiting = True
+                self._waiting = reason
             case Uploaded():
-                self._is_waiting = False
+                self._waiting = None
             case Stalled(reason):
-                self._print(f"Waiting: {reason}")
+                if reason != self._waiting:
+                    self._print(f"Waiting: {reason}")
+                self._stalled = reason
             case Resumed():
+                self._stalled = None
                 self._print(RESUMED)
             case Renamed():
                 self._print(renaming(event))

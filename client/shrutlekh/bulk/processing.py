@@ -119,7 +119,7 @@ class Processor:
             requested: the options that the job was submitted with.
         """
         try:
-            return self._finish(recording, job, requested, "fetched")
+            return self._finish(recording, job, requested, is_new=False)
         except ApiError as error:
             if error.code not in GONE_CODES:
                 raise
@@ -174,8 +174,8 @@ class Processor:
         with suppress(OSError), self._writing:  # without NAME.job, the next run uploads again
             pending.save(recording.output)
         self._report(Uploaded(recording.source))
-        # A new job has not ended yet, so one that has is an earlier run's.
-        return self._finish(recording, job, chosen, "fetched" if job.final else "succeeded")
+        # A job that has already ended is an earlier run's: the key led to it.
+        return self._finish(recording, job, chosen, is_new=not job.final)
 
     def _uploaded(self, recording: Recording, content: Content, after: str | None) -> Job:
         """Upload a recording and return its job, which is new or has not failed."""
@@ -201,20 +201,22 @@ class Processor:
             on_wait=lambda reason, seconds: self._report(Waiting(recording.source, reason, seconds)),
         )
 
-    def _finish(self, recording: Recording, job: Job, requested: SubmissionOptions, status: str) -> Outcome:
+    def _finish(
+        self, recording: Recording, job: Job, requested: SubmissionOptions, *, is_new: bool
+    ) -> Outcome:
         """Wait for a job and write its results, if the run waits at all.
 
         Args:
             requested: the options that the job was submitted with.
-            status: of the outcome if the job succeeds.
+            is_new: whether this run made the job.
         """
         self._at_service.add(recording.source)
         if not self._options.wait:
-            return Outcome(recording.source, job.status, job_id=job.id, is_taken_up=status == "fetched")
+            return Outcome(recording.source, job.status, job_id=job.id, is_taken_up=not is_new)
         if not job.final:
             job = self._client.wait_for(job.id)
         if job.status == JobStatus.SUCCEEDED:
-            outcome = self._collect(recording, job, requested, status)
+            outcome = self._collect(recording, job, requested, "succeeded" if is_new else "fetched")
         else:
             outcome = _failure(recording, job)
         self._at_service.discard(recording.source)

@@ -86,8 +86,8 @@ class Summary:
             return ""
         models = ", ".join(sorted(self._kept_models))
         return (
-            f" {sum(self._kept_models.values())} keep the text of {models}, which is no longer the default "
-            "model; --model NAME transcribes them with another."
+            f" {sum(self._kept_models.values())} kept from {models}, which is no longer the default model; "
+            "--model NAME transcribes with another."
         )
 
 
