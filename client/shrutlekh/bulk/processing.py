@@ -163,12 +163,13 @@ class Processor:
             after: id of a job with these bytes and options that failed or was cancelled.
         """
         chosen = self._options.chosen
+        modified_ns = content.modified_ns  # before the upload, so that a later change shows
         with self._upload_slot:
             job = self._uploaded(recording, content, after)
         pending = PendingJob(
             job.id,
             recording.name,
-            Fingerprint(job.file.bytes, content.modified_ns, job.file.sha256),
+            Fingerprint(job.file.bytes, modified_ns, job.file.sha256),
             replace(chosen, client=None),
         )
         with suppress(OSError), self._writing:  # without NAME.job, the next run uploads again

@@ -18,17 +18,20 @@ class Summary:
     def __init__(self, total: int) -> None:
         self._total = total
         self._counts: Counter[str] = Counter()
-        self._warned: list[Outcome] = []
-        self._failed: list[Outcome] = []
+        self._with_warnings = 0
+        self._warnings: list[str] = []
+        self._failures: list[str] = []
         self._kept_models: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
         """Count an outcome. Warnings of skipped recordings were told by the run that transcribed them."""
+        source = printable(outcome.source)
         self._counts[_word(outcome)] += 1
         if outcome.error is not None:
-            self._failed.append(outcome)
+            self._failures.append(f"{source}: {': '.join(outcome.error)}")
         if outcome.warnings and outcome.status != "skipped":
-            self._warned.append(outcome)
+            self._with_warnings += 1
+            self._warnings += [f"{source}: {warning.code}: {warning.message}" for warning in outcome.warnings]
         if outcome.kept_model is not None:
             self._kept_models[outcome.kept_model] += 1
 
@@ -40,27 +43,17 @@ class Summary:
     @property
     def has_failures(self) -> bool:
         """Whether a recording failed."""
-        return bool(self._failed)
+        return bool(self._failures)
 
     def details(self) -> list[str]:
         """Return a line for each warning and each failure."""
-        warned = [
-            f"{printable(outcome.source)}: {warning.code}: {warning.message}"
-            for outcome in self._warned
-            for warning in outcome.warnings
-        ]
-        failed = [
-            f"{printable(outcome.source)}: {code}: {message}"
-            for outcome in self._failed
-            for code, message in [outcome.error or ("", "")]
-        ]
-        return warned + failed
+        return self._warnings + self._failures
 
     def line(self) -> str:
         """Return the counts as a sentence, and another one if texts of an earlier default model are kept."""
         parts = [f"{self._counts[word]} {word}" for word in WORDS if self._counts[word]]
-        if self._warned:
-            parts.append(f"{len(self._warned)} with warnings")
+        if self._with_warnings:
+            parts.append(f"{self._with_warnings} with warnings")
         return f"{', '.join(parts) or 'Nothing done yet'}.{self._kept()}"
 
     def next_run(self, at_service: int, *, force: bool) -> str:

@@ -116,7 +116,8 @@ def submit(
     )
     summary = Summary(len(recordings))
     display: Display = (Bar if console.is_terminal else Lines)(console, len(recordings))
-    with ShrutlekhClient(url, retries=PATIENT, connections=in_flight) as client:
+    # One connection for each recording, and one to watch the service.
+    with ShrutlekhClient(url, retries=PATIENT, connections=in_flight + 1) as client:
         client.ready()  # fails at once if no service answers, and before a bar is shown
         submission = Submission(client, recordings, options)
         try:
@@ -127,14 +128,10 @@ def submit(
                         summary.add(event)
                         if as_json:
                             print(_json_line(event), flush=True)  # noqa: T201
-        except KeyboardInterrupt:
-            note(f"Interrupted. {summary.line()} {summary.next_run(submission.at_service, force=force)}")
-            raise
-        except ClientError:
-            if not summary.is_empty:
-                note(
-                    f"Stopped early. {summary.line()} {summary.next_run(submission.at_service, force=force)}"
-                )
+        except (KeyboardInterrupt, ClientError) as stop:
+            if isinstance(stop, KeyboardInterrupt) or submission.at_service or not summary.is_empty:
+                word = "Interrupted" if isinstance(stop, KeyboardInterrupt) else "Stopped early"
+                note(f"{word}. {summary.line()} {summary.next_run(submission.at_service, force=force)}")
             raise
         finally:
             for line in summary.details():
