@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shrutlekh_contract.decoders import decoders_of
+from shrutlekh_contract.decoders import GREEDY, decoders_of
 from shrutlekh_contract.model_card import FILE_NAME, ModelCard, ModelCardInvalid
 
 from shared.errors import ModelNotInstalled
@@ -24,6 +24,7 @@ class InstalledModel:
     description: str
     evaluation: list[dict[str, Any]]
     decoders: tuple[str, ...]
+    default_decoder: str
 
 
 def find_model(models_dir: Path, name: str) -> Path:
@@ -51,6 +52,8 @@ def read_card(folder: Path) -> InstalledModel | None:
         card = ModelCard.read(folder)
     except (OSError, ModelCardInvalid):
         return None
+    decoders = decoders_of(folder)
+    named = card.decoding.get("decoder")
     return InstalledModel(
         name=folder.name,
         language=card.language,
@@ -58,5 +61,6 @@ def read_card(folder: Path) -> InstalledModel | None:
         licence=card.licence,
         description=card.description,
         evaluation=card.evaluation,
-        decoders=decoders_of(folder),
+        decoders=decoders,
+        default_decoder=named if named in decoders else GREEDY,
     )

@@ -115,6 +115,7 @@ MODELS: dict[str, JsonValue] = {
             "description": "Small Hindi CTC model.",
             "evaluation": [{"set": "a test set", "wer": 0.5, "cer": 0.2}],
             "decoders": ["greedy", "beam"],
+            "default_decoder": "beam",
         }
     ],
 }
@@ -128,6 +129,7 @@ READY: dict[str, JsonValue] = {
         "workers": {"ok": True, "count": 2},
         "disk": {"ok": True, "detail": None},
     },
+    "draining": False,
 }
 NOT_READY: dict[str, JsonValue] = {
     "status": "not_ready",
@@ -138,4 +140,5 @@ NOT_READY: dict[str, JsonValue] = {
         "workers": {"ok": False, "count": 0},
         "disk": {"ok": True, "detail": None},
     },
+    "draining": False,
 }

@@ -21,6 +21,9 @@ class ModelOut(Shape):
     decoders: list[Annotated[str, Field(json_schema_extra={"enum": [*DECODERS]})]] = Field(
         description="Decoders that the model supports."
     )
+    default_decoder: Annotated[str, Field(json_schema_extra={"enum": [*DECODERS]})] = Field(
+        description="The decoder of a job that asks for none and has no hot-words."
+    )
 
 
 class ModelsOut(Shape):
@@ -71,3 +74,7 @@ class ReadyOut(Shape):
 
     status: str
     checks: ChecksOut
+    draining: bool = Field(
+        description="Whether an operator told the workers to take no more jobs. Recordings are accepted, and "
+        "wait until the drain ends."
+    )

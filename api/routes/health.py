@@ -10,6 +10,7 @@ from api.http.dependencies import ServicesDep
 from api.http.service_schemas import AliveOut, CheckOut, ChecksOut, ReadyOut, WorkersOut
 from api.services import Services
 from shared import presence
+from shared.draining import is_draining
 from shared.errors import DatabaseUnavailable, StorageFull
 from shared.schema import NEWEST, revision_of
 
@@ -36,13 +37,17 @@ async def alive() -> AliveOut:
 )
 async def ready(services: ServicesDep, response: Response) -> ReadyOut:
     """Answer 200 if a recording submitted now would be transcribed, else 503 with the failed checks."""
-    (database, migrations), redis, workers, disk = await asyncio.gather(
-        _check_database(services), _check_redis(services), _check_workers(services), _check_disk(services)
+    (database, migrations), redis, workers, disk, draining = await asyncio.gather(
+        _check_database(services),
+        _check_redis(services),
+        _check_workers(services),
+        _check_disk(services),
+        services.threads.file(lambda: is_draining(services.settings.data_dir)),
     )
     checks = ChecksOut(database=database, migrations=migrations, redis=redis, workers=workers, disk=disk)
     is_ready = all((database.ok, migrations.ok, redis.ok, workers.ok, disk.ok))
     response.status_code = 200 if is_ready else 503
-    return ReadyOut(status="ready" if is_ready else "not_ready", checks=checks)
+    return ReadyOut(status="ready" if is_ready else "not_ready", checks=checks, draining=draining)
 
 
 async def _check_database(services: Services) -> tuple[CheckOut, CheckOut]:

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 from shrutlekh_contract.options import RecognitionOptions
 
 if TYPE_CHECKING:
-    from shrutlekh.answers import Audio, Job, JobError, JobPage, Readiness, StoredFile
+    from shrutlekh.answers import (
+        Audio,
+        Job,
+        JobError,
+        JobPage,
+        JobWarning,
+        Readiness,
+        StoredFile,
+        WarningSpan,
+    )
     from shrutlekh.async_client import AsyncShrutlekhClient
     from shrutlekh.client import ShrutlekhClient
     from shrutlekh.errors import (
@@ -30,7 +39,16 @@ if TYPE_CHECKING:
 
 # Imported at first use, so that `shrutlekh --help` does not wait for httpx and pydantic.
 _HOMES = {
-    "answers": ("Audio", "Job", "JobError", "JobPage", "Readiness", "StoredFile"),
+    "answers": (
+        "Audio",
+        "Job",
+        "JobError",
+        "JobPage",
+        "JobWarning",
+        "Readiness",
+        "StoredFile",
+        "WarningSpan",
+    ),
     "async_client": ("AsyncShrutlekhClient",),
     "client": ("ShrutlekhClient",),
     "errors": (
@@ -56,6 +74,7 @@ __all__ = [
     "Job",
     "JobError",
     "JobPage",
+    "JobWarning",
     "NotShrutlekh",
     "Readiness",
     "RecognitionOptions",
@@ -64,6 +83,7 @@ __all__ = [
     "ShrutlekhClient",
     "StoredFile",
     "Unreachable",
+    "WarningSpan",
 ]
 
 

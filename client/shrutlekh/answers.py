@@ -1,9 +1,9 @@
 """The service's JSON as typed, immutable models. Fields that a newer service adds are ignored."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from shrutlekh_contract.statuses import FINAL
 
 
@@ -37,6 +37,24 @@ class JobError(Answer):
     message: str
 
 
+class WarningSpan(Answer):
+    """Where a warning applies, in seconds from the start of the recording."""
+
+    start: float
+    end: float
+
+
+class JobWarning(Answer):
+    """What is imperfect about a recording that was transcribed all the same.
+
+    ``code`` is stable, ``message`` a sentence. ``spans`` is empty if it concerns the whole recording.
+    """
+
+    code: str
+    message: str
+    spans: tuple[WarningSpan, ...] = ()
+
+
 class Job(Answer):
     """A transcription job. Times are RFC 3339 strings in UTC, links are paths below the service's URL."""
 
@@ -59,6 +77,7 @@ class Job(Answer):
     audio: Audio | None = None
     stage_seconds: Mapping[str, float] | None = None
     error: JobError | None = None
+    warnings: Annotated[tuple[JobWarning, ...], BeforeValidator(lambda value: value or ())] = ()
     links: Mapping[str, str | None] = {}
     decoder: str | None = None
     channels: str = "mix"
@@ -84,10 +103,16 @@ class JobPage(Answer):
 
 
 class Readiness(Answer):
-    """The answer of ``/readyz``: ``checks`` has an entry for each part, with ``ok`` and the error."""
+    """The answer of ``/readyz``.
+
+    Attributes:
+        checks: an entry for each part, with ``ok`` and the error.
+        draining: whether an operator told the workers to take no more jobs.
+    """
 
     status: str
     checks: Mapping[str, Mapping[str, Any]]
+    draining: bool = False
 
     @property
     def ready(self) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from api.services import Services
+from shared import draining
 from shared.schema import NEWEST
 from shared.settings import Settings
 from tests.api.front_end import running
@@ -32,6 +33,18 @@ async def test_ready_only_with_a_worker(client: httpx.AsyncClient, worker: Prete
     assert response.json()["checks"]["workers"] == {"ok": True, "count": 1}
     worker.leave()
     assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_a_drain_is_told_and_leaves_the_service_ready(
+    client: httpx.AsyncClient, worker: PretendWorker, settings: Settings
+) -> None:
+    worker.beat()
+    assert (await client.get("/readyz")).json()["draining"] is False
+    draining.begin(settings.data_dir)
+    response = await client.get("/readyz")
+    draining.end(settings.data_dir)
+    assert (response.status_code, response.json()["status"]) == (200, "ready")
+    assert response.json()["draining"] is True
 
 
 async def test_without_redis_it_lives_but_is_not_ready(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """Recognition options in the form: decoder, hot-words, channels."""
 
+import json
 import uuid
 from pathlib import Path
 
@@ -131,6 +132,27 @@ async def test_models_tell_their_decoders(client: httpx.AsyncClient, models_dir:
     give_language_model(models_dir)
     (model,) = (await client.get("/v1/models")).json()["models"]
     assert model["decoders"] == ["greedy", "beam"]
+
+
+@anyio_and_sqlite
+@pytest.mark.parametrize(
+    ("named", "has_language_model", "default"),
+    [("beam", True, "beam"), ("beam", False, "greedy"), ("magic", True, "greedy"), (None, True, "greedy")],
+)
+async def test_models_tell_their_default_decoder(
+    client: httpx.AsyncClient,
+    models_dir: Path,
+    named: str | None,
+    has_language_model: bool,
+    default: str,
+) -> None:
+    card = next(models_dir.glob("*/model.json"))
+    entries = json.loads(card.read_text(encoding="utf-8"))
+    card.write_text(json.dumps(entries | {"decoding": {} if named is None else {"decoder": named}}))
+    if has_language_model:
+        give_language_model(models_dir)
+    (model,) = (await client.get("/v1/models")).json()["models"]
+    assert model["default_decoder"] == default
 
 
 @anyio_and_sqlite

@@ -19,6 +19,7 @@ async def test_the_installed_models(client: httpx.AsyncClient) -> None:
                 "description": "A card without weights.",
                 "evaluation": [{"set": "none", "wer": 1.0, "cer": 1.0}],
                 "decoders": ["greedy"],
+                "default_decoder": "greedy",
             }
         ],
     }

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+READY = {"status": "ready", "checks": {"workers": {"ok": True, "count": 1}}, "draining": False}
 PNG = b"\x89PNG\r\n\x1a\n fake"
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -64,6 +65,10 @@ class FakeService:
         keys: the jobs by idempotency key.
         asked: what transcripts were asked for, as format and numerals.
         segments: segments that each transcript has.
+        installed: names of the installed models; the first is the default.
+        default_decoder: of each model; None if the service does not tell.
+        readiness: what /readyz answers.
+        bytes_received: of all recordings, also of those that had a job already.
         open_jobs, most_open: uploaded and unfinished jobs now, and the most there ever were.
     """
 
@@ -82,6 +87,10 @@ class FakeService:
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     segments: int = 1
+    installed: tuple[str, ...] = ("hi-ctc-base",)
+    default_decoder: str | None = None
+    bytes_received: int = 0
+    readiness: dict[str, Any] = field(default_factory=lambda: dict(READY))
 
     def app(self) -> Starlette:
         return Starlette(
@@ -99,14 +108,15 @@ class FakeService:
         )
 
     async def readyz(self, request: Request) -> Response:
-        return JSONResponse({"status": "ready", "checks": {"workers": {"ok": True, "count": 1}}})
+        return JSONResponse(self.readiness, 200 if self.readiness["status"] == "ready" else 503)
 
     async def models(self, request: Request) -> Response:
-        model = {"name": "hi-ctc-base", "language": "hi", "sample_rate": 16000, "licence": "Apache-2.0"}
+        model = {"language": "hi", "sample_rate": 16000, "licence": "Apache-2.0", "description": ""}
+        if self.default_decoder is not None:
+            model["default_decoder"] = self.default_decoder
         result = {"set": "dev", "wer": 0.25, "cer": 0.1}
-        return JSONResponse(
-            {"default": "hi-ctc-base", "models": [{**model, "description": "", "evaluation": [result]}]}
-        )
+        models = [{"name": name, **model, "evaluation": [result]} for name in self.installed]
+        return JSONResponse({"default": self.installed[0], "models": models})
 
     async def submit(self, request: Request) -> Response:
         if self.refusals:
@@ -121,19 +131,27 @@ class FakeService:
         await asyncio.sleep(self.upload_seconds)
         self.uploading -= 1
         fields = {key: value for key, value in form.items() if key != "file"}
-        if fields.get("model") not in {None, "hi-ctc-base"}:
+        if fields.get("model") not in {None, *self.installed}:
             return problem(422, "model_not_found", "The model asked for is not installed.")
         key = request.headers["Idempotency-Key"]
-        if key in self.keys:
-            return JSONResponse(self.keys[key], 202, {"Idempotent-Replayed": "true"})
+        sha256 = hashlib.sha256(content).hexdigest()
+        self.bytes_received += len(content)
+        if key in self.keys and self.keys[key]["id"] in self.jobs:
+            job = self.keys[key]
+            if job["file"]["sha256"] != sha256:
+                return problem(409, "idempotency_conflict", "The key was used for another recording.")
+            self.settle(job)
+            return JSONResponse(job, 202, {"Idempotent-Replayed": "true"})
         self.forms.append(fields)
         self.uploads.append(upload.filename)
         job = job_json(
             file={
                 "name": upload.filename,
                 "bytes": len(content),
-                "sha256": hashlib.sha256(content).hexdigest(),
+                "sha256": sha256,
             },
+            model=fields.get("model", self.installed[0]),
+            waveform=fields.get("waveform") != "false",
             decoder=fields.get("decoder"),
             channels=fields.get("channels", "mix"),
             hotwords=fields["hotwords"].split("\n") if "hotwords" in fields else [],
@@ -205,6 +223,8 @@ class FakeService:
         return JSONResponse({**document, "text": text, "segments": [segment] * self.segments})
 
     async def png(self, request: Request) -> Response:
+        if not self.jobs[request.path_params["id"]]["waveform"]:
+            return problem(404, "waveform_not_made", "The job was submitted with waveform=false.")
         return Response(PNG, media_type="image/png")
 
 

@@ -130,11 +130,49 @@ def test_submit_as_json(shrutlekh: Run, service: FakeService, folder: Path) -> N
         "seconds": 2.0,
         "processing_seconds": 0.75,
         "outputs": {kind: str(folder / f"a.{kind}") for kind in ("png", "txt", "json")},
+        "warnings": [],
         "error": None,
     }
     assert (second["status"], second["error"]) == ("failed", {"code": "audio_unreadable", "message": "Why."})
     assert f"{folder}/b.wav: audio_unreadable: Why." in err
     assert "1 failed" in err
+
+
+def test_warnings_are_told_counted_and_kept(shrutlekh: Run, service: FakeService, folder: Path) -> None:
+    spans = [{"start": 1.0, "end": 2.5}]
+    warnings = [
+        {"code": "audio_gaps", "message": "Parts are missing.", "spans": spans},
+        {"code": "a_code_of_tomorrow", "message": "Who knows?"},
+    ]
+    service.outcome = {"b.wav": {"warnings": warnings}}
+    arguments = ["submit", folder, "--url", service.url, "--json"]
+    code, out, err = shrutlekh(*arguments)
+    assert code == 0
+    told = [line for line in err.splitlines() if line.startswith(f"{folder}/b.wav: ")]
+    assert told == [
+        f"{folder}/b.wav: audio_gaps: Parts are missing.",
+        f"{folder}/b.wav: a_code_of_tomorrow: Who knows?",
+    ]
+    assert err.endswith("2 transcribed, 1 with warnings.\n")
+    expected = [warnings[0], {**warnings[1], "spans": []}]
+    assert json.loads((folder / "b.json").read_bytes())["warnings"] == expected
+    assert json.loads((folder / "a.json").read_bytes())["warnings"] == []
+    for status in ("succeeded", "skipped"):
+        records = {record["path"]: record for record in map(json.loads, out.splitlines())}
+        record = records[str(folder / "b.wav")]
+        assert (record["status"], record["warnings"]) == (status, expected)
+        _, out, err = shrutlekh(*arguments)
+    assert err.endswith("2 skipped.\n"), "told once"
+
+
+def test_submitting_only_and_fetching_later(shrutlekh: Run, service: FakeService, folder: Path) -> None:
+    service.seconds = 0.2
+    arguments = ["submit", folder, "--url", service.url]
+    assert shrutlekh(*arguments, "--no-wait")[2].endswith("2 submitted.\n")
+    assert shrutlekh(*arguments, "--no-wait")[2].endswith("2 submitted by an earlier run.\n")
+    assert shrutlekh(*arguments)[2].endswith("2 fetched.\n")
+    assert shrutlekh(*arguments)[2].endswith("2 skipped.\n")
+    assert len(service.jobs) == 2
 
 
 def test_each_run_takes_turns_with_the_others(shrutlekh: Run, service: FakeService, folder: Path) -> None:
@@ -243,7 +281,12 @@ def test_a_model_that_is_not_there_ends_the_run(shrutlekh: Run, service: FakeSer
 
 def test_no_recordings(shrutlekh: Run, tmp_path: Path) -> None:
     code, _, err = shrutlekh("submit", tmp_path, "--url", NOBODY)
-    assert (code, err) == (0, "No recordings found.\n")
+    assert code == 1
+    assert err.startswith(
+        f"No recordings found in {tmp_path}. Folders are searched for files that end in 3gp,"
+    )
+    assert "mp3" in err
+    assert "wav" in err
 
 
 def test_ctrl_c_tells_how_to_go_on(service: FakeService, tmp_path: Path) -> None:

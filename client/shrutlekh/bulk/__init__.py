@@ -1,7 +1,9 @@
 """Transcribe many recordings: find them, run them through a service, write their transcripts and pictures."""
 
-from shrutlekh.bulk.pipeline import Event, Options, Outcome, Submission, Uploaded, Waiting
+from shrutlekh.bulk.events import Event, Outcome, Renamed, Resumed, Stalled, Uploaded, Waiting
+from shrutlekh.bulk.pipeline import Submission
 from shrutlekh.bulk.recordings import PathNotFound, Recording, plan
+from shrutlekh.bulk.run_options import Options
 
 __all__ = [
     "Event",
@@ -9,6 +11,9 @@ __all__ = [
     "Outcome",
     "PathNotFound",
     "Recording",
+    "Renamed",
+    "Resumed",
+    "Stalled",
     "Submission",
     "Uploaded",
     "Waiting",

@@ -1,6 +1,7 @@
 """The progress of ``shrutlekh submit``: a bar on a terminal, otherwise a line for each recording."""
 
 from collections import Counter
+from pathlib import PurePath
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -16,7 +17,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from shrutlekh.bulk.pipeline import Event, Outcome, Uploaded, Waiting
+from shrutlekh.bulk.events import Event, Outcome, Renamed, Resumed, Stalled, Uploaded, Waiting
+
+RESUMED = "Workers take jobs again."
 
 
 class Display(Protocol):
@@ -36,6 +39,7 @@ class Bar:
 
     def __init__(self, console: Console, total: int) -> None:
         self._uploaded = 0
+        self._is_stalled = False
         self._counts: Counter[str] = Counter()
         self._progress = Progress(
             SpinnerColumn(),
@@ -64,18 +68,32 @@ class Bar:
 
     def show(self, event: Event | Outcome) -> None:
         """Move the bar."""
-        if isinstance(event, Waiting):
-            said = f"{self._counted()} [yellow]waiting {event.seconds:.0f} s: {escape(event.reason)}[/]"
-            self._progress.update(self._task, description=said)
-            return
-        if isinstance(event, Uploaded):
-            self._uploaded += 1
-            self._progress.update(self._task, description=self._counted())
-            return
-        self._counts[event.status] += 1
-        if event.error is not None:
-            self._progress.console.print(f"[red]failed[/] {escape(printable(event.source))}", highlight=False)
-        self._progress.update(self._task, advance=1, description=self._counted())
+        waiting = ""
+        match event:
+            case Waiting(_, reason, seconds):
+                waiting = f"waiting {seconds:.0f} s: {reason}"
+            case Stalled(reason):
+                self._is_stalled = True
+                self._print(f"Waiting: {reason}")
+            case Resumed():
+                self._is_stalled = False
+                self._print(RESUMED)
+            case Uploaded():
+                self._uploaded += 1
+            case Renamed():
+                self._print(renaming(event))
+            case Outcome():
+                self._counts[event.status] += 1
+                if event.error is not None:
+                    self._print(f"failed {printable(event.source)}", "red")
+                self._progress.advance(self._task)
+        reason = "waiting for workers" if self._is_stalled else waiting
+        said = f"{self._counted()} [yellow]{escape(reason)}[/]" if reason else self._counted()
+        self._progress.update(self._task, description=said)
+
+    def _print(self, line: str, style: str | None = None) -> None:
+        """Print a line above the bar."""
+        self._progress.console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
     def _counted(self) -> str:
         failed = self._counts["failed"] + self._counts["cancelled"]
@@ -96,7 +114,8 @@ class Lines:
         self._console = console
         self._total = total
         self._done = 0
-        self._is_waiting = False
+        self._waiting: str | None = None
+        self._stalled: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -108,17 +127,34 @@ class Lines:
 
     def show(self, event: Event | Outcome) -> None:
         """Print the line. The reason of a wait is printed once, until a recording is accepted again."""
-        if isinstance(event, Waiting):
-            if not self._is_waiting:
-                line = f"Waiting: {event.reason}"
-                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-            self._is_waiting = True
-        elif isinstance(event, Uploaded):
-            self._is_waiting = False
-        else:
-            self._done += 1
-            line = f"{self._done}/{self._total} {event.status} {printable(event.source)}"
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        match event:
+            case Waiting(_, reason):
+                if self._waiting is None and reason != self._stalled:
+                    self._print(f"Waiting: {reason}")
+                self._waiting = reason
+            case Uploaded():
+                self._waiting = None
+            case Stalled(reason):
+                if reason != self._waiting:
+                    self._print(f"Waiting: {reason}")
+                self._stalled = reason
+            case Resumed():
+                self._stalled = None
+                self._print(RESUMED)
+            case Renamed():
+                self._print(renaming(event))
+            case Outcome():
+                self._done += 1
+                self._print(f"{self._done}/{self._total} {event.status} {printable(event.source)}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def renaming(event: Renamed) -> str:
+    """Return a sentence about outputs that have a new name."""
+    before, after = (printable(PurePath(path).name) for path in (event.before, event.after))
+    return f"Renamed the outputs of {printable(event.source)} from {before}.* to {after}.*"
 
 
 def printable(path: str) -> str:

@@ -1,95 +1,21 @@
 """The files written for a recording: texts, picture and, last, NAME.json, which marks them complete."""
 
-import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 from shrutlekh_contract.formats import TEXT_FORMATS
-from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions
 
 from shrutlekh.answers import Job
-from shrutlekh.bulk.recordings import Recording
+from shrutlekh.bulk.contents import Content
+from shrutlekh.bulk.provenance import Provenance
+from shrutlekh.bulk.recordings import JOB_EXTENSION, Recording, same_name
 
-SPOKEN = "spoken"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The outputs that a run wants for each recording.
-
-    Attributes:
-        model: model of the transcript; None accepts any.
-        numerals: "spoken", "latin" or "devanagari"; None accepts any, and stands for "spoken" if there is no
-            output yet.
-        formats: formats to write beside NAME.txt and NAME.json: "srt", "vtt", "tsv".
-        picture: whether to write NAME.png.
-    """
-
-    model: str | None = None
-    recognition: RecognitionOptions = NO_OPTIONS
-    numerals: str | None = None
-    formats: frozenset[str] = field(default_factory=frozenset)
-    picture: bool = True
-
-
-class Earlier(NamedTuple):
-    """Outputs of an earlier run: NAME.json, and whether all other wanted outputs exist."""
-
-    document: dict[str, Any]
-    is_complete: bool
-
-    @property
-    def numerals(self) -> str:
-        """How its numbers are written."""
-        return str(self.document.get("numerals", SPOKEN))
-
-    @property
-    def formats(self) -> frozenset[str]:
-        """The formats that it wrote beside NAME.txt and NAME.json."""
-        return frozenset(self.document.get("formats", ())) & frozenset(TEXT_FORMATS)
-
-
-def earlier_of(recording: Recording, wanted: Wanted) -> Earlier | None:
-    """Return the outputs of an earlier run if its transcript is still valid, else None.
-
-    It is valid if it is newer than the recording and was made from the same bytes and, where ``wanted`` names
-    them, with that model and those options. The outputs may be incomplete, because files were deleted or not
-    wanted then.
-    """
-    try:
-        marker = Path(recording.output + ".json")
-        if marker.stat().st_mtime_ns < Path(recording.source).stat().st_mtime_ns:
-            return None
-        document = json.loads(marker.read_bytes())
-        if wanted.model not in {None, document["model"]}:
-            return None
-        made_with = RecognitionOptions.of_json(document.get("options", {"channels": "mix"}))
-        if not all(getattr(made_with, name) == value for name, value in wanted.recognition.chosen().items()):
-            return None
-        if document["file"]["sha256"] != sha256(recording.source):
-            return None
-        earlier = Earlier(dict(document), is_complete=False)
-        kinds = {"txt", *wanted.formats, *({"png"} if wanted.picture else ())}
-        is_complete = wanted.numerals in {None, earlier.numerals} and all(
-            Path(f"{recording.output}.{kind}").is_file() for kind in kinds
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return earlier._replace(is_complete=is_complete)
-
-
-def formats_before(output: str) -> frozenset[str]:
-    """Return the formats that an earlier run wrote, even for another recording, so that none is outdated."""
-    try:
-        document = json.loads(Path(output + ".json").read_bytes())
-        return Earlier(document, is_complete=False).formats
-    except (OSError, ValueError, TypeError, AttributeError):
-        return frozenset()
+SPOKEN: Final = "spoken"
 
 
 def existing_outputs(output: str) -> dict[str, str]:
@@ -98,53 +24,109 @@ def existing_outputs(output: str) -> dict[str, str]:
     return {kind: path for kind, path in paths.items() if Path(path).is_file()}
 
 
-def sha256(path: str) -> str:
-    """Return the SHA-256 digest of a file in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def formats_in(document: Mapping[str, Any]) -> frozenset[str]:
+    """Return the formats that were written beside NAME.txt and the NAME.json that has this content."""
+    return frozenset(document.get("formats", ())) & frozenset(TEXT_FORMATS)
+
+
+def formats_before(output: str) -> frozenset[str]:
+    """Return the formats that an earlier run wrote, even for another recording, so that none is outdated."""
+    try:
+        return formats_in(json.loads(Path(output + ".json").read_bytes()))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return frozenset()
 
 
 def write_outputs(
-    output: str,
+    recording: Recording,
     job: Job,
     transcript: Mapping[str, Any],
     texts: Mapping[str, str],
     picture: bytes | None,
-    *,
-    recognition: RecognitionOptions = NO_OPTIONS,
-    numerals: str = SPOKEN,
+    provenance: Provenance,
+    numerals: str,
 ) -> dict[str, str]:
     """Write the results of a job and return the paths by kind. Each file is written atomically.
 
     Args:
         transcript: the JSON transcript of the job.
         texts: the other formats, by name.
-        recognition, numerals: the options of the job, recorded for later runs.
+        provenance, numerals: recorded for later runs.
 
     Raises:
         OSError: a file cannot be written.
     """
+    output = recording.output
     document = {
         **transcript,
-        "file": {"name": job.file.name, "bytes": job.file.bytes, "sha256": job.file.sha256},
+        "file": {"name": recording.name, "bytes": job.file.bytes, "sha256": job.file.sha256},
         "job": job.id,
-        "options": recognition.json(),
+        **provenance.json(),
+        "warnings": [warning.model_dump() for warning in job.warnings],
         "numerals": numerals,
         "formats": sorted(texts.keys() - {"txt"}),
     }
     written = {}
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     if picture is not None:
-        written["png"] = _replace(output + ".png", picture)
+        written["png"] = write_atomically(output + ".png", picture)
     for kind, text in texts.items():
-        written[kind] = _replace(f"{output}.{kind}", text.encode())
-    written["json"] = _replace(
-        output + ".json", json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
-    )
+        written[kind] = write_atomically(f"{output}.{kind}", text.encode())
+    content = json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
+    written["json"] = write_atomically(output + ".json", content)
     return written
 
 
-def _replace(path: str, content: bytes) -> str:
+def former_output(recording: Recording, content: Content) -> str | None:
+    """Return where an earlier run wrote the recording's outputs, if that was under another name.
+
+    A recording's outputs get another name when a recording appears beside it, or disappears, that differs
+    only in the extension.
+
+    Raises:
+        RecordingUnreadable: the recording cannot be read.
+    """
+    if Path(recording.output + ".json").exists():
+        return None
+    for former in recording.other_outputs():
+        if any(_is_of(former + marker, recording, content) for marker in (".json", JOB_EXTENSION)):
+            return former
+    return None
+
+
+def rename_outputs(before: str, after: str) -> None:
+    """Rename all outputs. NAME.json is last, so an interrupted call is completed by the next run.
+
+    Raises:
+        OSError: a file cannot be renamed.
+    """
+    for extension in (".png", *(f".{kind}" for kind in TEXT_FORMATS), JOB_EXTENSION, ".json"):
+        with suppress(FileNotFoundError):
+            Path(before + extension).replace(after + extension)
+
+
+def _is_of(marker: str, recording: Recording, content: Content) -> bool:
+    """Return whether a NAME.json or NAME.job is the recording's.
+
+    Beside the recordings its name tells. Under a folder given by ``--out``, recordings of one name from
+    several folders may meet, so the bytes must be equal too.
+    """
+    try:
+        file = json.loads(Path(marker).read_bytes())["file"]
+        name, size, sha256 = str(file["name"]), int(file["bytes"]), str(file["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if recording.is_beside_outputs and name == recording.name:
+        return True
+    return same_name(name, recording.name) and content.has(size, sha256)
+
+
+def write_atomically(path: str, content: bytes) -> str:
+    """Write a file so that it is whole or not there, and return its path.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     # The temporary name does not include the file's name, which may already have the greatest length.
     handle, name = tempfile.mkstemp(dir=Path(path).parent, prefix=".shrutlekh-")
     temporary = Path(name)

@@ -1,7 +1,7 @@
 """The recordings that a command line names, and the output path of each."""
 
 # Strings instead of Path objects: there may be a hundred thousand of them.
-# ruff: noqa: PTH113, PTH118, PTH119, PTH120, PTH122, PTH208
+# ruff: noqa: PTH113, PTH118, PTH119, PTH122, PTH208
 
 import functools
 import hashlib
@@ -39,7 +39,10 @@ EXTENSIONS = frozenset(
         *("3gp", "wma", "aif", "aiff", "caf", "au"),
     )
 )
-OUTPUT_EXTENSIONS = (".png", *(f".{name}" for name in FORMATS))
+JOB_EXTENSION = ".job"  # of the file that names an unfinished recording's job
+OUTPUT_EXTENSIONS = (".png", *(f".{name}" for name in FORMATS), JOB_EXTENSION)
+# Names of outputs, each longer than the one before. From DIGEST on, each is still longer.
+STEM, WHOLE_NAME, DIGEST = range(3)
 
 
 class PathNotFound(ClientError):
@@ -49,10 +52,31 @@ class PathNotFound(ClientError):
 
 
 class Recording(NamedTuple):
-    """A recording, and the path of its outputs without their extension."""
+    """A recording, and the path of its outputs without their extension.
+
+    Attributes:
+        place: the path of the outputs if their name is the recording's whole name.
+    """
 
     source: str
     output: str
+    place: str
+
+    @property
+    def name(self) -> str:
+        """The recording's name without its folder, as printable text."""
+        return os.fsencode(os.path.basename(self.source)).decode("utf-8", "replace")
+
+    @property
+    def is_beside_outputs(self) -> bool:
+        """Whether the outputs lie in the recording's folder."""
+        return self.place == self.source
+
+    def other_outputs(self) -> Iterator[str]:
+        """Yield the paths that the outputs would have if other recordings lay beside this one."""
+        for length in (STEM, WHOLE_NAME, DIGEST):
+            if (output := _output(self.source, self.place, length)) != self.output:
+                yield output
 
 
 class _Found(NamedTuple):
@@ -69,9 +93,10 @@ def plan(
 
     Outputs lie beside the recordings, or under ``out`` in the same subfolders as below the named path. An
     output has the recording's name without the extension. Recordings of one folder that differ only in their
-    extension (``a.wav``, ``a.mp3``) keep it, even if only one of them is named. If names still collide, for
-    example from several folders under one ``out``, a hash of the recording's full path is added. So names do
-    not depend on the order of ``paths``, and an output never replaces another output or a recording.
+    extension (``a.wav``, ``a.mp3``) keep it, even if only one of them is named. If names still collide, a
+    hash of the recording's full path is added: names that some file systems treat as equal (``A.wav``,
+    ``a.wav``), or names from several folders under one ``out``. So names do not depend on the order of
+    ``paths``, and an output never replaces another output or a recording.
 
     Args:
         warn: called with a sentence for each folder that cannot be read.
@@ -86,12 +111,22 @@ def plan(
             if entry not in found or len(item.relative) > len(found[entry].relative):
                 found[entry] = item
     items = sorted(found.values(), key=lambda item: os.path.split(item.source))
-    return [Recording(item.source, output) for item, output in zip(items, _outputs(items, out), strict=True)]
+    places = [item.source if out is None else os.path.join(out, item.relative) for item in items]
+    outputs = _outputs([item.source for item in items], places)
+    return [
+        Recording(item.source, output, place)
+        for item, output, place in zip(items, outputs, places, strict=True)
+    ]
 
 
 def is_recording(name: str) -> bool:
     """Return whether a file name has the extension of a recording and is not hidden."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def same_name(one: str, other: str) -> bool:
+    """Return whether some common file system treats two names as equal."""
+    return _normal(one) == _normal(other)
 
 
 def _below(path: Path, warn: Callable[[str], None]) -> Iterator[_Found]:
@@ -109,11 +144,11 @@ def _below(path: Path, warn: Callable[[str], None]) -> Iterator[_Found]:
                 yield _Found(source, os.path.relpath(source, path))
 
 
-def _outputs(items: list[_Found], out: Path | None) -> list[str]:
-    """Return a distinct output for each item: colliding names are made longer until none collide."""
-    recordings = {_key(item.source) for item in items}
-    lengths = [1 if shared else 0 for shared in _stems_shared(items)]
-    outputs = [_output(item, out, length) for item, length in zip(items, lengths, strict=True)]
+def _outputs(sources: list[str], places: list[str]) -> list[str]:
+    """Return a distinct output for each recording: colliding names are made longer until none collide."""
+    recordings = set(map(_key, sources))
+    lengths = list(_lengths(sources))
+    outputs = list(map(_output, sources, places, lengths))
     while True:
         claims = defaultdict(list)
         for index, output in enumerate(outputs):
@@ -128,31 +163,35 @@ def _outputs(items: list[_Found], out: Path | None) -> list[str]:
             return outputs
         for index in meeting:
             lengths[index] += 1
-            outputs[index] = _output(items[index], out, lengths[index])
+            outputs[index] = _output(sources[index], places[index], lengths[index])
 
 
-def _output(item: _Found, out: Path | None, length: int) -> str:
+def _output(source: str, place: str, length: int) -> str:
     """Return the output's path in its ``length``-th form. Each form is longer than the preceding one."""
-    place = item.source if out is None else os.path.join(out, item.relative)
-    if length == 0:
+    if length == STEM:
         return os.path.splitext(place)[0]
-    if length == 1:
+    if length == WHOLE_NAME:
         return place
-    digest = hashlib.sha256(os.fsencode(_entry(item.source))).hexdigest()
+    digest = hashlib.sha256(os.fsencode(_entry(source))).hexdigest()
     return f"{place}-{digest[: 4 + 2 * length]}"
 
 
-def _stems_shared(items: list[_Found]) -> Iterator[bool]:
-    """Yield for each item whether another recording in its folder differs only in the extension."""
-    for folder, group in groupby(items, lambda item: os.path.dirname(item.source)):
+def _lengths(sources: list[str]) -> Iterator[int]:
+    """Yield for each recording how long its output's name must be because of the others in its folder."""
+    for folder, group in groupby(sources, os.path.dirname):
         try:
-            names = os.listdir(folder or os.curdir)
+            listed = os.listdir(folder or os.curdir)
         except OSError:  # a folder may allow reading its files but not listing them
-            names = []
-        stems = Counter(_normal(os.path.splitext(name)[0]) for name in names if is_recording(name))
-        for item in group:
-            name = os.path.basename(item.source)
-            yield stems[_normal(os.path.splitext(name)[0])] > is_recording(name)
+            listed = []
+        names = Counter(_normal(name) for name in listed if is_recording(name))
+        stems = Counter(os.path.splitext(name)[0] for name in names.elements())
+        for source in group:
+            name = _normal(os.path.basename(source))
+            itself = is_recording(name)
+            if names[name] > itself:
+                yield DIGEST
+            else:
+                yield WHOLE_NAME if stems[os.path.splitext(name)[0]] > itself else STEM
 
 
 def _entry(path: str) -> str:

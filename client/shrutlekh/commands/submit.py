@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,11 @@ from rich.console import Console
 from shrutlekh_contract.options import SubmissionOptions, declared
 
 from shrutlekh.bulk.display import Bar, Display, Lines, printable
-from shrutlekh.bulk.pipeline import Options, Outcome, Submission
-from shrutlekh.bulk.recordings import plan
+from shrutlekh.bulk.events import Outcome
+from shrutlekh.bulk.pipeline import Submission
+from shrutlekh.bulk.recordings import EXTENSIONS, plan
+from shrutlekh.bulk.run_options import Options
+from shrutlekh.bulk.summary import Summary
 from shrutlekh.client import ShrutlekhClient
 from shrutlekh.commands.options import NOTHING_CHOSEN, Url, formats, takes
 from shrutlekh.errors import ClientError
@@ -34,10 +36,13 @@ shrutlekh submit film.mkv --format srt,vtt --numerals latin
 
 shrutlekh submit calls/ --channels each --hotword देहरादून --hotwords names.txt
 
-The command can be interrupted and run again: it skips the recordings that are done. If you ask for another
-format later, it is fetched without transcribing again, as long as the service keeps the job.
+The command can be interrupted and run again: it skips the recordings that are done, and takes up the jobs
+that are at the service without uploading again. So it also fetches what --no-wait submitted. If you ask for
+another format later, it is fetched without transcribing again, as long as the service keeps the job.
+Recordings are transcribed again if they have changed, or if you give other options than before.
 
-Exit status: 0 success, 1 some recordings failed, 2 wrong usage or no service."""
+Exit status: 0 success, 1 some recordings failed or none were found, 2 wrong usage or no service, 130
+interrupted."""
 
 
 @takes(*(name for name, option in declared(SubmissionOptions).items() if option.switch is not None))
@@ -75,14 +80,15 @@ def submit(
     chosen: SubmissionOptions = NOTHING_CHOSEN,
     wait: Annotated[
         bool,
-        typer.Option("--wait/--no-wait", help="Wait for the transcripts and write them, or only submit."),
+        typer.Option(
+            "--wait/--no-wait",
+            help="Wait for the transcripts and write them, or only submit. A later run fetches them.",
+        ),
     ] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per recording on stdout, one per line.")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Transcribe again what an earlier run has done.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Transcribe everything again, in new jobs.")] = False,
 ) -> None:
     """Transcribe recordings and folders of recordings with a running service.
 
@@ -98,8 +104,8 @@ def submit(
 
     recordings = plan(paths, out, note)
     if not recordings:
-        note("No recordings found.")
-        return
+        note(_nothing_found(paths))
+        raise typer.Exit(1)
     options = Options(
         uploads=min(jobs, in_flight),
         in_flight=min(in_flight, len(recordings)),
@@ -108,38 +114,38 @@ def submit(
         chosen=chosen,
         formats=wanted_formats,
     )
-    counts: Counter[str] = Counter()
-    failures: list[Outcome] = []
+    summary = Summary(len(recordings))
     display: Display = (Bar if console.is_terminal else Lines)(console, len(recordings))
-    with ShrutlekhClient(url, retries=PATIENT, connections=in_flight) as client:
+    # One connection for each recording, and one to watch the service.
+    with ShrutlekhClient(url, retries=PATIENT, connections=in_flight + 1) as client:
+        client.ready()  # fails at once if no service answers, and before a bar is shown
+        submission = Submission(client, recordings, options)
         try:
-            readiness = client.ready()
-            if not readiness.ready:
-                note(
-                    f"The service is not ready (missing: {readiness.missing}). Recordings wait in its queue."
-                )
-            with display, closing(Submission(client, recordings, options).run()) as events:
+            with display, closing(submission.run()) as events:
                 for event in events:
                     display.show(event)
                     if isinstance(event, Outcome):
-                        counts[event.status] += 1
-                        if event.error is not None:
-                            failures.append(event)
+                        summary.add(event)
                         if as_json:
                             print(_json_line(event), flush=True)  # noqa: T201
-        except KeyboardInterrupt:
-            note(f"Interrupted. {_summary(counts)} Run the same command again to continue.")
-            raise
-        except ClientError:
-            if counts:
-                note(f"Stopped early. {_summary(counts)}")
+        except (KeyboardInterrupt, ClientError) as stop:
+            if isinstance(stop, KeyboardInterrupt) or submission.at_service or not summary.is_empty:
+                word = "Interrupted" if isinstance(stop, KeyboardInterrupt) else "Stopped early"
+                note(f"{word}. {summary.line()} {summary.next_run(submission.at_service, force=force)}")
             raise
         finally:
-            for failure in failures:
-                note(_sentence(failure))
-    note(_summary(counts))
-    if failures:
+            for line in summary.details():
+                note(line)
+    note(summary.line())
+    if summary.has_failures:
         raise typer.Exit(1)
+
+
+def _nothing_found(paths: list[Path]) -> str:
+    """Return the sentence that no folder holds a recording."""
+    named = ", ".join(printable(str(path)) for path in paths)
+    extensions = ", ".join(sorted(extension.removeprefix(".") for extension in EXTENSIONS))
+    return f"No recordings found in {named}. Folders are searched for files that end in {extensions}."
 
 
 def _json_line(outcome: Outcome) -> str:
@@ -150,21 +156,8 @@ def _json_line(outcome: Outcome) -> str:
         "text": outcome.text,
         "seconds": outcome.seconds,
         "processing_seconds": outcome.processing_seconds,
+        "warnings": [warning.model_dump() for warning in outcome.warnings],
         "outputs": {kind: printable(path) for kind, path in outcome.outputs.items()},
         "error": None if outcome.error is None else {"code": outcome.error[0], "message": outcome.error[1]},
     }
     return json.dumps(record, ensure_ascii=False)
-
-
-def _sentence(failure: Outcome) -> str:
-    code, message = failure.error or ("", "")
-    return f"{printable(failure.source)}: {code}: {message}"
-
-
-def _summary(counts: "Counter[str]") -> str:
-    words = {"succeeded": "transcribed", "queued": "submitted", "running": "submitted"}
-    said: Counter[str] = Counter()
-    for status, count in counts.items():
-        said[words.get(status, status)] += count
-    parts = [f"{count} {word}" for word, count in said.items()] or ["Nothing done yet"]
-    return ", ".join(parts) + "."
