@@ -38,6 +38,7 @@ def main() -> None:
         timeout_graceful_shutdown=DRAIN_SECONDS,
         access_log=settings.log_level == "DEBUG",  # thousands of polls would bury other lines
         server_header=False,
+        proxy_headers=False,  # the application has its own setting for proxies
     )
     Server(app, config).run()
 

@@ -11,6 +11,7 @@ from api.http.instrumentation import MeasureRequests, Metrics
 from api.http.lingering import LingeringClose
 from api.http.openapi import install_openapi
 from api.http.problems import install_problem_handlers
+from api.http.proxies import BehindProxies
 from api.routes import health, jobs, models, results, simple
 from api.routes import metrics as measurements
 from api.services import open_services
@@ -56,4 +57,5 @@ def create_app(settings: Settings) -> FastAPI:
         ],
     )
     app.add_middleware(MeasureRequests, metrics=metrics)
+    app.add_middleware(BehindProxies, trusted=settings.trusted_proxies, root_path=settings.root_path)
     return app

@@ -1,6 +1,7 @@
 """Turn a form into a queued job: sync the file to disk, insert the row, then ring the doorbell."""
 
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from shrutlekh_contract.options import LONGEST_CLIENT, SubmissionOptions, option
 from starlette.requests import Request
 from uuid_utils.compat import uuid7
 
-from api.http.schemas import path_of
+from api.http.paths import Paths
 from api.intake.insertion import InsertInDoubt, Placed, find
 from api.intake.uploads import Arrival, invalid_field, receive_form
 from api.services import Services
@@ -102,7 +103,7 @@ async def _submit(
                     traceparent=traceparent(),
                     **columns_of(options),
                 )
-                submitted = await _insert(services, job, options)
+                submitted = await _insert(services, Paths.of(request.scope), job, options)
     if not submitted.is_replay:
         services.doorbell.ring(submitted.job.id)
         services.metrics.submitted.inc()
@@ -125,8 +126,12 @@ def _options_of(fields: dict[str, str]) -> SubmissionOptions:
 
 
 def _address_of(request: Request) -> str:
-    """Return the address of the connection; empty for a Unix socket."""
-    return request.client.host[:LONGEST_CLIENT] if request.client else ""
+    """Return the client's address; empty for a Unix socket, or if a proxy forwarded something else."""
+    host = request.client.host if request.client else ""
+    try:
+        return str(ip_address(host))[:LONGEST_CLIENT]
+    except ValueError:
+        return ""
 
 
 def _store(services: Services, arrival: Arrival, model: str, options: SubmissionOptions) -> StoredFile:
@@ -145,7 +150,7 @@ def _require_beam(folder: Path) -> None:
         )
 
 
-async def _insert(services: Services, job: Job, options: SubmissionOptions) -> Submitted:
+async def _insert(services: Services, paths: Paths, job: Job, options: SubmissionOptions) -> Submitted:
     """Insert the job, or find the job with its key. If the job gets no row, its file is deleted."""
     job_id, file_key = job.id, job.file_key
     try:
@@ -163,14 +168,14 @@ async def _insert(services: Services, job: Job, options: SubmissionOptions) -> S
     if placed.job.id == job_id:
         return Submitted(placed.job, placed.position, is_replay=False, options=options)
     await services.threads.file(lambda: services.files.delete(file_key))
-    return _replayed(placed, job, options)
+    return _replayed(placed, paths, job, options)
 
 
-def _replayed(placed: Placed, job: Job, options: SubmissionOptions) -> Submitted:
+def _replayed(placed: Placed, paths: Paths, job: Job, options: SubmissionOptions) -> Submitted:
     if not is_same_request(placed.job, job):
         raise IdempotencyConflict(
             "This Idempotency-Key was used for another recording or other options. Use a new key for each "
             "submission, and the same key to repeat that submission.",
-            extra={"id": str(placed.job.id), "job": path_of(placed.job.id)},
+            extra={"id": str(placed.job.id), "job": paths.job(placed.job.id)},
         )
     return Submitted(placed.job, placed.position, is_replay=True, options=options)

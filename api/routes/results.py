@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from api.finished_jobs import read_peaks, read_png, read_transcript
 from api.http import examples
 from api.http.caching import is_known, weak_etag
-from api.http.dependencies import JobId, ServicesDep
+from api.http.dependencies import JobId, PathsDep, ServicesDep
 from api.http.negotiation import preferred
 from api.http.openapi import problems
 from api.http.schemas import PeaksOut, TranscriptOut
@@ -71,6 +71,7 @@ NumeralsChoice = Annotated[
 async def get_transcript(
     request: Request,
     services: ServicesDep,
+    paths: PathsDep,
     job_id: JobId,
     transcript_format: TranscriptFormat = None,
     numerals: NumeralsChoice = Numerals.SPOKEN,
@@ -79,7 +80,7 @@ async def get_transcript(
     chosen = transcript_format or preferred(request.headers.get("accept"))
 
     def read() -> tuple[bytes, str]:
-        job, transcript = read_transcript(services, job_id, numerals)
+        job, transcript = read_transcript(services, paths, job_id, numerals)
         if chosen is Format.JSON:
             text = dump({"job_id": str(job_id), **transcript.document()})
         else:
@@ -107,17 +108,19 @@ async def get_transcript(
         **problems(*ERRORS, WaveformNotMade),
     },
 )
-async def get_waveform_png(request: Request, services: ServicesDep, job_id: JobId) -> Response:
+async def get_waveform_png(
+    request: Request, services: ServicesDep, paths: PathsDep, job_id: JobId
+) -> Response:
     """Get the waveform picture of a recording."""
     headers = {"ETag": f'"{job_id}"', "Cache-Control": CACHE_FOR_A_DAY}
-    png = await services.threads.read(lambda: read_png(services, job_id))
+    png = await services.threads.read(lambda: read_png(services, paths, job_id))
     if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(png, 200, headers, "image/png")
 
 
 @router.get("/waveform.json", response_model=PeaksOut, responses=problems(*ERRORS, WaveformNotMade))
-async def get_waveform_json(services: ServicesDep, job_id: JobId) -> Response:
+async def get_waveform_json(services: ServicesDep, paths: PathsDep, job_id: JobId) -> Response:
     """Get the waveform peaks of a recording, in the JSON format of BBC audiowaveform."""
-    peaks = await services.threads.read(lambda: read_peaks(services, job_id))
+    peaks = await services.threads.read(lambda: read_peaks(services, paths, job_id))
     return Response(peaks, 200, {"Cache-Control": CACHE_FOR_A_DAY}, "application/json")

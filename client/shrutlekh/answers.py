@@ -38,7 +38,10 @@ class JobError(Answer):
 
 
 class Job(Answer):
-    """A transcription job. Times are RFC 3339 strings in UTC, links are paths below the service's URL."""
+    """A transcription job. Times are RFC 3339 strings in UTC.
+
+    ``links`` are paths on the service's host; :meth:`shrutlekh.ShrutlekhClient.url_of` makes URLs of them.
+    """
 
     id: str
     status: str

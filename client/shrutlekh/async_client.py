@@ -11,6 +11,7 @@ import httpx
 from tenacity import AsyncRetrying
 
 from shrutlekh import calls
+from shrutlekh.addresses import absolute
 from shrutlekh.answers import Job, JobPage, Readiness
 from shrutlekh.calls import LONG_POLL_SECONDS, Follower, OnProgress, SubmitOptions
 from shrutlekh.exchange import Call, http_options, unreachable
@@ -109,6 +110,10 @@ class AsyncShrutlekhClient:
     async def ready(self) -> Readiness:
         """Return whether the service can transcribe now, without retries."""
         return await self._send(calls.ready())
+
+    def url_of(self, link: str) -> str:
+        """Return the URL of a link in an answer, such as ``job.links["transcript_srt"]``."""
+        return absolute(self.url, link)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -9,6 +9,7 @@ import httpx
 from tenacity import Retrying
 
 from shrutlekh import calls
+from shrutlekh.addresses import absolute
 from shrutlekh.answers import Job, JobPage, Readiness
 from shrutlekh.calls import LONG_POLL_SECONDS, Follower, OnProgress, SubmitOptions
 from shrutlekh.exchange import Call, http_options, unreachable
@@ -142,6 +143,10 @@ class ShrutlekhClient:
     def ready(self) -> Readiness:
         """Return whether the service can transcribe now, without retries."""
         return self._send(calls.ready())
+
+    def url_of(self, link: str) -> str:
+        """Return the URL of a link in an answer, such as ``job.links["transcript_srt"]``."""
+        return absolute(self.url, link)
 
     def close(self) -> None:
         """Close the connections."""

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from shrutlekh_contract.statuses import JobStatus
 
+from shrutlekh.addresses import absolute
 from shrutlekh.answers import Job
 from shrutlekh.client import ShrutlekhClient
 from shrutlekh.commands.options import Url
@@ -138,7 +139,7 @@ def _print_details(url: str, job: Job, text: str | None) -> None:
         "started": job.started_at,
         "finished": job.finished_at,
         "error": f"{job.error.code}: {job.error.message}" if job.error else None,
-        **{name: url + link for name, link in job.links.items() if link and name != "self"},
+        **{name: absolute(url, link) for name, link in job.links.items() if link and name != "self"},
         "text": text,
     }
     for name, value in rows.items():
