@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
+from api.http.heads import HeadAsGet
 from api.http.instrumentation import MeasureRequests, Metrics
 from api.http.lingering import LingeringClose
 from api.http.openapi import install_openapi
@@ -57,5 +58,6 @@ def create_app(settings: Settings) -> FastAPI:
         ],
     )
     app.add_middleware(MeasureRequests, metrics=metrics)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BehindProxies, trusted=settings.trusted_proxies, root_path=settings.root_path)
     return app

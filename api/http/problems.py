@@ -154,7 +154,7 @@ def _allowed_methods(request: Request) -> list[str]:
     """List all methods that the path supports. Starlette lists only those of the first route that matches."""
 
     def is_allowed(method: str) -> bool:
-        scope = {**request.scope, "method": method}
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
         return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
     return [method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") if is_allowed(method)]

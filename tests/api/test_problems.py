@@ -39,9 +39,9 @@ async def test_what_the_router_refuses(
 
 
 async def test_allow_names_all_methods_of_the_address(client: httpx.AsyncClient) -> None:
-    assert (await client.put("/v1/jobs")).headers["allow"] == "GET, POST"
+    assert (await client.put("/v1/jobs")).headers["allow"] == "GET, HEAD, POST"
     job = "/v1/jobs/019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77"
-    assert (await client.put(job)).headers["allow"] == "GET, DELETE"
+    assert (await client.put(job)).headers["allow"] == "GET, HEAD, DELETE"
 
 
 async def test_the_unexpected_is_logged_and_not_told(
