@@ -5,11 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.finished_jobs import read_peaks, read_png, read_transcript
-from api.http import examples
 from api.http.caching import is_known, weak_etag
 from api.http.dependencies import JobId, PathsDep, ServicesDep
 from api.http.negotiation import preferred
-from api.http.openapi import problems
+from api.http.openapi import TRANSCRIPT_FILES, problems
 from api.http.schemas import PeaksOut, TranscriptOut
 from api.intake.filenames import content_disposition
 from shared.errors import (
@@ -60,9 +59,7 @@ NumeralsChoice = Annotated[
                     "schema": {"type": "string"},
                 },
             },
-            "content": {
-                media_type: {"example": example} for media_type, example in examples.TRANSCRIPT_FILES.items()
-            },
+            "content": TRANSCRIPT_FILES,
         },
         304: {"description": "The transcript matches If-None-Match."},
         **problems(*ERRORS, TranscriptNotMade),

@@ -8,15 +8,17 @@ from shrutlekh_contract.options import Numerals, SubmissionOptions
 
 from api.finished_jobs import read_png, read_transcript, refuse_unless_succeeded
 from api.http.dependencies import PathsDep, ServicesDep
-from api.http.openapi import form_of, problems
+from api.http.negotiation import preferred
+from api.http.openapi import TRANSCRIPT_FILES, form_of, problems
 from api.http.paths import Paths
 from api.http.schemas import SimpleTranscriptOut, links_of
+from api.intake.filenames import content_disposition
 from api.intake.submission import submit_form
 from api.routes.jobs import UPLOAD_ERRORS
 from api.services import Services
 from shared.errors import JobFailed, JobHasNoResult, ServiceError, StillRunning
 from shared.jobs import Job, get_job
-from transcript.formats import dump
+from transcript.formats import MEDIA_TYPES, Format, dump, render
 
 WORDS = SubmissionOptions(transcript=True, waveform=False)
 PICTURE = SubmissionOptions(transcript=False, waveform=True)
@@ -28,7 +30,10 @@ router = APIRouter(tags=["simple"])
 @router.post(
     "/transcribe/",
     response_model=SimpleTranscriptOut,
-    responses=problems(*ERRORS, ServiceError),
+    responses={
+        200: {"description": "The transcript.", "content": TRANSCRIPT_FILES},
+        **problems(*ERRORS, ServiceError),
+    },
     openapi_extra=form_of(Form.TRANSCRIBE),
 )
 @router.post("/transcribe", include_in_schema=False)
@@ -36,12 +41,20 @@ async def transcribe(request: Request, services: ServicesDep, paths: PathsDep) -
     """Upload a recording and get its text."""
     job, options = await _submit_and_wait(request, services, paths, Form.TRANSCRIBE, WORDS)
     numerals = Numerals(options.numerals or Numerals.SPOKEN)
+    chosen = Format(options.format) if options.format else preferred(request.headers.get("accept"))
 
     def read() -> str:
         transcript = read_transcript(services, paths, job.id, numerals).transcript
+        if chosen is not Format.JSON:
+            return render(transcript, chosen)
         return dump({"id": str(job.id), **transcript.document(), "links": links_of(job, paths).model_dump()})
 
-    return Response(await services.threads.read(read), 200, _headers(paths, job.id), "application/json")
+    headers = {
+        **_headers(paths, job.id),
+        "Vary": "Accept",
+        "Content-Disposition": content_disposition(job.file_name, chosen),
+    }
+    return Response(await services.threads.read(read), 200, headers, MEDIA_TYPES[chosen])
 
 
 @router.post(
