@@ -8,6 +8,7 @@ from shrutlekh_contract.declarations import Form
 from api.http import examples
 from api.http.caching import is_known, weak_etag
 from api.http.dependencies import (
+    Counts,
     Cursor,
     IdempotencyKey,
     JobId,
@@ -37,7 +38,16 @@ from shared.errors import (
     UploadStalled,
     UploadTooLarge,
 )
-from shared.jobs import Job, Selection, cancel_or_erase, get_job, page_of_jobs, queue_position, retry
+from shared.jobs import (
+    Job,
+    Selection,
+    cancel_or_erase,
+    counts_by_status,
+    get_job,
+    page_of_jobs,
+    queue_position,
+    retry,
+)
 
 JSON = "application/json"
 WHERE_TO_POLL = {"Location": {"description": "Where to poll.", "schema": {"type": "string"}}}
@@ -93,6 +103,7 @@ async def list_jobs(
     status: StatusFilter = None,
     cursor: Cursor = None,
     limit: Limit = 50,
+    counts: Counts = False,
 ) -> Response:
     """List jobs, newest first."""
 
@@ -100,8 +111,10 @@ async def list_jobs(
         with services.database.read() as session:
             selection = Selection(statuses=() if status is None else (status,))
             page = page_of_jobs(session, selection, cursor=cursor, limit=limit)
+            counted = counts_by_status(session) if counts else None
         jobs = [JobOut.of(job, paths) for job in page.jobs]
-        return PageOut(jobs=jobs, next_cursor=page.next_cursor).model_dump_json().encode()
+        out = PageOut(jobs=jobs, next_cursor=page.next_cursor, counts=counted)
+        return out.model_dump_json().encode()
 
     return Response(await services.threads.read(read), 200, {"Cache-Control": "private, no-cache"}, JSON)
 

@@ -80,10 +80,14 @@ class Job(Answer):
 
 
 class JobPage(Answer):
-    """Some jobs, newest first, and the cursor of the next page if there is one."""
+    """Some jobs, newest first, and the cursor of the next page if there is one.
+
+    ``counts`` has the number of all jobs in each state, if asked for; None from an older service.
+    """
 
     jobs: tuple[Job, ...]
     next_cursor: str | None = None
+    counts: Mapping[str, int] | None = None
 
 
 class Readiness(Answer):

@@ -70,9 +70,17 @@ class AsyncShrutlekhClient:
             await self._sleep(follower.pause())
         return job
 
-    async def jobs(self, *, status: str | None = None, limit: int = 50, cursor: str | None = None) -> JobPage:
-        """Return a page of jobs, newest first. ``cursor`` is the ``next_cursor`` of the preceding page."""
-        return await self._send(calls.jobs(status, limit, cursor))
+    async def jobs(
+        self, *, status: str | None = None, limit: int = 50, cursor: str | None = None, counts: bool = False
+    ) -> JobPage:
+        """Return a page of jobs, newest first.
+
+        Args:
+            status: only jobs in this state.
+            cursor: the ``next_cursor`` of the preceding page.
+            counts: also count all jobs by state.
+        """
+        return await self._send(calls.jobs(status, limit, cursor, counts))
 
     async def transcript(self, job_id: str, numerals: str | None = None) -> dict[str, Any]:
         """Return the transcript of a succeeded job; numerals "spoken", "latin" or "devanagari"."""

@@ -99,9 +99,17 @@ class ShrutlekhClient:
             self._sleep(follower.pause())
         return job
 
-    def jobs(self, *, status: str | None = None, limit: int = 50, cursor: str | None = None) -> JobPage:
-        """Return a page of jobs, newest first. ``cursor`` is the ``next_cursor`` of the preceding page."""
-        return self._send(calls.jobs(status, limit, cursor))
+    def jobs(
+        self, *, status: str | None = None, limit: int = 50, cursor: str | None = None, counts: bool = False
+    ) -> JobPage:
+        """Return a page of jobs, newest first.
+
+        Args:
+            status: only jobs in this state.
+            cursor: the ``next_cursor`` of the preceding page.
+            counts: also count all jobs by state.
+        """
+        return self._send(calls.jobs(status, limit, cursor, counts))
 
     def transcript(self, job_id: str, numerals: str | None = None) -> dict[str, Any]:
         """Return the transcript of a succeeded job as a JSON document.

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 import typer
+from rich.cells import cell_len
+from shrutlekh.addresses import absolute
 from shrutlekh.cli import COMMANDS as CLIENT_COMMANDS
 from shrutlekh.deferred import Deferred
 
@@ -276,8 +279,49 @@ def test_status_lists_jobs(shrutlekh: Run, service: FakeService, folder: Path) -
     assert "a.wav" in out
     assert "2 succeeded" in out
     document = json.loads(shrutlekh("status", "--url", service.url, "--json")[1])
-    assert document["counts"]["succeeded"] == "2"
+    assert document["counts"]["succeeded"] == 2
     assert {job["file"]["name"] for job in document["jobs"]} == {"a.wav", "b.wav"}
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_status_fits_the_terminal_and_keeps_ids_whole(
+    shrutlekh: Run, service: FakeService, folder: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    long = folder / f"बैठक {'of many people ' * 6}end.wav"
+    (folder / "a.wav").rename(long)
+    shrutlekh("submit", folder, "--url", service.url)
+    out = shrutlekh("status", "--url", service.url)[1]
+    assert all(cell_len(line.rstrip()) <= width for line in out.splitlines())
+    for job_id, job in service.jobs.items():
+        (row,) = (line for line in out.splitlines() if job_id in line)
+        assert job["status"] in row
+        name = job["file"]["name"]
+        assert name in row if name == "b.wav" else re.search(r"बैठक .*….*\.wav", row)
+
+
+def test_status_in_a_pipe_cuts_nothing(
+    shrutlekh: Run, service: FakeService, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS")
+    long = folder / f"{'long ' * 40}.wav"
+    (folder / "a.wav").rename(long)
+    shrutlekh("submit", folder, "--url", service.url)
+    assert long.name in shrutlekh("status", "--url", service.url)[1]
+
+
+def test_status_of_a_job_breaks_no_link(
+    shrutlekh: Run, service: FakeService, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shrutlekh("submit", folder / "a.wav", "--url", service.url)
+    ((job_id, job),) = service.jobs.items()
+    job["links"]["transcript_srt"] = f"/v1/jobs/{job_id}/transcript?format=srt"
+    out = shrutlekh("status", job_id, "--url", service.url)[1]
+    assert f"{service.url}/v1/jobs/{job_id}/transcript?format=srt\n" in out
+    below = f"{service.url}/somewhere"
+    assert absolute(below, f"/somewhere/v1/jobs/{job_id}") == f"{below}/v1/jobs/{job_id}"
+    assert absolute(below, f"/v1/jobs/{job_id}") == f"{below}/v1/jobs/{job_id}"
 
 
 def test_status_of_a_job(shrutlekh: Run, service: FakeService, folder: Path) -> None:
@@ -316,7 +360,14 @@ def test_models_and_delete(shrutlekh: Run, service: FakeService, folder: Path) -
     code, out, _ = shrutlekh("models", "--url", service.url)
     assert code == 0
     assert "hi-ctc-base (default)" in out
-    assert "WER 25.0%" in out
+    assert out.splitlines() == [
+        "hi-ctc-base (default): hi, Apache-2.0",
+        "  dev",
+        "    WER 25.0%, CER 10.0% with the language model (beam)",
+        "    WER 50.0%, CER 20.0% without a language model (greedy)",
+        "  from elsewhere",
+        "    WER 30.0%",
+    ]
     shrutlekh("submit", folder / "a.wav", "--url", service.url)
     (job_id,) = service.jobs
     assert shrutlekh("delete", job_id, "--url", service.url)[:2] == (0, f"{job_id}: erased\n")
