@@ -58,6 +58,13 @@ async def test_the_unexpected_is_logged_and_not_told(
     assert [(line["event"], line["exc_info"]) for line in logs] == [("unexpected_error", True)]
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_malformed_id_is_a_sentence(client: httpx.AsyncClient, method: str) -> None:
+    response = await client.request(method, "/v1/jobs/nosuch")
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith("job_id: It is not a job id. An id is a UUID, such as ")
+
+
 async def test_values_are_not_echoed(client: httpx.AsyncClient) -> None:
     response = await client.get("/v1/jobs", params={"limit": "<script>"})
     assert response.status_code == 422

@@ -13,6 +13,7 @@ from rich.table import Table
 from shrutlekh.addresses import absolute
 from shrutlekh.answers import Job
 from shrutlekh.client import ShrutlekhClient
+from shrutlekh.commands.job_ids import checked_id
 from shrutlekh.commands.options import Url
 from shrutlekh.quantities import span
 from shrutlekh.tables import Column, console, fitted, print_details
@@ -54,7 +55,7 @@ def status(
         if job_id is None:
             _show_jobs(client, as_json, watch)
         else:
-            _show_job(client, job_id, as_json, watch)
+            _show_job(client, checked_id(job_id), as_json, watch)
 
 
 def _show_jobs(client: ShrutlekhClient, as_json: bool, watch: bool) -> None:
