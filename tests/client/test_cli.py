@@ -26,6 +26,7 @@ from ops.cli import main
 from tests.client.fake_service import FakeService
 
 Run = Callable[..., tuple[int, str, str]]
+UNKNOWN = "019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77"
 NOBODY = "http://127.0.0.1:9"
 
 
@@ -272,6 +273,38 @@ def test_ctrl_c_tells_how_to_go_on(service: FakeService, tmp_path: Path) -> None
     assert not list(folder.glob(".shrutlekh-*"))
 
 
+@pytest.mark.parametrize("command", ["submit", "transcribe"])
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("Delhi", "'Delhi' (number 2) contains a character that is not a Devanagari letter."),
+        ("क" * 65, f"'{'क' * 24}…' (number 2) is longer than 64 characters."),
+        (",".join("क" + "ा" * n for n in range(60)) + "," + ",".join("ख" + "ा" * n for n in range(60)), None),
+    ],
+)
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_hot_word_that_is_refused_is_named_at_once(
+    shrutlekh: Run, folder: Path, command: str, word: str, sentence: str | None, in_file: bool
+) -> None:
+    if in_file:
+        (folder / "words").write_text(f"\ufeff# names\n\nमसूरी # a town\r\n{word}\n", encoding="utf-8")
+    given = ["--hotwords", folder / "words"] if in_file else ["--hotword", "मसूरी", "--hotword", word]
+    code, out, err = shrutlekh(command, folder / "a.wav", *given)
+    if sentence is None:
+        last = "ख" + "ा" * 39
+        sentence = f"'{last}' (number 101) is one too many: at most 100 words or phrases."
+    assert (code, out, err) == (2, "", f"Error: The hot-word {sentence}\n")
+
+
+def test_comments_and_blank_lines_in_a_file_of_hot_words(
+    shrutlekh: Run, service: FakeService, folder: Path
+) -> None:
+    words = "\ufeff# names\r\n\r\nमसूरी # a town\r\n  \n#\nनई दिल्ली, देहरादून\n"
+    (folder / "words.txt").write_bytes(words.encode())
+    shrutlekh("submit", folder / "a.wav", "--hotwords", folder / "words.txt", "--url", service.url)
+    assert service.forms[0]["hotwords"].split("\n") == ["मसूरी", "नई दिल्ली", "देहरादून"]
+
+
 def test_status_lists_jobs(shrutlekh: Run, service: FakeService, folder: Path) -> None:
     shrutlekh("submit", folder, "--url", service.url)
     code, out, _ = shrutlekh("status", "--url", service.url)
@@ -338,8 +371,11 @@ def test_status_of_a_job(shrutlekh: Run, service: FakeService, folder: Path) -> 
     assert "audio_unreadable: Why." in out
     record: dict[str, Any] = json.loads(shrutlekh("status", ids["a.wav"], "--json", "--url", service.url)[1])
     assert (record["id"], record["text"]) == (ids["a.wav"], "नमस्ते a.wav")
-    code, _, err = shrutlekh("status", "nope", "--url", service.url)
+    code, _, err = shrutlekh("status", UNKNOWN, "--url", service.url)
     assert (code, err) == (2, "Error: There is no such job. (job_not_found, HTTP 404)\n")
+    code, _, err = shrutlekh("status", "nosuch", "--url", service.url)
+    assert code == 2
+    assert err == "Error: 'nosuch' is not a job id. `shrutlekh status` lists jobs with their ids.\n"
 
 
 def test_retry(shrutlekh: Run, service: FakeService, folder: Path) -> None:
@@ -350,10 +386,12 @@ def test_retry(shrutlekh: Run, service: FakeService, folder: Path) -> None:
     assert shrutlekh("retry", job_id, "--url", service.url)[:2] == (0, f"{job_id}: queued\n")
     code, out, _ = shrutlekh("status", job_id, "--watch", "--url", service.url)
     assert code == 0
-    code, out, err = shrutlekh("retry", job_id, "nope", "--url", service.url)
+    code, out, err = shrutlekh("retry", job_id, UNKNOWN, "nosuch", "../x", "--url", service.url)
     assert (code, out) == (1, "")
     assert "illegal_transition" in err
-    assert "nope: There is no such job." in err
+    assert f"{UNKNOWN}: There is no such job." in err
+    assert "'nosuch' is not a job id." in err
+    assert "'../x' is not a job id." in err
 
 
 def test_models_and_delete(shrutlekh: Run, service: FakeService, folder: Path) -> None:
