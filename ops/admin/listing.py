@@ -28,7 +28,7 @@ COLUMNS = (
     Column("job"),
     Column("status", least=18),
     Column("recording", least=12, rank=1),
-    Column("client", least=8, rank=3),
+    Column("client", least=15, rank=3),
     Column("age", rank=2, right=True),
     Column("audio", rank=4, right=True),
 )
