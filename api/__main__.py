@@ -6,6 +6,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from shared.exiting import exit_fast
 from shared.logs import configure_logging
 from shared.settings import Settings
 
@@ -27,6 +28,7 @@ class Server(uvicorn.Server):
 
 def main() -> None:
     """Run the front end, configured from the environment."""
+    exit_fast()
     settings = Settings()
     configure_logging(settings.log_level)
     app = create_app(settings)
@@ -38,6 +40,7 @@ def main() -> None:
         timeout_graceful_shutdown=DRAIN_SECONDS,
         access_log=settings.log_level == "DEBUG",  # thousands of polls would bury other lines
         server_header=False,
+        proxy_headers=False,  # the application has its own setting for proxies
     )
     Server(app, config).run()
 

@@ -7,10 +7,12 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
+from api.http.heads import HeadAsGet
 from api.http.instrumentation import MeasureRequests, Metrics
 from api.http.lingering import LingeringClose
 from api.http.openapi import install_openapi
 from api.http.problems import install_problem_handlers
+from api.http.proxies import BehindProxies
 from api.routes import health, jobs, models, results, simple
 from api.routes import metrics as measurements
 from api.services import open_services
@@ -56,4 +58,6 @@ def create_app(settings: Settings) -> FastAPI:
         ],
     )
     app.add_middleware(MeasureRequests, metrics=metrics)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(BehindProxies, trusted=settings.trusted_proxies, root_path=settings.root_path)
     return app

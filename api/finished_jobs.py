@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from shrutlekh_contract.audio_warnings import AudioWarning
 from sqlalchemy.orm import Session
 
-from api.http.schemas import path_of
+from api.http.paths import Paths
 from api.services import Services
 from shared.errors import (
     JobFailed,
@@ -32,14 +32,16 @@ class FinishedTranscript(NamedTuple):
     transcript: Transcript
 
 
-def read_transcript(services: Services, job_id: uuid.UUID, numerals: Numerals) -> FinishedTranscript:
+def read_transcript(
+    services: Services, paths: Paths, job_id: uuid.UUID, numerals: Numerals
+) -> FinishedTranscript:
     """Read the transcript of a succeeded job, with numbers in ``numerals``.
 
     Raises:
         JobNotFound, JobNotFinished, JobHasNoResult, TranscriptNotMade: the job has no transcript.
     """
     with services.database.read() as session:
-        job = _succeeded(session, job_id)
+        job = _succeeded(session, paths, job_id)
         if not job.transcript:
             raise TranscriptNotMade(
                 "The job was submitted with transcript=false. Submit the recording again."
@@ -58,36 +60,37 @@ def read_transcript(services: Services, job_id: uuid.UUID, numerals: Numerals) -
     return FinishedTranscript(job, transcript.with_numerals(numerals))
 
 
-def read_png(services: Services, job_id: uuid.UUID) -> bytes:
+def read_png(services: Services, paths: Paths, job_id: uuid.UUID) -> bytes:
     """Read the picture of a succeeded job as PNG.
 
     Raises:
         JobNotFound, JobNotFinished, JobHasNoResult, WaveformNotMade: the job has no picture.
     """
     with services.database.read() as session:
-        _succeeded(session, job_id)
+        _succeeded(session, paths, job_id)
         png = waveform_png(session, job_id)
         return png if png is not None else _no_waveform(session, job_id)
 
 
-def read_peaks(services: Services, job_id: uuid.UUID) -> bytes:
+def read_peaks(services: Services, paths: Paths, job_id: uuid.UUID) -> bytes:
     """Read the peaks of a succeeded job as JSON. Raises the errors of :func:`read_png`."""
     with services.database.read() as session:
-        _succeeded(session, job_id)
+        _succeeded(session, paths, job_id)
         peaks = waveform_peaks(session, job_id)
         if peaks is None:
             _no_waveform(session, job_id)
     return json.dumps(peaks, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def refuse_unless_succeeded(job: Job) -> None:
+def refuse_unless_succeeded(job: Job, paths: Paths) -> None:
     """Raise the error of a simple form whose job did not succeed in time.
 
     Raises:
         JobFailed: the job failed or was cancelled.
         StillRunning: the job has not ended yet.
     """
-    link = {"id": str(job.id), "job": path_of(job.id)}
+    path = paths.job(job.id)
+    link = {"id": str(job.id), "job": path}
     if job.status is JobStatus.FAILED:
         code = job.error_code or "worker_error"
         raise JobFailed(code, job.error_message or "", extra=link)
@@ -95,17 +98,17 @@ def refuse_unless_succeeded(job: Job) -> None:
         raise JobHasNoResult("The job was cancelled while this request waited for it.", extra=link)
     if job.status is not JobStatus.SUCCEEDED:
         raise StillRunning(
-            f"The job is still in progress. Poll it at {path_of(job.id)}.",
-            headers={"Location": path_of(job.id)},
+            f"The job is still in progress. Poll it at {path}.",
+            headers={"Location": path},
             extra=link,
         )
 
 
-def _succeeded(session: Session, job_id: uuid.UUID) -> Job:
+def _succeeded(session: Session, paths: Paths, job_id: uuid.UUID) -> Job:
     job = get_job(session, job_id)
     if not job.status.is_final:
         raise JobNotFinished(
-            f"The job is {job.status}. Poll {path_of(job_id)} until it has ended.",
+            f"The job is {job.status}. Poll {paths.job(job_id)} until it has ended.",
             headers={"Retry-After": "1"},
         )
     if job.status is JobStatus.FAILED:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from modelkit.manifest import Entry
+from modelkit.hypotheses import find_transcripts
+from modelkit.manifest import Entry, require_recordings
 from modelkit.scoring import ErrorCounts, character_errors, corpus_errors, word_errors
 from modelkit.spelling_variants import FOLDING, fold
 from speech import NORMALISER, Engine, SpeechError
@@ -63,8 +64,11 @@ def score_model(engine: Engine, entries: Iterable[Entry], advance: Callable[[], 
     """Run the engine on every entry. `advance` is called after each.
 
     Raises:
+        FileNotFoundError: recordings are missing.
         SpeechError: a recording of the manifest cannot be read. A note names it.
     """
+    entries = list(entries)
+    require_recordings(entries)
     results = []
     for entry in entries:
         try:
@@ -78,19 +82,22 @@ def score_model(engine: Engine, entries: Iterable[Entry], advance: Callable[[], 
 
 
 def score_hypotheses(folder: Path, entries: Iterable[Entry]) -> list[Scored]:
-    """Score STEM.txt in `folder` for each entry. The lengths are unknown and set to 0.
+    """Score the transcript in `folder` of each entry. The lengths are unknown and set to 0.
 
     Raises:
         FileNotFoundError: transcripts are missing. Skipping them would improve the rates.
+        ValueError: a transcript is that of several entries, or not UTF-8 text.
     """
     entries = list(entries)
-    missing = [e for e in entries if not (folder / f"{e.path.stem}.txt").is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"{folder} lacks {len(missing)} of {len(entries)} transcripts, "
-            f"among them {missing[0].path.stem}.txt."
-        )
-    return [scored(e, (folder / f"{e.path.stem}.txt").read_text(encoding="utf-8"), 0.0) for e in entries]
+    texts = find_transcripts(folder, [entry.path for entry in entries])
+    return [scored(entry, _read(texts[entry.path]), 0.0) for entry in entries]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text.") from error
 
 
 def rate(counts: list[ErrorCounts], seed: int = 0) -> Rate:

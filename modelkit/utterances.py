@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from modelkit.manifest import Entry
+from modelkit.manifest import Entry, require_recordings
 from speech import Engine, SpeechError, Utterance
 
 
@@ -12,8 +12,11 @@ def utterances_of(
     """The utterances of each recording. `advance` is called after each.
 
     Raises:
+        FileNotFoundError: recordings are missing.
         SpeechError: a recording cannot be read; a note names it.
     """
+    entries = list(entries)
+    require_recordings(entries)
     found = []
     for entry in entries:
         try:

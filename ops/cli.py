@@ -3,6 +3,7 @@
 from shrutlekh.cli import make_app, run
 from shrutlekh.deferred import Deferred, add_deferred
 
+from shared.exiting import exit_fast
 from shared.version import VERSION
 
 COMMANDS = (
@@ -36,4 +37,5 @@ add_deferred(app, COMMANDS)
 
 def main() -> None:
     """Run the command line."""
+    exit_fast()
     run(app)

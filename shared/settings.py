@@ -1,5 +1,7 @@
 """Every setting of the service, read from the environment with the prefix ``SHRUTLEKH_``."""
 
+import ipaddress
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +10,24 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MODELS_BESIDE_THE_CODE = Path(__file__).resolve().parent.parent / "models"
+LONGEST_PREFIX = 200
+_PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*")
+
+
+def path_prefix(text: str) -> str:
+    """Return a path prefix without a slash at its end, so that a path can follow; empty for "" and "/".
+
+    Raises:
+        ValueError: the text is not a plain absolute path. Anything else could lead links to another host or
+            break out of the documentation page.
+    """
+    prefix = text.removesuffix("/")
+    if len(prefix) > LONGEST_PREFIX or not _PLAIN_PATH.fullmatch(prefix):
+        raise ValueError(
+            f"must be a path such as /shrutlekh: letters, digits and ._~- between slashes, at most "
+            f"{LONGEST_PREFIX} characters"
+        )
+    return prefix
 
 
 class Settings(BaseSettings):
@@ -56,6 +76,17 @@ class Settings(BaseSettings):
         [],
         description="Comma-separated origins whose pages may call the API from a browser. Empty: none. "
         "`*`: any.",
+    )
+    root_path: str = Field(
+        "",
+        description="Path prefix under which a proxy publishes the API, such as `/shrutlekh`. Links begin "
+        "with it. Set it if the proxy sends no `X-Forwarded-Prefix`, whether or not it strips the prefix.",
+    )
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        ["127.0.0.1", "::1"],
+        description="Comma-separated addresses and networks of proxies whose `X-Forwarded-For`, `-Proto` and "
+        "`-Prefix` headers are believed. Set it if the proxy runs on another machine or in a container. "
+        "`none`: no proxy.",
     )
     max_upload_bytes: int = Field(
         2 * 1024**3,
@@ -191,12 +222,29 @@ class Settings(BaseSettings):
         "`DEBUG` adds the API's access log.",
     )
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         if isinstance(value, str):
-            return [origin.strip() for origin in value.split(",") if origin.strip()]
+            return [part.strip() for part in value.split(",") if part.strip()]
         return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, values: list[str]) -> list[str]:
+        if values == ["none"]:
+            return []
+        for value in values:
+            try:
+                ipaddress.ip_network(value)
+            except ValueError as error:
+                raise ValueError(f"must be addresses and networks such as 10.0.0.0/8: {error}") from error
+        return values
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_prefix(cls, value: str) -> str:
+        return path_prefix(value)
 
     @field_validator("log_level")
     @classmethod

@@ -14,7 +14,7 @@ from shrutlekh_contract.options import RecognitionOptions, SubmissionOptions, de
 from tests.conftest import ROOT
 
 ALL = SubmissionOptions(
-    "beam", "each", ("मसूरी", "नई दिल्ली"), 2.5, "m", True, False, "low", "समाचार", True, "latin"
+    "beam", "each", ("मसूरी", "नई दिल्ली"), 2.5, "m", True, False, "low", "समाचार", True, "latin", "srt"
 )
 
 
@@ -54,7 +54,8 @@ def test_what_is_not_chosen_has_its_default() -> None:
 
 
 def test_options_of_the_answer_are_none_of_a_job() -> None:
-    assert {name for name, option in declared(SubmissionOptions).items() if option.of_answer} == {"numerals"}
+    of_answer = {name for name, option in declared(SubmissionOptions).items() if option.of_answer}
+    assert of_answer == {"format", "numerals"}
     assert "numerals" not in options_in(Form.JOB)
 
 

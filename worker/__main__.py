@@ -3,6 +3,7 @@
 import sys
 
 from shared.errors import ServiceError
+from shared.exiting import exit_fast
 from shared.installed_models import find_model
 from shared.logs import configure_logging
 from shared.machine import share_out, usable_cpus, within_container
@@ -13,6 +14,7 @@ from worker import exposition
 
 def main() -> None:
     """Start the worker, or exit with the reason why it cannot start."""
+    exit_fast()
     settings = Settings()
     configure_logging(settings.log_level)
     try:

@@ -23,6 +23,7 @@ from worker.heartbeat import Heartbeat
 from worker.metrics import WARM_UP_SECONDS
 from worker.process import WorkerProcess
 from worker.transcribe import WornOut, answer
+from worker.wakeup import WakeUp
 
 LONGEST_WARM_UP_SECONDS = 120.0
 
@@ -51,6 +52,7 @@ class Worker:
             worker_redirect_stdouts=False,  # redirection would swallow the log of the pool processes
         )
         self.celery.task(name=TRANSCRIBE)(self.on_doorbell)
+        self._wake_up = WakeUp(self.celery)
         for logger in ("celery.worker.strategy", "celery.app.trace"):  # they log a line per doorbell
             logging.getLogger(logger).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
         worker_process_init.connect(self.on_process_start, weak=False)
@@ -98,6 +100,7 @@ class Worker:
         """Handle the stop signal. Runs in the parent's signal handler."""
         if how == "Warm":
             self._drain.begin()
+            self._wake_up.wake()
 
     def on_process_start(self, **_: Any) -> None:
         """Initialise a new pool process: load and warm the model, then start the heartbeat."""
@@ -124,10 +127,14 @@ class Worker:
         self._heartbeat.start()
         log.info("worker_warm", worker=process.name, threads=self.share.threads)
 
-    def on_process_stop(self, **_: Any) -> None:
+    def on_process_stop(self, exitcode: int = 0, **_: Any) -> None:
         """Clean up at the orderly end of a pool process."""
         if self._heartbeat is not None:
             self._heartbeat.stop()
         if self._process is not None:
             self._process.close()
         stop_traces()
+        if self._drain.begun:
+            # Billiard would sleep for a second so that the parent can learn of the end and replace this
+            # process. A parent that stops only waits for the end.
+            os._exit(exitcode)

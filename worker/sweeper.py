@@ -18,6 +18,7 @@ from shared.announcements import announce
 from shared.database import Database
 from shared.draining import is_draining
 from shared.errors import LEASE_EXPIRED, IllegalTransition, ServiceError
+from shared.exiting import exit_fast
 from shared.files import FileStore
 from shared.jobs import JobStatus, due_jobs, expired_jobs, get_job, hand_back
 from shared.logs import configure_logging
@@ -93,6 +94,7 @@ class Sweeper:
 
 def main() -> None:
     """Sweep until SIGTERM or SIGINT."""
+    exit_fast()
     settings = Settings()
     configure_logging(settings.log_level)
     exposition.serve_or_exit(settings.host, settings.sweeper_metrics_port)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
 
+from api.http.paths import Paths
 from api.services import Services
 from shared.jobs import JobStatus
 
@@ -14,7 +15,12 @@ async def _services(request: Request) -> Services:
     return services
 
 
+async def _paths(request: Request) -> Paths:
+    return Paths.of(request.scope)
+
+
 ServicesDep = Annotated[Services, Depends(_services)]
+PathsDep = Annotated[Paths, Depends(_paths)]
 JobId = Annotated[uuid.UUID, Path(description="The job's id.")]
 WaitSeconds = Annotated[
     float,
@@ -38,4 +44,5 @@ IdempotencyKey = Annotated[
 ]
 StatusFilter = Annotated[JobStatus | None, Query(description="Only jobs in this state.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the previous page.")]
+Counts = Annotated[bool, Query(description="Also count all jobs by state, whatever the filter.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of jobs on a page.")]

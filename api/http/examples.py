@@ -72,7 +72,11 @@ SEGMENTS: list[JsonValue] = [
         ],
     }
 ]
-PAGE: dict[str, JsonValue] = {"jobs": [JOB], "next_cursor": None}
+PAGE: dict[str, JsonValue] = {
+    "jobs": [JOB],
+    "next_cursor": None,
+    "counts": {"queued": 0, "running": 0, "succeeded": 1, "failed": 0, "cancelled": 0},
+}
 _TRANSCRIPT: dict[str, JsonValue] = {
     "model": "hi-ctc-base",
     "language": "hi",
@@ -113,7 +117,10 @@ MODELS: dict[str, JsonValue] = {
             "sample_rate": 16000,
             "licence": "Apache-2.0",
             "description": "Small Hindi CTC model.",
-            "evaluation": [{"set": "a test set", "wer": 0.5, "cer": 0.2}],
+            "evaluation": [
+                {"set": "a test set", "decoder": "greedy", "wer": 0.5, "cer": 0.2},
+                {"set": "a test set", "decoder": "beam", "wer": 0.3, "cer": 0.1},
+            ],
             "decoders": ["greedy", "beam"],
             "default_decoder": "beam",
         }

@@ -14,6 +14,9 @@ from shared.errors import ServiceError
 
 Responses = dict[int | str, dict[str, Any]]
 
+TRANSCRIPT_FILES = {
+    media_type: {"example": example} for media_type, example in examples.TRANSCRIPT_FILES.items()
+}
 _RETRY_AFTER = {
     "Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}
 }

@@ -23,6 +23,10 @@ MEDIA_TYPE = "application/problem+json"
 # Retry-After of temporary errors. A database restart takes seconds, a full disk waits for the operator.
 RETRY_SECONDS = {HTTPStatus.SERVICE_UNAVAILABLE: 2, HTTPStatus.INSUFFICIENT_STORAGE: 60}
 
+# By pydantic's error type, instead of its own message. Ids are the only UUIDs of the API.
+MESSAGES = {
+    "uuid_parsing": "It is not a job id. An id is a UUID, such as 019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77."
+}
 ROUTER_CODES = {404: "not_found", 405: "method_not_allowed"}
 ROUTER_DETAILS = {
     404: "No route matches this path. See GET /docs for all routes.",
@@ -123,7 +127,10 @@ async def _service_error(request: Request, error: Exception) -> Response:
 async def _validation_error(request: Request, error: Exception) -> Response:
     """Name the invalid parameters without echoing their values."""
     assert isinstance(error, RequestValidationError)
-    errors = [{"field": str(item["loc"][-1]), "message": item["msg"]} for item in error.errors()]
+    errors = [
+        {"field": str(item["loc"][-1]), "message": MESSAGES.get(item["type"], item["msg"])}
+        for item in error.errors()
+    ]
     return problem(
         request.scope,
         code=InvalidRequest.code,
@@ -154,7 +161,7 @@ def _allowed_methods(request: Request) -> list[str]:
     """List all methods that the path supports. Starlette lists only those of the first route that matches."""
 
     def is_allowed(method: str) -> bool:
-        scope = {**request.scope, "method": method}
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
         return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
     return [method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") if is_allowed(method)]

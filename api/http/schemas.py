@@ -10,6 +10,7 @@ from shrutlekh_contract.formats import TEXT_FORMATS
 from shrutlekh_contract.options import SubmissionOptions, declared
 
 from api.http import examples
+from api.http.paths import Paths
 from shared.jobs import Job, JobStatus, options_of
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -80,7 +81,7 @@ else:
     LinksOut = create_model(
         "LinksOut",
         __base__=Shape,
-        __doc__="Paths of a job and its results; null if the result does not exist or not yet.",
+        __doc__="Paths of a job and its results on this host; null if the result does not exist or not yet.",
         self=(str, ...),
         transcript=(str | None, ...),
         **{f"transcript_{name}": (str | None, ...) for name in TEXT_FORMATS},
@@ -142,8 +143,8 @@ class JobOut(_JobWithOptions):
     links: LinksOut
 
     @classmethod
-    def of(cls, job: Job, position: int | None = None) -> "JobOut":
-        """Make the model of ``job``."""
+    def of(cls, job: Job, paths: Paths, position: int | None = None) -> "JobOut":
+        """Make the model of ``job``, with links below the prefix of ``paths``."""
         return cls(
             id=job.id,
             status=job.status,
@@ -160,7 +161,7 @@ class JobOut(_JobWithOptions):
             stage_seconds=job.stage_seconds,
             warnings=job.warnings,
             error=_error_of(job),
-            links=links_of(job),
+            links=links_of(job, paths),
             **options_of(job).json(),
         )
 
@@ -176,6 +177,9 @@ class PageOut(Shape):
 
     jobs: list[JobOut]
     next_cursor: str | None = Field(description="`cursor` of the next page; null on the last page.")
+    counts: dict[JobStatus, int] | None = Field(
+        default=None, description="Number of all jobs in each state, with `counts=true`; else null."
+    )
 
 
 class WordOut(Shape):
@@ -261,9 +265,9 @@ class PeaksOut(Shape):
     data: list[int]
 
 
-def links_of(job: Job) -> LinksOut:
+def links_of(job: Job, paths: Paths) -> LinksOut:
     """Return the paths of a job and its results."""
-    own = path_of(job.id)
+    own = paths.job(job.id)
     done = job.status is JobStatus.SUCCEEDED
     transcript = f"{own}/transcript" if done and job.transcript else None
     return LinksOut(
@@ -273,11 +277,6 @@ def links_of(job: Job) -> LinksOut:
         waveform_png=f"{own}/waveform.png" if done and job.waveform else None,
         waveform_json=f"{own}/waveform.json" if done and job.waveform else None,
     )
-
-
-def path_of(job_id: uuid.UUID) -> str:
-    """Return the path to poll a job at."""
-    return f"/v1/jobs/{job_id}"
 
 
 def _audio_of(job: Job) -> AudioOut | None:

@@ -17,7 +17,10 @@ class ModelOut(Shape):
     sample_rate: int
     licence: str
     description: str
-    evaluation: list[dict[str, Any]] = Field(description="Measured error rates, each with its test set.")
+    evaluation: list[dict[str, Any]] = Field(
+        description="Measured error rates, each with its test set and `decoder`: `beam` is with the model's "
+        "language model, `greedy` without."
+    )
     decoders: list[Annotated[str, Field(json_schema_extra={"enum": [*DECODERS]})]] = Field(
         description="Decoders that the model supports."
     )

@@ -1,6 +1,7 @@
 """Turn a form into a queued job: sync the file to disk, insert the row, then ring the doorbell."""
 
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,13 +10,13 @@ from anyio import CancelScope
 from opentelemetry.trace import SpanKind
 from shrutlekh_contract.declarations import Form, OptionError
 from shrutlekh_contract.decoders import BEAM, decoders_of
-from shrutlekh_contract.options import LONGEST_CLIENT, SubmissionOptions, options_in
+from shrutlekh_contract.options import LONGEST_CLIENT, SubmissionOptions, declared, options_in
 from starlette.requests import Request
 from uuid_utils.compat import uuid7
 
-from api.http.schemas import path_of
+from api.http.paths import Paths
 from api.intake.insertion import InsertInDoubt, Placed, find
-from api.intake.uploads import Arrival, invalid_field, receive_form
+from api.intake.uploads import Arrival, invalid_field, receive_form, unknown_field
 from api.services import Services
 from shared.errors import DecoderUnavailable, IdempotencyConflict
 from shared.files import StoredFile
@@ -81,6 +82,7 @@ async def _submit(
 ) -> Submitted:
     max_bytes = services.settings.max_upload_bytes
     known = frozenset(options_in(form))
+    _refuse_in_query(request, known)
     async with services.admission.place(key):
         arrival = Arrival(services.files, services.threads, max_bytes)
         async with receive_form(request, arrival, max_bytes=max_bytes, known=known) as received:
@@ -102,7 +104,7 @@ async def _submit(
                     traceparent=traceparent(),
                     **columns_of(options),
                 )
-                submitted = await _insert(services, job, options)
+                submitted = await _insert(services, Paths.of(request.scope), job, options)
     if not submitted.is_replay:
         services.doorbell.ring(submitted.job.id)
         services.metrics.submitted.inc()
@@ -117,6 +119,15 @@ async def _submit(
     return submitted
 
 
+def _refuse_in_query(request: Request, known: frozenset[str]) -> None:
+    """Refuse options in the URL: the form alone is read, and to ignore them would surprise."""
+    for name in request.query_params:
+        if name in known:
+            raise invalid_field(name, "Send it as a field of the form, not in the URL.")
+        if name in declared(SubmissionOptions):
+            raise unknown_field(name, known)
+
+
 def _options_of(fields: dict[str, str]) -> SubmissionOptions:
     try:
         return SubmissionOptions.of_form(fields)
@@ -125,8 +136,12 @@ def _options_of(fields: dict[str, str]) -> SubmissionOptions:
 
 
 def _address_of(request: Request) -> str:
-    """Return the address of the connection; empty for a Unix socket."""
-    return request.client.host[:LONGEST_CLIENT] if request.client else ""
+    """Return the client's address; empty for a Unix socket, or if a proxy forwarded something else."""
+    host = request.client.host if request.client else ""
+    try:
+        return str(ip_address(host))[:LONGEST_CLIENT]
+    except ValueError:
+        return ""
 
 
 def _store(services: Services, arrival: Arrival, model: str, options: SubmissionOptions) -> StoredFile:
@@ -145,7 +160,7 @@ def _require_beam(folder: Path) -> None:
         )
 
 
-async def _insert(services: Services, job: Job, options: SubmissionOptions) -> Submitted:
+async def _insert(services: Services, paths: Paths, job: Job, options: SubmissionOptions) -> Submitted:
     """Insert the job, or find the job with its key. If the job gets no row, its file is deleted."""
     job_id, file_key = job.id, job.file_key
     try:
@@ -163,14 +178,14 @@ async def _insert(services: Services, job: Job, options: SubmissionOptions) -> S
     if placed.job.id == job_id:
         return Submitted(placed.job, placed.position, is_replay=False, options=options)
     await services.threads.file(lambda: services.files.delete(file_key))
-    return _replayed(placed, job, options)
+    return _replayed(placed, paths, job, options)
 
 
-def _replayed(placed: Placed, job: Job, options: SubmissionOptions) -> Submitted:
+def _replayed(placed: Placed, paths: Paths, job: Job, options: SubmissionOptions) -> Submitted:
     if not is_same_request(placed.job, job):
         raise IdempotencyConflict(
             "This Idempotency-Key was used for another recording or other options. Use a new key for each "
             "submission, and the same key to repeat that submission.",
-            extra={"id": str(placed.job.id), "job": path_of(placed.job.id)},
+            extra={"id": str(placed.job.id), "job": paths.job(placed.job.id)},
         )
     return Submitted(placed.job, placed.position, is_replay=True, options=options)

@@ -6,6 +6,7 @@ rejected at the first byte that shows it, and nothing of it stays on disk.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from anyio import CancelScope
@@ -236,8 +237,7 @@ class _FormReader:
             self._file_seen = True
             self._arrival.name = name_in_header(options.get(b"filename"), disposition)
         elif self._name not in self._known:
-            allowed = ", ".join(sorted({FILE, *self._known}))
-            raise invalid_field(self._name[:64], f"Unknown field. Allowed fields: {allowed}.")
+            raise unknown_field(self._name, self._known)
         elif self._name in self._fields:
             raise invalid_field(self._name, "The form has this field twice. Send it once.")
         else:
@@ -259,6 +259,14 @@ class _FormReader:
 def invalid_field(field: str, message: str) -> InvalidRequest:
     """Make the error about one form field, in the shape that all validation errors have."""
     return InvalidRequest(f"{field}: {message}", extra={"errors": [{"field": field, "message": message}]})
+
+
+def unknown_field(name: str, known: frozenset[str]) -> InvalidRequest:
+    """Make the error about a field that the form does not have, with the most similar one that it has."""
+    allowed = sorted({FILE, *known})
+    similar = get_close_matches(name[:64].lower(), allowed, n=1)
+    hint = f"Did you mean {similar[0]}? " if similar else ""
+    return invalid_field(name[:64], f"Unknown field. {hint}Allowed fields: {', '.join(allowed)}.")
 
 
 def _text_of_field(name: str, value: bytes) -> str:

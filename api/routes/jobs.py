@@ -7,9 +7,20 @@ from shrutlekh_contract.declarations import Form
 
 from api.http import examples
 from api.http.caching import is_known, weak_etag
-from api.http.dependencies import Cursor, IdempotencyKey, JobId, Limit, ServicesDep, StatusFilter, WaitSeconds
+from api.http.dependencies import (
+    Counts,
+    Cursor,
+    IdempotencyKey,
+    JobId,
+    Limit,
+    PathsDep,
+    ServicesDep,
+    StatusFilter,
+    WaitSeconds,
+)
 from api.http.openapi import form_of, problems
-from api.http.schemas import JobOut, PageOut, path_of
+from api.http.paths import Paths
+from api.http.schemas import JobOut, PageOut
 from api.intake.submission import submit_form
 from api.services import Services
 from shared.errors import (
@@ -27,7 +38,16 @@ from shared.errors import (
     UploadStalled,
     UploadTooLarge,
 )
-from shared.jobs import Job, Selection, cancel_or_erase, get_job, page_of_jobs, queue_position, retry
+from shared.jobs import (
+    Job,
+    Selection,
+    cancel_or_erase,
+    counts_by_status,
+    get_job,
+    page_of_jobs,
+    queue_position,
+    retry,
+)
 
 JSON = "application/json"
 WHERE_TO_POLL = {"Location": {"description": "Where to poll.", "schema": {"type": "string"}}}
@@ -68,17 +88,22 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     openapi_extra=form_of(Form.JOB),
 )
 async def submit_job(
-    request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = None
+    request: Request, services: ServicesDep, paths: PathsDep, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Submit a recording."""
     job, position, is_replay, _ = await submit_form(request, services, key=idempotency_key)
-    headers = {"Location": path_of(job.id)} | ({REPLAYED: "true"} if is_replay else {})
-    return Response(JobOut.of(job, position).to_json(), 202, headers, JSON)
+    headers = {"Location": paths.job(job.id)} | ({REPLAYED: "true"} if is_replay else {})
+    return Response(JobOut.of(job, paths, position).to_json(), 202, headers, JSON)
 
 
 @router.get("", response_model=PageOut, responses=problems(InvalidRequest, DatabaseUnavailable))
 async def list_jobs(
-    services: ServicesDep, status: StatusFilter = None, cursor: Cursor = None, limit: Limit = 50
+    services: ServicesDep,
+    paths: PathsDep,
+    status: StatusFilter = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+    counts: Counts = False,
 ) -> Response:
     """List jobs, newest first."""
 
@@ -86,8 +111,10 @@ async def list_jobs(
         with services.database.read() as session:
             selection = Selection(statuses=() if status is None else (status,))
             page = page_of_jobs(session, selection, cursor=cursor, limit=limit)
-        jobs = [JobOut.of(job) for job in page.jobs]
-        return PageOut(jobs=jobs, next_cursor=page.next_cursor).model_dump_json().encode()
+            counted = counts_by_status(session) if counts else None
+        jobs = [JobOut.of(job, paths) for job in page.jobs]
+        out = PageOut(jobs=jobs, next_cursor=page.next_cursor, counts=counted)
+        return out.model_dump_json().encode()
 
     return Response(await services.threads.read(read), 200, {"Cache-Control": "private, no-cache"}, JSON)
 
@@ -101,12 +128,14 @@ async def list_jobs(
         **problems(InvalidRequest, JobNotFound, DatabaseUnavailable),
     },
 )
-async def poll_job(request: Request, services: ServicesDep, job_id: JobId, wait: WaitSeconds = 0) -> Response:
+async def poll_job(
+    request: Request, services: ServicesDep, paths: PathsDep, job_id: JobId, wait: WaitSeconds = 0
+) -> Response:
     """Poll a job, or wait for it."""
     asks_for_change = "if-none-match" in request.headers
 
     async def read() -> tuple[JobOut, bytes]:
-        return await services.threads.read(lambda: _read_job(services, job_id))
+        return await services.threads.read(lambda: _read_job(services, paths, job_id))
 
     def is_enough(seen: tuple[JobOut, bytes]) -> bool:
         job, body = seen
@@ -135,7 +164,7 @@ async def poll_job(request: Request, services: ServicesDep, job_id: JobId, wait:
         **problems(InvalidRequest, JobNotFound, IllegalTransition, DatabaseUnavailable),
     },
 )
-async def delete_job(services: ServicesDep, job_id: JobId) -> Response:
+async def delete_job(services: ServicesDep, paths: PathsDep, job_id: JobId) -> Response:
     """Cancel a job, or erase one that has ended."""
 
     def remove() -> Job | None:
@@ -145,7 +174,7 @@ async def delete_job(services: ServicesDep, job_id: JobId) -> Response:
     services.doorbell.announce(job_id)
     if job is None:
         return Response(status_code=204)
-    return Response(JobOut.of(job).to_json(), 200 if job.status.is_final else 202, None, JSON)
+    return Response(JobOut.of(job, paths).to_json(), 200 if job.status.is_final else 202, None, JSON)
 
 
 @router.post(
@@ -163,23 +192,23 @@ async def delete_job(services: ServicesDep, job_id: JobId) -> Response:
         ),
     },
 )
-async def retry_job(services: ServicesDep, job_id: JobId) -> Response:
+async def retry_job(services: ServicesDep, paths: PathsDep, job_id: JobId) -> Response:
     """Retry a job that failed or was cancelled."""
 
     def queue_again() -> JobOut:
         with services.database.write() as session:
             job = retry(session, services.files, job_id, services.settings.max_attempts)
-            return JobOut.of(job, queue_position(session, job))
+            return JobOut.of(job, paths, queue_position(session, job))
 
     async with services.admission.place():
         job = await services.threads.write(queue_again)
     services.doorbell.ring(job_id)
     services.doorbell.announce(job_id)
-    return Response(job.to_json(), 202, {"Location": path_of(job_id)}, JSON)
+    return Response(job.to_json(), 202, {"Location": paths.job(job_id)}, JSON)
 
 
-def _read_job(services: Services, job_id: uuid.UUID) -> tuple[JobOut, bytes]:
+def _read_job(services: Services, paths: Paths, job_id: uuid.UUID) -> tuple[JobOut, bytes]:
     with services.database.read() as session:
         job = get_job(session, job_id)
-        out = JobOut.of(job, queue_position(session, job))
+        out = JobOut.of(job, paths, queue_position(session, job))
     return out, out.to_json()

@@ -5,11 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.finished_jobs import read_peaks, read_png, read_transcript
-from api.http import examples
 from api.http.caching import is_known, weak_etag
-from api.http.dependencies import JobId, ServicesDep
+from api.http.dependencies import JobId, PathsDep, ServicesDep
 from api.http.negotiation import preferred
-from api.http.openapi import problems
+from api.http.openapi import TRANSCRIPT_FILES, problems
 from api.http.schemas import PeaksOut, TranscriptOut
 from api.intake.filenames import content_disposition
 from shared.errors import (
@@ -60,9 +59,7 @@ NumeralsChoice = Annotated[
                     "schema": {"type": "string"},
                 },
             },
-            "content": {
-                media_type: {"example": example} for media_type, example in examples.TRANSCRIPT_FILES.items()
-            },
+            "content": TRANSCRIPT_FILES,
         },
         304: {"description": "The transcript matches If-None-Match."},
         **problems(*ERRORS, TranscriptNotMade),
@@ -71,6 +68,7 @@ NumeralsChoice = Annotated[
 async def get_transcript(
     request: Request,
     services: ServicesDep,
+    paths: PathsDep,
     job_id: JobId,
     transcript_format: TranscriptFormat = None,
     numerals: NumeralsChoice = Numerals.SPOKEN,
@@ -79,7 +77,7 @@ async def get_transcript(
     chosen = transcript_format or preferred(request.headers.get("accept"))
 
     def read() -> tuple[bytes, str]:
-        job, transcript = read_transcript(services, job_id, numerals)
+        job, transcript = read_transcript(services, paths, job_id, numerals)
         if chosen is Format.JSON:
             text = dump({"job_id": str(job_id), **transcript.document()})
         else:
@@ -107,17 +105,19 @@ async def get_transcript(
         **problems(*ERRORS, WaveformNotMade),
     },
 )
-async def get_waveform_png(request: Request, services: ServicesDep, job_id: JobId) -> Response:
+async def get_waveform_png(
+    request: Request, services: ServicesDep, paths: PathsDep, job_id: JobId
+) -> Response:
     """Get the waveform picture of a recording."""
     headers = {"ETag": f'"{job_id}"', "Cache-Control": CACHE_FOR_A_DAY}
-    png = await services.threads.read(lambda: read_png(services, job_id))
+    png = await services.threads.read(lambda: read_png(services, paths, job_id))
     if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(png, 200, headers, "image/png")
 
 
 @router.get("/waveform.json", response_model=PeaksOut, responses=problems(*ERRORS, WaveformNotMade))
-async def get_waveform_json(services: ServicesDep, job_id: JobId) -> Response:
+async def get_waveform_json(services: ServicesDep, paths: PathsDep, job_id: JobId) -> Response:
     """Get the waveform peaks of a recording, in the JSON format of BBC audiowaveform."""
-    peaks = await services.threads.read(lambda: read_peaks(services, job_id))
+    peaks = await services.threads.read(lambda: read_peaks(services, paths, job_id))
     return Response(peaks, 200, {"Cache-Control": CACHE_FOR_A_DAY}, "application/json")

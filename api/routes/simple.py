@@ -7,15 +7,18 @@ from shrutlekh_contract.declarations import Form
 from shrutlekh_contract.options import Numerals, SubmissionOptions
 
 from api.finished_jobs import read_png, read_transcript, refuse_unless_succeeded
-from api.http.dependencies import ServicesDep
-from api.http.openapi import form_of, problems
-from api.http.schemas import SimpleTranscriptOut, links_of, path_of
+from api.http.dependencies import PathsDep, ServicesDep
+from api.http.negotiation import preferred
+from api.http.openapi import TRANSCRIPT_FILES, form_of, problems
+from api.http.paths import Paths
+from api.http.schemas import SimpleTranscriptOut, links_of
+from api.intake.filenames import content_disposition
 from api.intake.submission import submit_form
 from api.routes.jobs import UPLOAD_ERRORS
 from api.services import Services
 from shared.errors import JobFailed, JobHasNoResult, ServiceError, StillRunning
 from shared.jobs import Job, get_job
-from transcript.formats import dump
+from transcript.formats import MEDIA_TYPES, Format, dump, render
 
 WORDS = SubmissionOptions(transcript=True, waveform=False)
 PICTURE = SubmissionOptions(transcript=False, waveform=True)
@@ -27,20 +30,31 @@ router = APIRouter(tags=["simple"])
 @router.post(
     "/transcribe/",
     response_model=SimpleTranscriptOut,
-    responses=problems(*ERRORS, ServiceError),
+    responses={
+        200: {"description": "The transcript.", "content": TRANSCRIPT_FILES},
+        **problems(*ERRORS, ServiceError),
+    },
     openapi_extra=form_of(Form.TRANSCRIBE),
 )
 @router.post("/transcribe", include_in_schema=False)
-async def transcribe(request: Request, services: ServicesDep) -> Response:
+async def transcribe(request: Request, services: ServicesDep, paths: PathsDep) -> Response:
     """Upload a recording and get its text."""
-    job, options = await _submit_and_wait(request, services, Form.TRANSCRIBE, WORDS)
+    job, options = await _submit_and_wait(request, services, paths, Form.TRANSCRIBE, WORDS)
     numerals = Numerals(options.numerals or Numerals.SPOKEN)
+    chosen = Format(options.format) if options.format else preferred(request.headers.get("accept"))
 
     def read() -> str:
-        transcript = read_transcript(services, job.id, numerals).transcript
-        return dump({"id": str(job.id), **transcript.document(), "links": links_of(job).model_dump()})
+        transcript = read_transcript(services, paths, job.id, numerals).transcript
+        if chosen is not Format.JSON:
+            return render(transcript, chosen)
+        return dump({"id": str(job.id), **transcript.document(), "links": links_of(job, paths).model_dump()})
 
-    return Response(await services.threads.read(read), 200, _headers(job.id), "application/json")
+    headers = {
+        **_headers(paths, job.id),
+        "Vary": "Accept",
+        "Content-Disposition": content_disposition(job.file_name, chosen),
+    }
+    return Response(await services.threads.read(read), 200, headers, MEDIA_TYPES[chosen])
 
 
 @router.post(
@@ -57,19 +71,20 @@ async def transcribe(request: Request, services: ServicesDep) -> Response:
     openapi_extra=form_of(Form.VISUALIZE),
 )
 @router.post("/visualize", include_in_schema=False)
-async def visualize(request: Request, services: ServicesDep) -> Response:
+async def visualize(request: Request, services: ServicesDep, paths: PathsDep) -> Response:
     """Upload a recording and get the picture of its waveform."""
-    job, _ = await _submit_and_wait(request, services, Form.VISUALIZE, PICTURE)
-    png = await services.threads.read(lambda: read_png(services, job.id))
-    return Response(png, 200, _headers(job.id), "image/png")
+    job, _ = await _submit_and_wait(request, services, paths, Form.VISUALIZE, PICTURE)
+    png = await services.threads.read(lambda: read_png(services, paths, job.id))
+    return Response(png, 200, _headers(paths, job.id), "image/png")
 
 
 async def _submit_and_wait(
-    request: Request, services: Services, form: Form, fixed: SubmissionOptions
+    request: Request, services: Services, paths: Paths, form: Form, fixed: SubmissionOptions
 ) -> tuple[Job, SubmissionOptions]:
     """Submit the form's recording and wait for its job.
 
     Args:
+        paths: for the links in errors.
         form: which options the form may set.
         fixed: options that the route sets itself.
 
@@ -95,10 +110,10 @@ async def _submit_and_wait(
         seconds=services.settings.simple_wait_seconds,
         is_gone=request.is_disconnected,
     )
-    refuse_unless_succeeded(job)
+    refuse_unless_succeeded(job, paths)
     return job, submitted.options
 
 
-def _headers(job_id: uuid.UUID) -> dict[str, str]:
-    path = path_of(job_id)
+def _headers(paths: Paths, job_id: uuid.UUID) -> dict[str, str]:
+    path = paths.job(job_id)
     return {"Location": path, "Link": f'<{path}>; rel="related"'}

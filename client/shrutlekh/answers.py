@@ -56,7 +56,10 @@ class JobWarning(Answer):
 
 
 class Job(Answer):
-    """A transcription job. Times are RFC 3339 strings in UTC, links are paths below the service's URL."""
+    """A transcription job. Times are RFC 3339 strings in UTC.
+
+    ``links`` are paths on the service's host; :meth:`shrutlekh.ShrutlekhClient.url_of` makes URLs of them.
+    """
 
     id: str
     status: str
@@ -96,10 +99,14 @@ class Job(Answer):
 
 
 class JobPage(Answer):
-    """Some jobs, newest first, and the cursor of the next page if there is one."""
+    """Some jobs, newest first, and the cursor of the next page if there is one.
+
+    ``counts`` has the number of all jobs in each state, if asked for; None from an older service.
+    """
 
     jobs: tuple[Job, ...]
     next_cursor: str | None = None
+    counts: Mapping[str, int] | None = None
 
 
 class Readiness(Answer):

@@ -11,6 +11,7 @@ import httpx
 from tenacity import AsyncRetrying
 
 from shrutlekh import calls
+from shrutlekh.addresses import absolute
 from shrutlekh.answers import Job, JobPage, Readiness
 from shrutlekh.calls import LONG_POLL_SECONDS, Follower, OnProgress, SubmitOptions
 from shrutlekh.exchange import Call, http_options, unreachable
@@ -69,9 +70,17 @@ class AsyncShrutlekhClient:
             await self._sleep(follower.pause())
         return job
 
-    async def jobs(self, *, status: str | None = None, limit: int = 50, cursor: str | None = None) -> JobPage:
-        """Return a page of jobs, newest first. ``cursor`` is the ``next_cursor`` of the preceding page."""
-        return await self._send(calls.jobs(status, limit, cursor))
+    async def jobs(
+        self, *, status: str | None = None, limit: int = 50, cursor: str | None = None, counts: bool = False
+    ) -> JobPage:
+        """Return a page of jobs, newest first.
+
+        Args:
+            status: only jobs in this state.
+            cursor: the ``next_cursor`` of the preceding page.
+            counts: also count all jobs by state.
+        """
+        return await self._send(calls.jobs(status, limit, cursor, counts))
 
     async def transcript(self, job_id: str, numerals: str | None = None) -> dict[str, Any]:
         """Return the transcript of a succeeded job; numerals "spoken", "latin" or "devanagari"."""
@@ -109,6 +118,10 @@ class AsyncShrutlekhClient:
     async def ready(self) -> Readiness:
         """Return whether the service can transcribe now, without retries."""
         return await self._send(calls.ready())
+
+    def url_of(self, link: str) -> str:
+        """Return the URL of a link in an answer, such as ``job.links["transcript_srt"]``."""
+        return absolute(self.url, link)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -65,9 +65,9 @@ def job(job_id: str, wait: float | None = None) -> Call[Job]:
     return Call("GET", f"/v1/jobs/{job_id}", _job, params=params, held_seconds=wait or 0.0)
 
 
-def jobs(status: str | None, limit: int, cursor: str | None) -> Call[JobPage]:
+def jobs(status: str | None, limit: int, cursor: str | None, counts: bool) -> Call[JobPage]:
     """``GET /v1/jobs``."""
-    params = _given(status=status, limit=str(limit), cursor=cursor)
+    params = _given(status=status, limit=str(limit), cursor=cursor, counts="true" if counts else None)
     return Call("GET", "/v1/jobs", lambda answer: JobPage.model_validate(answer.json()), params=params)
 
 

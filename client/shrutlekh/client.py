@@ -9,6 +9,7 @@ import httpx
 from tenacity import Retrying
 
 from shrutlekh import calls
+from shrutlekh.addresses import absolute
 from shrutlekh.answers import Job, JobPage, Readiness
 from shrutlekh.calls import LONG_POLL_SECONDS, Follower, OnProgress, SubmitOptions
 from shrutlekh.exchange import Call, http_options, unreachable
@@ -98,9 +99,17 @@ class ShrutlekhClient:
             self._sleep(follower.pause())
         return job
 
-    def jobs(self, *, status: str | None = None, limit: int = 50, cursor: str | None = None) -> JobPage:
-        """Return a page of jobs, newest first. ``cursor`` is the ``next_cursor`` of the preceding page."""
-        return self._send(calls.jobs(status, limit, cursor))
+    def jobs(
+        self, *, status: str | None = None, limit: int = 50, cursor: str | None = None, counts: bool = False
+    ) -> JobPage:
+        """Return a page of jobs, newest first.
+
+        Args:
+            status: only jobs in this state.
+            cursor: the ``next_cursor`` of the preceding page.
+            counts: also count all jobs by state.
+        """
+        return self._send(calls.jobs(status, limit, cursor, counts))
 
     def transcript(self, job_id: str, numerals: str | None = None) -> dict[str, Any]:
         """Return the transcript of a succeeded job as a JSON document.
@@ -142,6 +151,10 @@ class ShrutlekhClient:
     def ready(self) -> Readiness:
         """Return whether the service can transcribe now, without retries."""
         return self._send(calls.ready())
+
+    def url_of(self, link: str) -> str:
+        """Return the URL of a link in an answer, such as ``job.links["transcript_srt"]``."""
+        return absolute(self.url, link)
 
     def close(self) -> None:
         """Close the connections."""

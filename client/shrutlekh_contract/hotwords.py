@@ -10,6 +10,7 @@ LONGEST: Final = 64
 
 _SEPARATORS: Final = str.maketrans(dict.fromkeys("\n\r", ","))
 _JOINERS: Final = "\u200c\u200d"
+_QUOTED: Final = 24  # characters of a word that is too long
 
 
 def split_hotwords(text: str) -> tuple[str, ...]:
@@ -19,22 +20,40 @@ def split_hotwords(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in words if word))
 
 
+class HotwordError(ValueError):
+    """A hot-word is invalid. The message names it by number, so that user input does not reach the logs.
+
+    Attributes:
+        sentence: a sentence for whoever wrote the word, which quotes it.
+    """
+
+    def __init__(self, number: int, word: str, reason: str) -> None:
+        super().__init__(f"number {number} {reason}")
+        quoted = word if len(word) <= LONGEST else f"{word[:_QUOTED]}…"
+        self.sentence = f"The hot-word '{quoted}' (number {number}) {reason}."
+
+
 def hotwords_of(text: str) -> tuple[str, ...]:
     """Split a text like :func:`split_hotwords` and validate the result.
 
     Raises:
-        ValueError: there are too many, one is too long, or one contains a character that is not a Devanagari
-            letter. The message refers to a hot-word by number, so that user input does not reach the logs.
+        HotwordError: there are too many, one is too long, or one contains a character that is not a
+            Devanagari letter.
     """
     words = split_hotwords(text)
     for number, word in enumerate(words, start=1):
         if len(word) > LONGEST:
-            raise ValueError(f"number {number} is longer than {LONGEST} characters")
+            raise HotwordError(number, word, f"is longer than {LONGEST} characters")
         if not all(map(_is_fit, word)) or not any(map(str.isalpha, word)):
-            raise ValueError(f"number {number} contains a character that is not a Devanagari letter")
+            raise HotwordError(number, word, "contains a character that is not a Devanagari letter")
         if number > MOST:
-            raise ValueError(f"at most {MOST} words or phrases")
+            raise HotwordError(number, word, f"is one too many: at most {MOST} words or phrases")
     return words
+
+
+def without_comments(text: str) -> str:
+    """Remove comments from a file of hot-words: from ``#`` to the end of the line."""
+    return "\n".join(line.partition("#")[0] for line in text.splitlines())
 
 
 def _is_fit(character: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, Final, Self, cast
 
 from shrutlekh_contract.declarations import Form, Option, OptionError, Switch, option
 from shrutlekh_contract.decoders import BEAM, DECODERS, GREEDY
+from shrutlekh_contract.formats import FORMATS
 from shrutlekh_contract.hotwords import DEFAULT_WEIGHT, LONGEST, MAX_WEIGHT, MOST, hotwords_of
 from shrutlekh_contract.option_kinds import Choice, Flag, Number, Text, Words
 from shrutlekh_contract.readable import is_readable
@@ -189,6 +190,7 @@ class SubmissionOptions(RecognitionOptions):
         client: who submits; clients take turns. Default: the address of the connection.
         strict: whether a recording that is imperfect fails, instead of succeeding with warnings.
         numerals: "spoken", "latin" or "devanagari". It formats the answer and is not stored with the job.
+        format: of the transcript in the answer; not stored with the job.
     """
 
     model: str | None = option(
@@ -240,6 +242,13 @@ class SubmissionOptions(RecognitionOptions):
         default=Numerals.SPOKEN.value,
         forms=Form.TRANSCRIBE,
         switch=Switch("Write numbers as spoken words, or in digits: 25 or २५."),
+        of_answer=True,
+    )
+    format: str | None = option(
+        Choice(FORMATS),
+        "Segments, words and times (`json`), paragraphs (`txt`), subtitles (`srt`, `vtt`) or a table "
+        "(`tsv`). Default: the format that the Accept header prefers, else `json`.",
+        forms=Form.TRANSCRIBE,
         of_answer=True,
     )
 

@@ -6,10 +6,8 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from shrutlekh.commands.options import DataFolder
+from shrutlekh.tables import Column, console, fitted
 from shrutlekh_contract.statuses import JobStatus
 
 from ops.admin.documents import ago, job_document
@@ -25,6 +23,15 @@ shrutlekh admin list
 shrutlekh admin list --status failed --code attempts_exhausted
 
 shrutlekh admin list --status succeeded --older-than 30d --limit 1000 --json"""
+
+COLUMNS = (
+    Column("job"),
+    Column("status", least=18),
+    Column("recording", least=12, rank=1),
+    Column("client", least=15, rank=3),
+    Column("age", rank=2, right=True),
+    Column("audio", rank=4, right=True),
+)
 
 
 def list_jobs(
@@ -53,17 +60,10 @@ def list_jobs(
 
 
 def _print(jobs: Sequence[Job], count: int, moment: datetime) -> None:
-    table = Table(caption=f"{len(jobs)} of {count}", caption_justify="left")
-    for name in ("job", "status", "recording", "client", "age", "audio"):
-        table.add_column(
-            name,
-            no_wrap=name in {"job", "age", "audio"},
-            overflow="fold",
-            justify="right" if name in {"age", "audio"} else "left",
-        )
+    rows = []
     for job in jobs:
         state = f"{job.status.value}: {job.error_code}" if job.error_code else job.status.value
         audio = "" if job.audio_seconds is None else f"{job.audio_seconds:.1f} s"
-        cells = (str(job.id), state, job.file_name, job.client, ago(job.created_at, moment), audio)
-        table.add_row(*map(escape, cells))
-    Console().print(table)
+        rows.append((str(job.id), state, job.file_name, job.client, ago(job.created_at, moment), audio))
+    out = console()
+    out.print(fitted(COLUMNS, rows, out.width, f"{len(jobs):,} of {count:,}"))

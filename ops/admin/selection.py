@@ -87,7 +87,9 @@ def parsed(job_id: str) -> uuid.UUID:
     try:
         return uuid.UUID(job_id)
     except ValueError as error:
-        raise typer.BadParameter(f"{job_id!r} is not a job id.") from error
+        raise typer.BadParameter(
+            f"{job_id!r} is not a job id. `admin list` lists jobs with their ids."
+        ) from error
 
 
 def _before(moment: datetime, age: timedelta) -> datetime:

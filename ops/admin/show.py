@@ -4,15 +4,21 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from shrutlekh.commands.options import DataFolder
+from shrutlekh.tables import Column, console, fitted, print_details
 
 from ops.admin.documents import event_document, job_document
 from ops.admin.opening import opened
 from ops.admin.selection import AsJson, parsed
 from shared.jobs import count_segments, events_of, get_job, queue_position
+
+TRAIL = (
+    Column("when"),
+    Column("what"),
+    Column("state"),
+    Column("attempt", rank=1, right=True),
+    Column("code", least=12),
+)
 
 
 def show(
@@ -55,16 +61,17 @@ def _print(job: dict[str, Any]) -> None:
         "client": job["client"] or None,
         **{name: job[f"{name}_at"] for name in ("created", "available", "started", "finished")},
     }
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold")
-    grid.add_column(overflow="fold")
-    for name, value in rows.items():
-        if value is not None:
-            grid.add_row(name, escape(str(value)))
-    trail = Table("when", "what", "state", "attempt", "code")
-    for event in job["events"]:
-        state = f"{event['from'] or '(new)'} → {event['to']}"
-        trail.add_row(event["at"], event["event"], state, str(event["attempt"]), event["code"] or "")
-    console = Console()
-    console.print(grid)
-    console.print(trail)
+    print_details({name: None if value is None else str(value) for name, value in rows.items()})
+    trail = [
+        (
+            event["at"],
+            event["event"],
+            f"{event['from'] or '(new)'} → {event['to']}",
+            str(event["attempt"]),
+            event["code"] or "",
+        )
+        for event in job["events"]
+    ]
+    out = console()
+    out.print()
+    out.print(fitted(TRAIL, trail, out.width))

@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from shrutlekh.commands.options import DataFolder
 from shrutlekh.quantities import size, span
+from shrutlekh.tables import console
 
 from ops.admin.documents import written
 from ops.admin.opening import opened
@@ -16,7 +16,7 @@ from ops.admin.selection import AsJson
 from ops.installation import Installation
 from shared.clock import now
 from shared.draining import draining_since
-from shared.jobs import JobStatus, count_due, totals
+from shared.jobs import count_due, totals
 
 LATELY = timedelta(days=1)
 
@@ -37,7 +37,7 @@ def _document(installation: Installation) -> dict[str, Any]:
         figures = totals(session, moment - LATELY)
         due = count_due(session, moment)
     return {
-        "jobs": {status.value: figures.by_status.get(status, 0) for status in JobStatus},
+        "jobs": {status.value: count for status, count in figures.by_status.items()},
         "failed_by_code": figures.failed_by_code,
         "audio_hours": round(figures.audio_seconds / 3600, 3),
         "last_day": {
@@ -57,7 +57,7 @@ def _print(document: dict[str, Any]) -> None:
     queue, lately = document["queue"], document["last_day"]
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
-    table.add_column(overflow="fold")
+    table.add_column()
     for status, count in document["jobs"].items():
         table.add_row(status, f"{count:,}")
         if status == "failed":
@@ -70,7 +70,7 @@ def _print(document: dict[str, Any]) -> None:
     table.add_row("recordings", f"{size(document['recording_bytes'])} received for these jobs")
     if document["draining_since"]:
         table.add_row("workers", f"told to take no more jobs at {document['draining_since']}")
-    Console().print(table)
+    console().print(table)
 
 
 def _hours(hours: float) -> str:

@@ -4,10 +4,8 @@ import json
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from shrutlekh.commands.options import DataFolder
+from shrutlekh.tables import Column, console, fitted
 
 from ops.admin.documents import written
 from ops.admin.opening import opened
@@ -16,6 +14,15 @@ from ops.doctor.workers import beats
 from ops.installation import Installation
 from shared.draining import is_draining
 from shared.jobs import running_jobs
+
+COLUMNS = (
+    Column("worker", least=16),
+    Column("last beat"),
+    Column("job"),
+    Column("done", rank=1),
+    Column("attempt", rank=2),
+    Column("lease until", rank=3),
+)
 
 
 def workers(as_json: AsJson = False, data: DataFolder = None) -> None:
@@ -56,17 +63,18 @@ def _rows(installation: Installation) -> list[dict[str, Any]]:
 def _print(rows: list[dict[str, Any]], is_told: bool) -> None:
     at_work = sum(row["beat_seconds_ago"] is not None for row in rows)
     told = "; told to take no more jobs" if is_told else ""
-    table = Table(caption=f"{at_work} at work{told}", caption_justify="left")
-    for name in ("worker", "last beat", "job", "done", "attempt", "lease until"):
-        table.add_column(name, overflow="fold")
+    lines = []
     for row in rows:
         beat, held = row["beat_seconds_ago"], row["job"] is not None
-        table.add_row(
-            escape(row["worker"]),
-            "silent" if beat is None else f"{beat:.1f} s ago",
-            row["job"] or "",
-            f"{row['progress']:.0%}" if held else "",
-            str(row["attempt"]) if held else "",
-            row["lease_expires_at"] or "",
+        lines.append(
+            (
+                row["worker"],
+                "silent" if beat is None else f"{beat:.1f} s ago",
+                row["job"] or "",
+                f"{row['progress']:.0%}" if held else "",
+                str(row["attempt"]) if held else "",
+                row["lease_expires_at"] or "",
+            )
         )
-    Console().print(table)
+    out = console()
+    out.print(fitted(COLUMNS, lines, out.width, f"{at_work} at work{told}"))

@@ -14,6 +14,7 @@ from ops.local_transcription import Failed, Request, transcribe_file
 from shared.machine import usable_cpus
 from shared.settings import Settings
 from speech import Engine, SpeechError
+from speech.decoding import BeamDecoder
 from transcript.formats import dump
 
 EPILOG = """Examples:
@@ -105,9 +106,12 @@ def _engine(model: str | None, request: Request) -> Engine:
     """
     engine = Engine.load(_model_folder(model), usable_cpus())
     try:
-        engine.decoder_for(request.chosen)
+        decoder = engine.decoder_for(request.chosen)
     except ImportError as error:
         raise ClientError(f"Beam search is not available here: {error}.") from error
+    if isinstance(decoder, BeamDecoder) and decoder.unheeded:
+        words = ", ".join(f"'{word}'" for word in decoder.unheeded)
+        typer.echo(f"Ignored, because the model's tokens cannot spell them: {words}.", err=True)
     return engine
 
 

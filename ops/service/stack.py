@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,22 +146,29 @@ class Stack:
         return True
 
     def stop(self) -> bool:
-        """Stop the API and the sweeper, then the worker after it finished or released its jobs, then Redis.
+        """Stop the API, the sweeper and the worker, which finishes or releases its jobs; then Redis.
 
         A second request to stop kills the children that still run. Their jobs run again after the next start.
 
         Returns:
             True if no child had to be killed.
         """
+        users = {
+            self._api: API_DRAIN_SECONDS,
+            self._sweeper: SWEEPER_DRAIN_SECONDS,
+            self._worker: self._drain_seconds,
+        }
+        ended_users = self._end(users)
+        return self._end({self._redis: REDIS_DRAIN_SECONDS}) and ended_users
+
+    def _end(self, children: Mapping[Child, float]) -> bool:
+        """Stop children at the same time. Kill those that still run after their seconds; False if any."""
         clean = True
-        for child, seconds in (
-            (self._api, API_DRAIN_SECONDS),
-            (self._sweeper, SWEEPER_DRAIN_SECONDS),
-            (self._worker, self._drain_seconds),
-            (self._redis, REDIS_DRAIN_SECONDS),
-        ):
+        began = time.monotonic()
+        for child in children:
             child.terminate()
-            deadline = time.monotonic() + seconds
+        for child, seconds in children.items():
+            deadline = began + seconds
             while child.running and self._signals.stops < 2:
                 left = deadline - time.monotonic()
                 if left <= 0:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from shared.errors import ATTEMPTS_EXHAUSTED
 from shared.jobs.lifecycle import Event
 from shared.jobs.selection import Selection
-from shared.jobs.tables import QUEUED, RUNNING, Job, JobEvent, JobStatus
+from shared.jobs.tables import ENDED, QUEUED, RUNNING, Job, JobEvent, JobStatus
 
 # Number of latest events that :func:`was_claimed_since` reads, because their time has no index.
 LATEST_EVENTS = 1000
@@ -44,7 +44,7 @@ class Totals:
     """Figures of all jobs.
 
     Attributes:
-        by_status: number of jobs in each state that occurs.
+        by_status: number of jobs in each state.
         failed_by_code: number of failed jobs by error code, most frequent first.
         file_bytes: bytes of all recordings as uploaded, including those deleted since.
         audio_seconds: length of the recordings of succeeded jobs.
@@ -73,6 +73,13 @@ def count_running(session: Session) -> int:
 def count_jobs(session: Session, selection: Selection) -> int:
     """Count the selected jobs."""
     return _count(session, *selection.conditions())
+
+
+def counts_by_status(session: Session) -> dict[JobStatus, int]:
+    """Count all jobs by state, also those of which there is none. Reads only indexes."""
+    ended = session.execute(select(Job.status, func.count()).where(ENDED).group_by(Job.status))
+    unfinished = {JobStatus.QUEUED: queue_length(session), JobStatus.RUNNING: count_running(session)}
+    return dict.fromkeys(JobStatus, 0) | unfinished | {status: jobs for status, jobs in ended}  # noqa: C416
 
 
 def count_finished(session: Session, since: datetime) -> int:
@@ -126,7 +133,6 @@ def totals(session: Session, lately: datetime) -> Totals:
     """Compute the figures of all jobs, and of those that succeeded since ``lately``."""
     succeeded = Job.status == JobStatus.SUCCEEDED
     audio = func.coalesce(func.sum(Job.audio_seconds), 0.0)
-    by_status = session.execute(select(Job.status, func.count()).group_by(Job.status))
     by_code = session.execute(
         select(Job.error_code, func.count())
         .where(Job.status == JobStatus.FAILED)
@@ -137,7 +143,7 @@ def totals(session: Session, lately: datetime) -> Totals:
         select(func.count(), audio).where(succeeded, Job.finished_at >= lately)
     ).one()
     return Totals(
-        by_status=dict(by_status.tuples().all()),
+        by_status=counts_by_status(session),
         failed_by_code={str(code): number for code, number in by_code},
         file_bytes=int(session.scalar(select(func.coalesce(func.sum(Job.file_bytes), 0))) or 0),
         audio_seconds=session.scalar(select(audio).where(succeeded)) or 0.0,

@@ -71,6 +71,7 @@ STATUSES = ", ".join(f"'{status}'" for status in JobStatus)
 # Literal SQL instead of bound parameters, so that queries can use the partial indexes.
 QUEUED = text("status = 'queued'")
 RUNNING = text("status = 'running'")
+ENDED = text("status IN ('succeeded', 'failed', 'cancelled')")
 
 
 class Job(Base):
@@ -106,6 +107,7 @@ class Job(Base):
         Index("ix_jobs_turns", "client", "priority", "turn", sqlite_where=QUEUED, postgresql_where=QUEUED),
         Index("ix_jobs_leases", "lease_expires_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
         Index("ix_jobs_finished", "finished_at"),
+        Index("ix_jobs_ended", "status", sqlite_where=ENDED, postgresql_where=ENDED),
         Index("uq_jobs_idempotency_key", "idempotency_key", unique=True),
     )
 

@@ -110,12 +110,17 @@ async def test_forms_are_described(document: dict[str, Any]) -> None:
         == {"file", "transcript", "waveform", "priority", "client", "strict"} | listening
     )
     form = document["paths"]["/transcribe/"]["post"]["requestBody"]["content"]["multipart/form-data"]
-    assert set(form["schema"]["properties"]) == {"file", "numerals", "strict"} | listening
+    assert set(form["schema"]["properties"]) == {"file", "format", "numerals", "strict"} | listening
 
 
 async def test_every_format_of_a_transcript_is_described(document: dict[str, Any]) -> None:
-    answer = document["paths"]["/v1/jobs/{job_id}/transcript"]["get"]["responses"]["200"]
-    assert set(answer["content"]) == {media_type.partition(";")[0] for media_type in MEDIA_TYPES.values()}
+    routes = (
+        document["paths"]["/v1/jobs/{job_id}/transcript"]["get"],
+        document["paths"]["/transcribe/"]["post"],
+    )
+    for route in routes:
+        content = route["responses"]["200"]["content"]
+        assert set(content) == {media_type.partition(";")[0] for media_type in MEDIA_TYPES.values()}
 
 
 async def test_the_documentation_page_asks_nobody_else(client: httpx.AsyncClient) -> None:

@@ -228,3 +228,12 @@ async def test_pages_show_every_job_once_newest_first(
 async def test_malformed_queries_are_refused(client: httpx.AsyncClient, query: dict) -> None:
     response = await client.get("/v1/jobs", params=query)
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+
+
+async def test_counts_of_all_jobs_by_state(client: httpx.AsyncClient, worker: PretendWorker) -> None:
+    for _ in range(3):
+        await submit(client)
+    await anyio.to_thread.run_sync(worker.succeed)
+    page = (await client.get("/v1/jobs", params={"counts": "true", "limit": 1, "status": "succeeded"})).json()
+    assert page["counts"] == {"queued": 2, "running": 0, "succeeded": 1, "failed": 0, "cancelled": 0}
+    assert (await client.get("/v1/jobs")).json()["counts"] is None

@@ -39,9 +39,9 @@ async def test_what_the_router_refuses(
 
 
 async def test_allow_names_all_methods_of_the_address(client: httpx.AsyncClient) -> None:
-    assert (await client.put("/v1/jobs")).headers["allow"] == "GET, POST"
+    assert (await client.put("/v1/jobs")).headers["allow"] == "GET, HEAD, POST"
     job = "/v1/jobs/019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77"
-    assert (await client.put(job)).headers["allow"] == "GET, DELETE"
+    assert (await client.put(job)).headers["allow"] == "GET, HEAD, DELETE"
 
 
 async def test_the_unexpected_is_logged_and_not_told(
@@ -56,6 +56,13 @@ async def test_the_unexpected_is_logged_and_not_told(
     assert (response.status_code, response.json()["code"]) == (500, "internal_error")
     assert "secret" not in response.text
     assert [(line["event"], line["exc_info"]) for line in logs] == [("unexpected_error", True)]
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_malformed_id_is_a_sentence(client: httpx.AsyncClient, method: str) -> None:
+    response = await client.request(method, "/v1/jobs/nosuch")
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith("job_id: It is not a job id. An id is a UUID, such as ")
 
 
 async def test_values_are_not_echoed(client: httpx.AsyncClient) -> None:

@@ -12,13 +12,17 @@ from shared.jobs.job_options import options_of
 from shared.settings import Settings
 from tests.api.front_end import AUDIO, give_language_model, running
 from tests.api.pretend_worker import NUMBERS, PNG, SEGMENTS, PretendWorker
+from transcript.formats import MEDIA_TYPES, Format
 
 pytestmark = pytest.mark.anyio
 
 
-async def send(client: httpx.AsyncClient, path: str, **form: str) -> asyncio.Task[httpx.Response]:
+async def send(
+    client: httpx.AsyncClient, path: str, accept: str = "*/*", **form: str
+) -> asyncio.Task[httpx.Response]:
     """Start the request and wait until its job is queued."""
-    task = asyncio.create_task(client.post(path, files={"file": ("a.wav", AUDIO)}, data=form))
+    files, headers = {"file": ("a.wav", AUDIO)}, {"Accept": accept}
+    task = asyncio.create_task(client.post(path, files=files, data=form, headers=headers))
     async with asyncio.timeout(5):
         while not (await client.get("/v1/jobs")).json()["jobs"]:
             await asyncio.sleep(0.02)
@@ -92,7 +96,7 @@ async def test_patience_ends_but_the_job_goes_on(settings: Settings, worker: Pre
 @pytest.mark.parametrize(
     ("path", "known"),
     [
-        ("/transcribe/", "channels, decoder, file, hotword_weight, hotwords, model, numerals"),
+        ("/transcribe/", "channels, decoder, file, format, hotword_weight, hotwords, model, numerals"),
         ("/visualize/", "file, model"),
     ],
 )
@@ -102,6 +106,59 @@ async def test_what_may_be_chosen(client: httpx.AsyncClient, path: str, known: s
     assert response.json()["errors"] == [
         {"field": "waveform", "message": f"Unknown field. Allowed fields: {known}."}
     ]
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/transcribe/"])
+@pytest.mark.parametrize("misspelt", ["hotword", "hot_words", "Hotwords"])
+async def test_a_misspelt_field_is_named_with_the_nearest(
+    client: httpx.AsyncClient, path: str, misspelt: str
+) -> None:
+    response = await client.post(path, files={"file": ("a.wav", AUDIO)}, data={misspelt: "मसूरी"})
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith(f"{misspelt}: Unknown field. Did you mean hotwords?")
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "message"),
+    [
+        ("/transcribe/", "format", "Send it as a field of the form, not in the URL."),
+        ("/v1/jobs", "model", "Send it as a field of the form, not in the URL."),
+        ("/visualize/", "format", "Unknown field. Allowed fields: file, model."),
+    ],
+)
+async def test_options_in_the_url_are_refused(
+    client: httpx.AsyncClient, path: str, field: str, message: str
+) -> None:
+    files = {"file": ("a.wav", AUDIO)}
+    response = await client.post(path, files=files, params={field: "srt"})
+    assert response.status_code == 422
+    assert response.json()["errors"] == [{"field": field, "message": message}]
+    assert not (await client.get("/v1/jobs")).json()["jobs"]
+
+
+@pytest.mark.parametrize("by", ["field", "accept", "field before accept"])
+@pytest.mark.parametrize("chosen", list(Format))
+async def test_the_format_is_that_of_the_transcript(
+    client: httpx.AsyncClient, worker: PretendWorker, chosen: Format, by: str
+) -> None:
+    form = {} if by == "accept" else {"format": chosen.value}
+    accept = {"field": "*/*", "accept": MEDIA_TYPES[chosen].partition(";")[0]}.get(by, "text/vtt")
+    request = await send(client, "/transcribe/", accept, **form)
+    job = await anyio.to_thread.run_sync(worker.succeed)
+    response = await request
+    transcript = await client.get(f"/v1/jobs/{job.id}/transcript", params={"format": chosen.value})
+    for name in ("content-type", "content-disposition", "vary"):
+        assert response.headers[name] == transcript.headers[name]
+    assert response.headers["location"] == f"/v1/jobs/{job.id}"
+    if chosen is Format.JSON:
+        assert response.json()["text"] == transcript.json()["text"]
+    else:
+        assert response.text == transcript.text
+
+
+async def test_a_format_that_does_not_exist(client: httpx.AsyncClient) -> None:
+    response = await client.post("/transcribe/", files={"file": ("a.wav", AUDIO)}, data={"format": "doc"})
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (422, "format")
 
 
 async def test_how_to_listen_and_how_to_write(

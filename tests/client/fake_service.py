@@ -5,6 +5,7 @@ import hashlib
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -114,8 +115,12 @@ class FakeService:
         model = {"language": "hi", "sample_rate": 16000, "licence": "Apache-2.0", "description": ""}
         if self.default_decoder is not None:
             model["default_decoder"] = self.default_decoder
-        result = {"set": "dev", "wer": 0.25, "cer": 0.1}
-        models = [{"name": name, **model, "evaluation": [result]} for name in self.installed]
+        evaluation = [
+            {"set": "dev", "decoder": "greedy", "wer": 0.5, "cer": 0.2},
+            {"set": "dev", "decoder": "beam", "wer": 0.25, "cer": 0.1},
+            {"set": "from elsewhere", "wer": 0.3},
+        ]
+        models = [{"name": name, **model, "evaluation": evaluation} for name in self.installed]
         return JSONResponse({"default": self.installed[0], "models": models})
 
     async def submit(self, request: Request) -> Response:
@@ -191,7 +196,10 @@ class FakeService:
             self.settle(job)
         jobs = [job for job in self.jobs.values() if wanted in {None, job["status"]}]
         limit = int(request.query_params.get("limit", 50))
-        return JSONResponse({"jobs": jobs[:limit], "next_cursor": "x" if len(jobs) > limit else None})
+        page = {"jobs": jobs[:limit], "next_cursor": "x" if len(jobs) > limit else None}
+        if request.query_params.get("counts") == "true":
+            page["counts"] = Counter(job["status"] for job in self.jobs.values())
+        return JSONResponse(page)
 
     async def delete_job(self, request: Request) -> Response:
         if self.jobs.pop(request.path_params["id"], None) is None:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 import typer
+from rich.cells import cell_len
+from shrutlekh.addresses import absolute
 from shrutlekh.cli import COMMANDS as CLIENT_COMMANDS
 from shrutlekh.deferred import Deferred
 
@@ -23,6 +26,7 @@ from ops.cli import main
 from tests.client.fake_service import FakeService
 
 Run = Callable[..., tuple[int, str, str]]
+UNKNOWN = "019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77"
 NOBODY = "http://127.0.0.1:9"
 
 
@@ -312,6 +316,38 @@ def test_ctrl_c_tells_how_to_go_on(service: FakeService, tmp_path: Path) -> None
     assert not list(folder.glob(".shrutlekh-*"))
 
 
+@pytest.mark.parametrize("command", ["submit", "transcribe"])
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("Delhi", "'Delhi' (number 2) contains a character that is not a Devanagari letter."),
+        ("क" * 65, f"'{'क' * 24}…' (number 2) is longer than 64 characters."),
+        (",".join("क" + "ा" * n for n in range(60)) + "," + ",".join("ख" + "ा" * n for n in range(60)), None),
+    ],
+)
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_hot_word_that_is_refused_is_named_at_once(
+    shrutlekh: Run, folder: Path, command: str, word: str, sentence: str | None, in_file: bool
+) -> None:
+    if in_file:
+        (folder / "words").write_text(f"\ufeff# names\n\nमसूरी # a town\r\n{word}\n", encoding="utf-8")
+    given = ["--hotwords", folder / "words"] if in_file else ["--hotword", "मसूरी", "--hotword", word]
+    code, out, err = shrutlekh(command, folder / "a.wav", *given)
+    if sentence is None:
+        last = "ख" + "ा" * 39
+        sentence = f"'{last}' (number 101) is one too many: at most 100 words or phrases."
+    assert (code, out, err) == (2, "", f"Error: The hot-word {sentence}\n")
+
+
+def test_comments_and_blank_lines_in_a_file_of_hot_words(
+    shrutlekh: Run, service: FakeService, folder: Path
+) -> None:
+    words = "\ufeff# names\r\n\r\nमसूरी # a town\r\n  \n#\nनई दिल्ली, देहरादून\n"
+    (folder / "words.txt").write_bytes(words.encode())
+    shrutlekh("submit", folder / "a.wav", "--hotwords", folder / "words.txt", "--url", service.url)
+    assert service.forms[0]["hotwords"].split("\n") == ["मसूरी", "नई दिल्ली", "देहरादून"]
+
+
 def test_status_lists_jobs(shrutlekh: Run, service: FakeService, folder: Path) -> None:
     shrutlekh("submit", folder, "--url", service.url)
     code, out, _ = shrutlekh("status", "--url", service.url)
@@ -319,8 +355,49 @@ def test_status_lists_jobs(shrutlekh: Run, service: FakeService, folder: Path) -
     assert "a.wav" in out
     assert "2 succeeded" in out
     document = json.loads(shrutlekh("status", "--url", service.url, "--json")[1])
-    assert document["counts"]["succeeded"] == "2"
+    assert document["counts"]["succeeded"] == 2
     assert {job["file"]["name"] for job in document["jobs"]} == {"a.wav", "b.wav"}
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_status_fits_the_terminal_and_keeps_ids_whole(
+    shrutlekh: Run, service: FakeService, folder: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    long = folder / f"बैठक {'of many people ' * 6}end.wav"
+    (folder / "a.wav").rename(long)
+    shrutlekh("submit", folder, "--url", service.url)
+    out = shrutlekh("status", "--url", service.url)[1]
+    assert all(cell_len(line.rstrip()) <= width for line in out.splitlines())
+    for job_id, job in service.jobs.items():
+        (row,) = (line for line in out.splitlines() if job_id in line)
+        assert job["status"] in row
+        name = job["file"]["name"]
+        assert name in row if name == "b.wav" else re.search(r"बैठक .*….*\.wav", row)
+
+
+def test_status_in_a_pipe_cuts_nothing(
+    shrutlekh: Run, service: FakeService, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS")
+    long = folder / f"{'long ' * 40}.wav"
+    (folder / "a.wav").rename(long)
+    shrutlekh("submit", folder, "--url", service.url)
+    assert long.name in shrutlekh("status", "--url", service.url)[1]
+
+
+def test_status_of_a_job_breaks_no_link(
+    shrutlekh: Run, service: FakeService, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shrutlekh("submit", folder / "a.wav", "--url", service.url)
+    ((job_id, job),) = service.jobs.items()
+    job["links"]["transcript_srt"] = f"/v1/jobs/{job_id}/transcript?format=srt"
+    out = shrutlekh("status", job_id, "--url", service.url)[1]
+    assert f"{service.url}/v1/jobs/{job_id}/transcript?format=srt\n" in out
+    below = f"{service.url}/somewhere"
+    assert absolute(below, f"/somewhere/v1/jobs/{job_id}") == f"{below}/v1/jobs/{job_id}"
+    assert absolute(below, f"/v1/jobs/{job_id}") == f"{below}/v1/jobs/{job_id}"
 
 
 def test_status_of_a_job(shrutlekh: Run, service: FakeService, folder: Path) -> None:
@@ -337,8 +414,11 @@ def test_status_of_a_job(shrutlekh: Run, service: FakeService, folder: Path) -> 
     assert "audio_unreadable: Why." in out
     record: dict[str, Any] = json.loads(shrutlekh("status", ids["a.wav"], "--json", "--url", service.url)[1])
     assert (record["id"], record["text"]) == (ids["a.wav"], "नमस्ते a.wav")
-    code, _, err = shrutlekh("status", "nope", "--url", service.url)
+    code, _, err = shrutlekh("status", UNKNOWN, "--url", service.url)
     assert (code, err) == (2, "Error: There is no such job. (job_not_found, HTTP 404)\n")
+    code, _, err = shrutlekh("status", "nosuch", "--url", service.url)
+    assert code == 2
+    assert err == "Error: 'nosuch' is not a job id. `shrutlekh status` lists jobs with their ids.\n"
 
 
 def test_retry(shrutlekh: Run, service: FakeService, folder: Path) -> None:
@@ -349,17 +429,26 @@ def test_retry(shrutlekh: Run, service: FakeService, folder: Path) -> None:
     assert shrutlekh("retry", job_id, "--url", service.url)[:2] == (0, f"{job_id}: queued\n")
     code, out, _ = shrutlekh("status", job_id, "--watch", "--url", service.url)
     assert code == 0
-    code, out, err = shrutlekh("retry", job_id, "nope", "--url", service.url)
+    code, out, err = shrutlekh("retry", job_id, UNKNOWN, "nosuch", "../x", "--url", service.url)
     assert (code, out) == (1, "")
     assert "illegal_transition" in err
-    assert "nope: There is no such job." in err
+    assert f"{UNKNOWN}: There is no such job." in err
+    assert "'nosuch' is not a job id." in err
+    assert "'../x' is not a job id." in err
 
 
 def test_models_and_delete(shrutlekh: Run, service: FakeService, folder: Path) -> None:
     code, out, _ = shrutlekh("models", "--url", service.url)
     assert code == 0
     assert "hi-ctc-base (default)" in out
-    assert "WER 25.0%" in out
+    assert out.splitlines() == [
+        "hi-ctc-base (default): hi, Apache-2.0",
+        "  dev",
+        "    WER 25.0%, CER 10.0% with the language model (beam)",
+        "    WER 50.0%, CER 20.0% without a language model (greedy)",
+        "  from elsewhere",
+        "    WER 30.0%",
+    ]
     shrutlekh("submit", folder / "a.wav", "--url", service.url)
     (job_id,) = service.jobs
     assert shrutlekh("delete", job_id, "--url", service.url)[:2] == (0, f"{job_id}: erased\n")

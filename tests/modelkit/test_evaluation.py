@@ -66,6 +66,65 @@ def test_a_missing_transcript_is_an_error_and_no_better_score(tmp_path: Path, ma
         score_hypotheses(tmp_path, read_manifest(manifest))
 
 
+@pytest.mark.parametrize(
+    "layout",
+    [
+        ("calls/one/a.txt", "calls/two/a.txt"),  # submit ROOT --out
+        ("one/a.txt", "two/a.txt"),  # submit ROOT/calls --out
+        ("one/a.wav.txt", "two/a.wav.txt"),  # beside recordings of the same name in another format
+    ],
+)
+def test_transcripts_in_subfolders_as_submit_writes_them(tmp_path: Path, layout: tuple[str, str]) -> None:
+    root, out = tmp_path / "root", tmp_path / "out"
+    entries = [Entry(root / "calls" / name / "a.wav", f"नम {name}", "") for name in ("one", "two")]
+    for entry, written in zip(entries, layout, strict=True):
+        (out / written).parent.mkdir(parents=True)
+        (out / written).write_bytes(f"\ufeff{entry.text}\r\n".encode())
+    assert [result.words.errors for result in score_hypotheses(out, entries)] == [0, 0]
+
+
+def test_a_transcript_in_a_subfolder_that_the_recording_does_not_have(tmp_path: Path) -> None:
+    (tmp_path / "out" / "deep").mkdir(parents=True)
+    (tmp_path / "out" / "deep" / "a.txt").write_text("नम", encoding="utf-8")
+    (result,) = score_hypotheses(tmp_path / "out", [Entry(tmp_path / "a.wav", "नम", "")])
+    assert result.words.errors == 0
+
+
+def test_two_recordings_do_not_share_a_transcript(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("नम", encoding="utf-8")
+    entries = [Entry(tmp_path / name / "a.wav", "नम", "") for name in ("one", "two")]
+    with pytest.raises(ValueError, match="would be the transcript of both"):
+        score_hypotheses(tmp_path, entries)
+
+
+def test_missing_files_are_named_and_counted(tmp_path: Path) -> None:
+    entries = [Entry(tmp_path / f"{number}.wav", "नम", "") for number in range(12)]
+    with pytest.raises(FileNotFoundError, match=r"lacks 12 of 12 transcripts: 0\.txt, .*9\.txt and 2 more"):
+        score_hypotheses(tmp_path, entries)
+    (tmp_path / "0.wav").touch()
+    engine = Engine.load(write_model(tmp_path / "model"))
+    with pytest.raises(FileNotFoundError, match=r"^11 of 12 recordings .*: \S+1\.wav, .* and 1 more"):
+        score_model(engine, entries, lambda: None)
+
+
+def test_a_manifest_from_windows(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.wav").touch()
+    (tmp_path / "odd\\name.wav").touch()
+    path = tmp_path / "manifest.tsv"
+    path.write_bytes("\ufeffpath\ttext\r\nsub\\a.wav\tनम\r\nodd\\name.wav\tसम\r\n".encode())
+    first, second = read_manifest(path)
+    assert (first.path, first.text) == (tmp_path / "sub" / "a.wav", "नम")
+    assert (second.path, second.text) == (tmp_path / "odd\\name.wav", "सम")
+
+
+def test_a_manifest_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.tsv"
+    path.write_text("path\ttext\na.wav\tनम\n", encoding="utf-16")
+    with pytest.raises(ValueError, match="not UTF-8"):
+        read_manifest(path)
+
+
 def test_a_corpus_rate_weighs_recordings_by_their_length() -> None:
     found = rate([ErrorCounts(substitutions=1, reference_length=1), ErrorCounts(reference_length=99)])
     assert found.value == 0.01

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import typer
 from redis import Redis
+from rich.cells import cell_len
 from shrutlekh.quantities import size, span
 from sqlalchemy import func, select, text, update
 
@@ -144,6 +145,17 @@ class TestList:
         assert "[bold]ग.wav" in row
         assert "2 d" in row
         assert "1 of 1" in out
+
+    def test_at_80_columns(self, place: Installation, admin: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        job = add(place, "failed", file_name="a name that is long " * 5 + "end.wav", client="somebody else")
+        lines = admin("list")[1].splitlines()
+        assert all(cell_len(line.rstrip()) <= 80 for line in lines)
+        (row,) = (line for line in lines if str(job.id) in line)
+        assert re.search(r"│ failed: a…xhausted +│ a name .*….*\.wav +│ +\d+ s", row)
+        for command in (("show", job.id), ("workers",), ("stats",)):
+            lines = admin(*command)[1].splitlines()
+            assert all(cell_len(line.rstrip()) <= 80 for line in lines if "/" not in line), lines
 
 
 class TestShow:

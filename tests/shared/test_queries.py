@@ -2,7 +2,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from shared.clock import now
 from shared.database import Database
@@ -10,7 +10,8 @@ from shared.errors import InvalidRequest
 from shared.jobs.attempts import claim
 from shared.jobs.queries import get_job, page_of_jobs, queue_position
 from shared.jobs.selection import Selection
-from shared.jobs.tables import Job, JobStatus
+from shared.jobs.statistics import counts_by_status
+from shared.jobs.tables import ENDED, Job, JobStatus
 
 
 def test_pages_are_newest_first_and_miss_nothing(database: Database, new_job: Callable[..., Job]) -> None:
@@ -53,3 +54,13 @@ def test_the_position_counts_who_comes_before(database: Database, new_job: Calla
         assert [queue_position(session, job) for job in jobs] == [0, 1, 2]
         claim(session, "w", timedelta(seconds=9))
         assert [queue_position(session, get_job(session, job.id)) for job in jobs] == [None, 0, 1]
+
+
+def test_counts_by_state_read_only_indexes(database: Database) -> None:
+    statement = f"SELECT status, count(*) FROM jobs WHERE {ENDED} GROUP BY status"
+    if database.is_sqlite:
+        with database.read() as session:
+            plan = " ".join(str(row) for row in session.execute(text(f"EXPLAIN QUERY PLAN {statement}")))
+        assert "COVERING INDEX ix_jobs_ended" in plan
+    with database.read() as session:
+        assert counts_by_status(session) == dict.fromkeys(JobStatus, 0)

@@ -19,7 +19,8 @@ def test_every_setting_is_documented_with_its_default() -> None:
         default, text = documented[name]
         assert text == field.description
         if name != "models_dir":
-            assert default == f"`{field.default}`" or (default == "" and field.default in ("", [], None))
+            written = ",".join(field.default) if isinstance(field.default, list) else field.default
+            assert default == f"`{written}`" or (default == "" and field.default in ("", [], None))
 
 
 def test_they_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,3 +42,21 @@ def test_sqlite_lies_in_the_data_folder_unless_told_otherwise(tmp_path: Path) ->
 def test_nonsense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings(**wrong)
+
+
+@pytest.mark.parametrize("wrong", ["*", "proxy.example", "10.0.0.1/8", "10.0.0.0/8,none"])
+def test_only_addresses_and_networks_can_be_trusted(wrong: str) -> None:
+    with pytest.raises(ValidationError, match="addresses and networks"):
+        Settings(trusted_proxies=wrong)
+
+
+def test_trusted_proxies_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHRUTLEKH_TRUSTED_PROXIES", "10.0.0.0/8, 2001:db8::1")
+    assert Settings().trusted_proxies == ["10.0.0.0/8", "2001:db8::1"]
+    monkeypatch.setenv("SHRUTLEKH_TRUSTED_PROXIES", "none")
+    assert Settings().trusted_proxies == []
+
+
+@pytest.mark.parametrize(("written", "prefix"), [("", ""), ("/", ""), ("/a/", "/a"), ("/a/b-c", "/a/b-c")])
+def test_the_path_prefix_has_no_slash_at_its_end(written: str, prefix: str) -> None:
+    assert Settings(root_path=written).root_path == prefix

@@ -1,15 +1,16 @@
 """``shrutlekh models``."""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from shrutlekh_contract.decoders import BEAM, GREEDY
 
 from shrutlekh.client import ShrutlekhClient
 from shrutlekh.commands.options import Url
+
+_HOW = {BEAM: "with the language model (beam)", GREEDY: "without a language model (greedy)"}
 
 
 def models(
@@ -22,14 +23,22 @@ def models(
     if as_json:
         typer.echo(json.dumps(document, ensure_ascii=False))
         return
-    table = Table("model", "language", "licence", "measured")
     for model in document["models"]:
-        default = " (default)" if model["name"] == document["default"] else ""
-        measured = "\n".join(_measured(result) for result in model.get("evaluation", []))
-        cells = (model["name"] + default, model["language"], model["licence"], measured)
-        table.add_row(*map(escape, cells))
-    Console().print(table)
+        is_default = model["name"] == document["default"]
+        typer.echo(
+            f"{model['name']}{' (default)' if is_default else ''}: {model['language']}, {model['licence']}"
+        )
+        for line in _measured(model.get("evaluation", [])):
+            typer.echo(f"  {line}")
 
 
-def _measured(result: dict[str, Any]) -> str:
-    return f"{result['set']}: WER {result['wer']:.1%}, CER {result['cer']:.1%}"
+def _measured(evaluation: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the error rates of each test set, those with the language model first."""
+    by_set: dict[str, list[Mapping[str, Any]]] = {}
+    for result in evaluation:
+        by_set.setdefault(str(result.get("set", "unnamed test set")), []).append(result)
+    for name, results in by_set.items():
+        yield name
+        for result in sorted(results, key=lambda result: result.get("decoder") != BEAM):
+            rates = (f"{rate.upper()} {result[rate]:.1%}" for rate in ("wer", "cer") if rate in result)
+            yield f"  {', '.join(rates)} {_HOW.get(result.get('decoder', ''), '')}".rstrip()

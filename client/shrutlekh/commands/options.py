@@ -34,7 +34,7 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the command-line options of the declared options with these names.
 
     The command's parameter `chosen` receives them as one SubmissionOptions. The command line raises
-    HotwordsUnreadable if a file of words cannot be read.
+    HotwordsUnreadable or HotwordInvalid as :func:`hotwords_from`.
     """
     options = {name: option for name, option in declared(SubmissionOptions).items() if name in names}
 
@@ -73,7 +73,10 @@ def _parameters(name: str, option: Option) -> Iterator[Parameter]:
     match option.kind:
         case Words():
             file = typer.Option(
-                flag, metavar="FILE", help="A file with hot-words, one per line.", show_default=False
+                flag,
+                metavar="FILE",
+                help="A file with hot-words, one per line; # begins a comment.",
+                show_default=False,
             )
             settings["show_default"] = False
             yield _parameter(

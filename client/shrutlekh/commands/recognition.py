@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from shrutlekh_contract.formats import FORMATS
-from shrutlekh_contract.hotwords import split_hotwords
+from shrutlekh_contract.hotwords import HotwordError, hotwords_of, without_comments
 
 from shrutlekh.errors import ClientError
 
@@ -15,20 +15,33 @@ class HotwordsUnreadable(ClientError):
     code = "hotwords_unreadable"
 
 
+class HotwordInvalid(ClientError):
+    """A hot-word is too long, one too many, or not in Devanagari."""
+
+    code = "invalid_hotword"
+
+
 def hotwords_from(words: Iterable[str], file: Path | None) -> tuple[str, ...]:
-    """Return words and phrases of the command line, then those of a file (one per line or comma-separated).
+    """Return words and phrases of the command line, then those of a file.
+
+    Args:
+        file: one word or phrase per line, or separated by commas. ``#`` begins a comment.
 
     Raises:
         HotwordsUnreadable: the file cannot be read or is not UTF-8 text.
+        HotwordInvalid: the service would refuse one. The message quotes it.
     """
     named = list(words)
     if file is not None:
         try:
-            named += file.read_text(encoding="utf-8-sig").splitlines()
+            named.append(without_comments(file.read_text(encoding="utf-8-sig")))
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise HotwordsUnreadable(f"The hot-words in {file} cannot be read: {reason}.") from error
-    return split_hotwords("\n".join(named))
+    try:
+        return hotwords_of("\n".join(named))
+    except HotwordError as error:
+        raise HotwordInvalid(error.sentence) from error
 
 
 def formats_from(named: Iterable[str]) -> tuple[str, ...]:

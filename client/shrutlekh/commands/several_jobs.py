@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from shrutlekh.client import ShrutlekhClient
+from shrutlekh.commands.job_ids import JobIdInvalid, checked_id
 from shrutlekh.errors import ApiError
 
 JobIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Jobs.", show_default=False)]
@@ -21,7 +22,10 @@ def for_each(url: str, job_ids: Sequence[str], act: Callable[[ShrutlekhClient, s
     with ShrutlekhClient(url) as client:
         for job_id in job_ids:
             try:
-                said = act(client, job_id)
+                said = act(client, checked_id(job_id))
+            except JobIdInvalid as error:
+                typer.echo(str(error), err=True)
+                failed = True
             except ApiError as error:
                 typer.echo(f"{job_id}: {error}", err=True)
                 failed = True

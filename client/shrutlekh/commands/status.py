@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
-from shrutlekh_contract.statuses import JobStatus
 
+from shrutlekh.addresses import absolute
 from shrutlekh.answers import Job
 from shrutlekh.client import ShrutlekhClient
+from shrutlekh.commands.job_ids import checked_id
 from shrutlekh.commands.options import Url
 from shrutlekh.quantities import span
+from shrutlekh.tables import Column, console, fitted, print_details
 
 EPILOG = """Examples:
 
@@ -29,7 +30,13 @@ Exit status: 0 success, 1 the requested job has failed, 2 wrong usage or no serv
 
 WATCH_SECONDS = 2.0
 NEWEST = 15
-COUNTED = 200
+COLUMNS = (
+    Column("job"),
+    Column("recording", least=16, rank=1),
+    Column("status"),
+    Column("audio", rank=3, right=True),
+    Column("age", rank=2, right=True),
+)
 
 
 def status(
@@ -48,50 +55,37 @@ def status(
         if job_id is None:
             _show_jobs(client, as_json, watch)
         else:
-            _show_job(client, job_id, as_json, watch)
+            _show_job(client, checked_id(job_id), as_json, watch)
 
 
 def _show_jobs(client: ShrutlekhClient, as_json: bool, watch: bool) -> None:
     if as_json:
         while True:
-            counts, jobs = _counts(client), client.jobs(limit=NEWEST).jobs
-            document = {"counts": counts, "jobs": [job.model_dump() for job in jobs]}
+            page = client.jobs(limit=NEWEST, counts=True)
+            document = {"counts": page.counts, "jobs": [job.model_dump() for job in page.jobs]}
             typer.echo(json.dumps(document, ensure_ascii=False))
             if not watch:
                 return
             time.sleep(WATCH_SECONDS)
-    console = Console()
+    out = console()
     if not watch:
-        console.print(_table(client))
+        out.print(_table(client, out.width))
         return
-    with Live(_table(client), console=console, auto_refresh=False) as live:
+    with Live(_table(client, out.width), console=out, auto_refresh=False) as live:
         while True:
             time.sleep(WATCH_SECONDS)
-            live.update(_table(client), refresh=True)
+            live.update(_table(client, out.width), refresh=True)
 
 
-def _counts(client: ShrutlekhClient) -> dict[str, str]:
-    """Count the jobs in each status; "200+" if there are more than one page of them."""
-    counts = {}
-    for name in JobStatus:
-        page = client.jobs(status=name, limit=COUNTED)
-        counts[name.value] = f"{len(page.jobs)}{'+' if page.next_cursor else ''}"
-    return counts
-
-
-def _table(client: ShrutlekhClient) -> Table:
-    counts = ", ".join(f"{count} {name}" for name, count in _counts(client).items())
-    table = Table(caption=counts, caption_justify="left")
-    table.add_column("job", no_wrap=True)
-    table.add_column("recording", overflow="fold")
-    table.add_column("status", no_wrap=True)
-    table.add_column("audio", justify="right", no_wrap=True)
-    table.add_column("age", justify="right", no_wrap=True)
-    for job in client.jobs(limit=NEWEST).jobs:
+def _table(client: ShrutlekhClient, width: int) -> Table:
+    page = client.jobs(limit=NEWEST, counts=True)
+    counts = ", ".join(f"{count:,} {name}" for name, count in (page.counts or {}).items())
+    rows = []
+    for job in page.jobs:
         state = f"{job.status} {job.progress:.0%}" if job.status == "running" else job.status
         seconds = f"{job.audio.seconds:.1f} s" if job.audio else ""
-        table.add_row(job.id, escape(job.file.name), state, seconds, _age(job.created_at))
-    return table
+        rows.append((job.id, job.file.name, state, seconds, _age(job.created_at)))
+    return fitted(COLUMNS, rows, width, counts)
 
 
 def _age(created_at: str) -> str:
@@ -117,9 +111,6 @@ def _show_job(client: ShrutlekhClient, job_id: str, as_json: bool, watch: bool) 
 
 
 def _print_details(url: str, job: Job, text: str | None) -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
     rows = {
         "job": job.id,
         "recording": f"{job.file.name} ({job.file.bytes:,} bytes)",
@@ -138,10 +129,7 @@ def _print_details(url: str, job: Job, text: str | None) -> None:
         "started": job.started_at,
         "finished": job.finished_at,
         "error": f"{job.error.code}: {job.error.message}" if job.error else None,
-        **{name: url + link for name, link in job.links.items() if link and name != "self"},
+        **{name: absolute(url, link) for name, link in job.links.items() if link and name != "self"},
         "text": text,
     }
-    for name, value in rows.items():
-        if value is not None:
-            table.add_row(name, escape(value))
-    Console().print(table)
+    print_details(rows)
