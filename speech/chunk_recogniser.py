@@ -7,7 +7,7 @@ import numpy as np
 
 from speech.model_folder import ModelFolder
 from speech.recognisers import LogProbs, Recogniser, Samples
-from speech.segments import WORKING_BYTES, Chunk, Span, VoiceDetector, plan
+from speech.segments import WORKING_BYTES, Chunk, Span, VoiceDetector, plan, raise_quiet
 
 _NEVER = -30.0
 
@@ -69,7 +69,7 @@ class ChunkRecogniser:
             vocabulary), are those of silence where nobody speaks; None stands for a chunk without voice.
         """
         parts = [
-            _Part(number, begin, chunk.samples[begin:end])
+            _Part(number, begin, raise_quiet(chunk.samples[begin:end], self._rate))
             for number, (chunk, spans) in enumerate(zip(lot, voiced, strict=True))
             for begin, end in spans
         ]

@@ -3,6 +3,7 @@
 from speech.segments.batch_plan import LOOK_AHEAD, RUN_SECONDS, WORKING_BYTES, LookAhead, plan
 from speech.segments.energy import Chunk, EnergySegmenter, Segmenter
 from speech.segments.joining import Joiner, Piece, SeamFinder
+from speech.segments.loudness import raise_quiet
 from speech.segments.voice import (
     CONTEXT,
     FRAME,
@@ -31,5 +32,6 @@ __all__ = [
     "Span",
     "VoiceDetector",
     "plan",
+    "raise_quiet",
     "silero_model",
 ]

@@ -10,8 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-Samples = npt.NDArray[np.float32]
-Decibels = npt.NDArray[np.float32]
+from speech.segments.loudness import CLICK_SECONDS, LOWEST_DB, Decibels, Samples, frame_levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,10 @@ class Segmenter(Protocol):
 
 FRAME_SECONDS = 0.01
 GATE_DB = -80.0
-"""Level below which a frame is always silence, relative to full scale: about the last bit of 16-bit audio."""
+"""Level below which a frame is silence, relative to full scale, unless what surrounds it is quiet too. Even
+then it must exceed the noise floor: dither is no speech."""
+RANGE_DB = 60.0
+"""Frames this far below the loudest ones around them are silence in a quiet recording."""
 MIN_PAUSE_SECONDS = 0.3
 """Shortest pause to cut in. Each side keeps half of it."""
 
@@ -65,7 +67,8 @@ class EnergySegmenter:
     A 10 ms frame is active if its level (without its mean) exceeds the lower of two thresholds:
     `over_floor_db` above the noise floor (10th percentile), and `under_peak_db` below the loudest frame. Both
     are measured from 8 seconds before to 3 or 4 seconds after the frame. In steady noise every frame is
-    active.
+    active, unless it is below GATE_DB. What is far below the loudest frames is silence: frames below GATE_DB,
+    or RANGE_DB below the loudest, whichever is lower, but not below LOWEST_DB.
 
     Active stretches less than `merge_seconds` apart form one chunk, with `pad_seconds` of context on both
     sides. A chunk longer than `prefer_seconds` is cut in the middle of the longest pause of at least
@@ -140,7 +143,7 @@ class EnergySegmenter:
     def flush(self) -> list[Chunk]:
         if self._samples.end > self._measured * self._hop:
             self._levels.append(
-                _levels(self._samples.get(self._measured * self._hop, self._samples.end)[None])
+                frame_levels(self._samples.get(self._measured * self._hop, self._samples.end)[None])
             )
             self._measured += 1
         chunks: list[Chunk] = []
@@ -153,7 +156,7 @@ class EnergySegmenter:
     def _measure(self, frames: int) -> None:
         begin = self._measured * self._hop
         samples = self._samples.get(begin, begin + frames * self._hop)
-        self._levels.append(_levels(samples.reshape(frames, self._hop)))
+        self._levels.append(frame_levels(samples.reshape(frames, self._hop)))
         self._measured += frames
 
     def _decide(self, frames: int) -> list[Chunk]:
@@ -162,13 +165,16 @@ class EnergySegmenter:
         context = self._levels.get(
             max(begin - self._past, 0), min(begin + self._step + self._ahead, self._measured)
         )
-        audible = context[context > GATE_DB]
+        lowest = min(max(_loudest(context) - RANGE_DB, LOWEST_DB), GATE_DB)
+        audible = context[context > lowest]
         chunks: list[Chunk] = []
         if audible.size:
             rank = (audible.size - 1) // 10
             floor = float(np.partition(audible, rank)[rank])
-            threshold = min(floor + self._over_floor_db, float(audible.max()) - self._under_peak_db)
-            active = self._levels.get(begin, end) > max(threshold, GATE_DB)
+            over_floor = floor + self._over_floor_db
+            threshold = min(over_floor, float(audible.max()) - self._under_peak_db)
+            gate = max(min(over_floor, GATE_DB), lowest)
+            active = self._levels.get(begin, end) > max(threshold, gate)
             edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0)) + begin
             for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
                 chunks += self._extend(first, last)
@@ -274,9 +280,7 @@ class _Tail:
         self._begin = max(self._begin, min(before, self.end))
 
 
-def _levels(frames: Samples) -> Decibels:
-    """Return the level of each row of (frames, samples), in decibels relative to full scale."""
-    mean = frames.mean(axis=1, dtype=np.float64)
-    power = np.einsum("ij,ij->i", frames, frames, dtype=np.float64) / frames.shape[1] - mean**2
-    levels: Decibels = (10.0 * np.log10(np.maximum(power, 1e-12))).astype(np.float32)
-    return levels
+def _loudest(levels: Decibels) -> float:
+    """Return the level of the loudest frames, without those of a click."""
+    count = min(1 + round(CLICK_SECONDS / FRAME_SECONDS), len(levels))
+    return float(np.partition(levels, -count)[-count])

@@ -15,10 +15,18 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from speech.onnx_sessions import session_options
+from speech.segments.loudness import (
+    LOWEST_DB,
+    Samples,
+    amplified,
+    detector_gains,
+    frame_levels,
+    framed,
+    offset,
+)
 
 log = logging.getLogger(__name__)
 
-Samples = npt.NDArray[np.float32]
 Span = tuple[int, int]
 """First sample, and the one after the last."""
 
@@ -44,8 +52,9 @@ LEAP_SECONDS = 5.0
 LAST_SECONDS = 1.1
 """The end of a waveform that is never skipped."""
 
-FAINT_DB = -40.0
-"""Frames this far below the loudest one count as unvoiced without running the model."""
+FAINT_DB, FAINTEST_DB = -40.0, -50.0
+"""Frames this far below the loudness around them, or of the whole chunk, count as unvoiced without running
+the model."""
 
 MIN_SECONDS = 0.8
 """Shortest unvoiced span to report. Silence beside a sentence costs the shipped model accuracy."""
@@ -108,9 +117,11 @@ class _Probe:
         self._left_out: Span = (0, 0)
         """The span that the last leap skipped."""
         self._no_leap_before = 0
-        frames = waveform[: len(waveform) // FRAME * FRAME].reshape(-1, FRAME)
-        power = np.einsum("ij,ij->i", frames, frames)
-        self._faint = (power <= power.max(initial=0.0) * 10 ** (FAINT_DB / 10)).tolist()
+        levels = frame_levels(framed(waveform, FRAME))
+        self._gains, loudness = detector_gains(levels, FRAME / RATE)
+        self._offset = offset(waveform) if self._gains.max(initial=1.0) > 1.0 else np.float32(0.0)
+        faint = np.maximum(loudness + FAINT_DB, loudness.max(initial=LOWEST_DB) + FAINTEST_DB)
+        self._faint = (levels <= np.maximum(faint, LOWEST_DB)).tolist()
 
     def frame(self) -> Samples | None:
         """Return the next frame to run the model on, with its context; None at the end."""
@@ -126,6 +137,11 @@ class _Probe:
         found = waveform[first : position + FRAME]
         self.window = np.zeros(CONTEXT + FRAME, np.float32)
         self.window[first - position + CONTEXT :][: len(found)] = found
+        gain = (
+            self._gains[min(position // FRAME, len(self._gains) - 1)] if len(self._gains) else np.float32(1)
+        )
+        if gain > 1.0:
+            self.window = amplified(self.window, gain, self._offset)
         return self.window
 
     def hear(self, voice: float, state: npt.NDArray[np.float32]) -> None:

@@ -2,6 +2,7 @@ import gc
 import math
 import tracemalloc
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -221,6 +222,32 @@ def test_installed_model_on_real_clips(installed_model: Path, clips: list[Path])
         np.testing.assert_allclose(np.exp(one), np.exp(other), atol=2e-3)
         assert engine.decoder.words(one) or not engine.decoder.words(other)
     assert math.isfinite(float(alone[0].sum()))
+
+
+def test_installed_model_hears_quiet_recordings(
+    installed_model: Path, clips: list[Path], tmp_path: Path
+) -> None:
+    """Whole recordings 40 dB down, and a far speaker 30 dB below a near one, give nearly the same letters."""
+    engine = Engine.load(installed_model, threads=2, precision="float32", decoder="greedy")
+
+    def letters(samples: Samples) -> str:
+        path = write_wav(tmp_path / "a.wav", samples, subtype="FLOAT")
+        return "".join(segment.text.replace(" ", "") for segment in engine.transcribe(path).segments())
+
+    def attenuated(samples: Samples, decibels: float) -> Samples:
+        return samples * np.float32(10 ** (decibels / 20))
+
+    sounds = []
+    for clip in clips[:8]:
+        with open_audio(clip, RATE) as audio:
+            sounds.append(np.concatenate(list(audio), axis=1)[0])
+    loud = "".join(letters(samples) for samples in sounds)
+    quiet = "".join(letters(attenuated(samples, -40.0)) for samples in sounds)
+    pause = np.random.default_rng(4).normal(0.0, 1e-4, RATE // 2).astype(np.float32)
+    parts = [(attenuated(samples, -30.0 * (index % 2)), pause) for index, samples in enumerate(sounds)]
+    far = letters(np.concatenate([sound for part in parts for sound in part]))
+    assert SequenceMatcher(None, loud, quiet, autojunk=False).ratio() > 0.95
+    assert SequenceMatcher(None, loud, far, autojunk=False).ratio() > 0.9
 
 
 def test_skipped_chunks_are_not_recognised_and_the_rest_is_the_same(

@@ -1,4 +1,5 @@
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,6 +142,53 @@ def test_adapts_to_noise_that_grows() -> None:
     assert any(start < 4.0 and end > 5.0 for start, end in found)
     assert any(start < 25.0 and end > 26.0 for start, end in found)
     assert all(end - start < 2.0 for start, end in found if start < 6 or start > 24)
+
+
+def sentences(level_db: float, floor_db: float) -> Samples:
+    """Six sentences with pauses in noise, of 18 seconds."""
+    parts = [part for seed in range(6) for part in (noise(1.5, level_db, seed), silence(1.5))]
+    signal = np.concatenate(parts)
+    return signal + noise(len(signal) / RATE, floor_db, 9)
+
+
+@pytest.mark.parametrize("quieter", [-20.0, -40.0])
+def test_the_level_of_a_recording_does_not_matter(quieter: float) -> None:
+    signal = sentences(-20.0, -55.0)
+    found = spans(segment(signal * np.float32(10 ** (quieter / 20))))
+    assert found == spans(segment(signal))
+    assert len(found) > 4
+
+
+def test_a_quiet_16_bit_recording_keeps_its_words() -> None:
+    """Its loudest samples are some 30 steps of the converter, its pauses are dithered."""
+    dice = np.random.default_rng(3)
+    signal = sentences(-70.0, -140.0) * 2**15
+    dither = dice.uniform(-0.5, 0.5, len(signal)) + dice.uniform(-0.5, 0.5, len(signal))
+    quantised = (np.round(signal + dither) / 2**15).astype(np.float32)
+    assert spans(segment(quantised)) == spans(segment(sentences(-20.0, -60.0)))
+    assert segment(np.round(dither).astype(np.float32) / 2**15) == []
+
+
+def covered(chunks: list[Chunk], samples: int) -> npt.NDArray[np.bool_]:
+    inside = np.zeros(samples, bool)
+    for chunk in chunks:
+        inside[chunk.start_sample : chunk.end_sample] = True
+    return inside
+
+
+def test_a_far_speaker_beside_a_near_one_is_kept() -> None:
+    pause = silence(0.6)
+    parts = [part for seed in range(4) for part in (noise(2, -15, seed), pause, noise(2, -45, seed), pause)]
+    signal = np.concatenate([silence(1.0), *parts])
+    assert covered(segment(signal + noise(len(signal) / RATE, -70)), len(signal))[RATE:-RATE].all()
+
+
+def test_a_click_does_not_hide_quiet_speech() -> None:
+    signal = sentences(-60.0, -92.0)
+    clicked = signal.copy()
+    clicked[2 * RATE : 2 * RATE + 400] = 0.9
+    speech = covered(segment(signal), len(signal))
+    assert covered(segment(clicked), len(signal))[speech].all()
 
 
 def test_common_voice_clips_are_whole(clips: list[object]) -> None:

@@ -1,6 +1,7 @@
 """The voice detector, on real voices and on other sounds."""
 
 import logging
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from benchmarks.sounds import SOUNDS, levelled, mixed, white
 from speech import Engine, ModelInvalid
 from speech.audio import open_audio
-from speech.segments import RATE, SileroDetector, silero_model
+from speech.segments import RATE, SileroDetector, Span, silero_model
 from tests.speech.sounds import Samples, silence, write_model
 
 
@@ -38,7 +39,7 @@ def left_out(detector: SileroDetector, samples: Samples) -> float:
 
 
 @pytest.mark.parametrize("name", [name for name in SOUNDS if name != "band"])
-@pytest.mark.parametrize("level", [-20.0, -45.0])
+@pytest.mark.parametrize("level", [-20.0, -45.0, -70.0])
 def test_sounds_are_no_voice(detector: SileroDetector, name: str, level: float) -> None:
     assert left_out(detector, levelled(SOUNDS[name](12.0, 6), level)) > 10.0
 
@@ -54,6 +55,44 @@ def test_voices_are_kept_in_noise(detector: SileroDetector, voices: list[Samples
         (spans,) = detector.without_voice([mixed(voice, white(30.0, 1), snr)])
         lost = sum(float(np.square(voice[begin:end]).sum()) for begin, end in spans)
         assert lost < 0.01 * float(np.square(voice).sum())
+
+
+def lost(spans: list[Span], voice: Samples) -> float:
+    """Return the part of a voice's energy that is in spans without speech."""
+    return sum(float(np.square(voice[begin:end]).sum()) for begin, end in spans) / float(
+        np.square(voice).sum()
+    )
+
+
+@pytest.mark.parametrize("quieter", [-20.0, -40.0, -60.0])
+def test_quiet_voices_are_kept(detector: SileroDetector, voices: list[Samples], quieter: float) -> None:
+    for voice in voices:
+        (spans,) = detector.without_voice([voice * np.float32(10 ** (quieter / 20))])
+        assert lost(spans, voice) < 0.01
+
+
+def test_a_far_voice_beside_a_near_one_is_kept(detector: SileroDetector, voices: list[Samples]) -> None:
+    for near, far in pairwise(voices):
+        faint = levelled(far, -53.0)
+        (spans,) = detector.without_voice([np.concatenate([levelled(near, -23.0), silence(1.0), faint])])
+        start = len(near) + RATE
+        inside = [(max(begin - start, 0), end - start) for begin, end in spans if end > start]
+        assert lost(inside, faint) < 0.02
+
+
+def test_a_click_does_not_hide_a_quiet_voice(detector: SileroDetector, voices: list[Samples]) -> None:
+    for voice in voices:
+        quiet = levelled(voice, -65.0)
+        clicked = quiet.copy()
+        clicked[RATE : RATE + 400] = 0.9
+        (spans,) = detector.without_voice([clicked])
+        assert lost(spans, quiet) < 0.02
+
+
+def test_an_offset_does_not_hide_a_quiet_voice(detector: SileroDetector, voices: list[Samples]) -> None:
+    for voice in voices[:5]:
+        (spans,) = detector.without_voice([levelled(voice, -60.0) + np.float32(0.05)])
+        assert lost(spans, voice) < 0.02
 
 
 class Told:
