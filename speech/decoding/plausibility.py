@@ -19,8 +19,8 @@ DENSE: Final = 3.0
 """Tokens per second of an utterance from which it counts as dense: even slow speech has twice as many."""
 
 LONE: Final = 0.15
-"""Tokens per second below which nothing is written, if the model asks sparse utterances for more support: a held
-tone can sound just like the vowel ए."""
+"""Tokens per second below which nothing is written, if the model asks sparse utterances for more support.
+A held tone can sound just like the vowel ए."""
 
 REPEATS: Final = 4
 """How often a phrase must occur in a row to count as repeated: nobody doubts नहीं नहीं नहीं."""
