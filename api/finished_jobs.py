@@ -139,4 +139,5 @@ def _segment(row: SegmentRow) -> Segment:
         confidence=row.confidence,
         words=words_of(row.words),
         channel=row.channel,
+        avg_logprob=row.avg_logprob,
     )

@@ -47,12 +47,21 @@ def voices() -> list[Clip]:
     Raises:
         SystemExit: they are not available.
     """
-    folder = speech_dir() / "cv-hi"
+    return manifest("cv-hi")
+
+
+def manifest(corpus: str) -> list[Clip]:
+    """Return the clips of a corpus, a folder below `speech_dir`, with their texts.
+
+    Raises:
+        SystemExit: they are not available.
+    """
+    folder = speech_dir() / corpus
     return [Clip(folder / row["path"], row["text"]) for row in _rows(folder / "manifest.tsv")]
 
 
-def pages() -> list[Clip]:
-    """Return the pages of reader-hi's held-out books with the time of each word.
+def pages(held_out: bool = True) -> list[Clip]:
+    """Return the pages of reader-hi's held-out books, or of all others, with the time of each word.
 
     Raises:
         SystemExit: they are not available.
@@ -64,8 +73,19 @@ def pages() -> list[Clip]:
     return [
         Clip(folder / row["path"], row["text"], tuple(words.get(row["path"], ())))
         for row in _rows(folder / "pages.tsv")
-        if row["speaker"] in HELD_OUT_BOOKS
+        if (row["speaker"] in HELD_OUT_BOOKS) == held_out
     ]
+
+
+def single_words() -> list[Clip]:
+    """Return the single words of reader-hi's held-out books.
+
+    Raises:
+        SystemExit: they are not available.
+    """
+    folder = speech_dir() / "reader-hi"
+    rows = _rows(folder / "words.tsv")
+    return [Clip(folder / row["path"], row["text"]) for row in rows if row["speaker"] in HELD_OUT_BOOKS]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import Self
 from speech.decoding import Decoder
 from speech.events import Event, Progress, Summary
 from speech.stage_times import StageTimes
-from speech.utterances import UtteranceReader
+from speech.utterances import Utterance, UtteranceReader
 from transcript.words import Segment
 
 
@@ -63,10 +63,18 @@ def _events(utterances: UtteranceReader, decoder: Decoder, times: StageTimes) ->
                 yield event
                 continue
             with times.timed("text"):
-                words = decoder.words(event.log_probs, event.start, event.end)
-            if words:
-                yield Segment.from_words(words, event.channel)
+                segment = _segment(event, decoder)
+            if segment is not None:
+                yield segment
     yield _summary(utterances, times)
+
+
+def _segment(utterance: Utterance, decoder: Decoder) -> Segment | None:
+    """Decode an utterance; None if nothing plausible was said."""
+    heard = decoder.hear(utterance.log_probs)
+    written = decoder.plausibility.written(heard, utterance.end - utterance.start)
+    words = decoder.timed(written, utterance.start, utterance.end)
+    return Segment.from_words(words, utterance.channel, written.avg_logprob) if words else None
 
 
 def _summary(utterances: UtteranceReader, times: StageTimes) -> Summary:

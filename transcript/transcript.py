@@ -65,7 +65,7 @@ class Transcript:
     def document(self) -> dict[str, Any]:
         """Return the `json` format as plain values: metadata, then `text` and `segments`.
 
-        Times are rounded to milliseconds, confidences to four decimals.
+        Times are rounded to milliseconds, confidences and log-probabilities to four decimals.
         """
         return {
             "model": self.model,
@@ -103,6 +103,7 @@ def _segment_document(segment: Segment) -> dict[str, Any]:
         "channel": segment.channel,
         "text": segment.text,
         "confidence": None if segment.confidence is None else round(segment.confidence, 4),
+        "avg_logprob": None if segment.avg_logprob is None else round(segment.avg_logprob, 4),
         "words": [_word_document(word) for word in segment.words],
     }
 

@@ -24,6 +24,7 @@ class Segment:
         text: the words joined by spaces.
         confidence: mean of the words' confidences; None if the decoder gives none.
         channel: counted from 1 if channels were transcribed separately; None if they were mixed.
+        avg_logprob: mean natural log-probability of the tokens by the acoustic model; None if unknown.
     """
 
     start: float
@@ -32,9 +33,12 @@ class Segment:
     confidence: float | None
     words: tuple[Word, ...]
     channel: int | None = None
+    avg_logprob: float | None = None
 
     @classmethod
-    def from_words(cls, words: tuple[Word, ...], channel: int | None = None) -> "Segment":
+    def from_words(
+        cls, words: tuple[Word, ...], channel: int | None = None, avg_logprob: float | None = None
+    ) -> "Segment":
         """Make the segment of one or more words in order."""
         return cls(
             start=words[0].start,
@@ -43,6 +47,7 @@ class Segment:
             confidence=sum(word.confidence for word in words) / len(words),
             words=words,
             channel=channel,
+            avg_logprob=avg_logprob,
         )
 
     @property

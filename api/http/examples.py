@@ -66,6 +66,7 @@ SEGMENTS: list[JsonValue] = [
         "channel": None,
         "text": "नमस्ते दुनिया",
         "confidence": 0.91,
+        "avg_logprob": -0.1632,
         "words": [
             {"text": "नमस्ते", "start": 0.31, "end": 0.84, "confidence": 0.94},
             {"text": "दुनिया", "start": 0.96, "end": 1.62, "confidence": 0.88},

@@ -202,6 +202,10 @@ class SegmentOut(Shape):
     channel: int | None = Field(description="Counted from 1; null if channels were mixed.")
     text: str
     confidence: Fraction | None
+    avg_logprob: float | None = Field(
+        description="Mean natural logarithm of the probabilities that the acoustic model gives the tokens. "
+        "Null in transcripts made before the service knew it."
+    )
     words: list[WordOut]
 
 

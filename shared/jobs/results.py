@@ -40,6 +40,8 @@ class Segment(Protocol):
     def words(self) -> Sequence[Word]: ...
     @property
     def channel(self) -> int | None: ...
+    @property
+    def avg_logprob(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ def _row(job_id: uuid.UUID, position: int, segment: Segment) -> dict[str, object
         "channel": segment.channel,
         "text": segment.text,
         "confidence": None if segment.confidence is None else round(segment.confidence, 4),
+        "avg_logprob": None if segment.avg_logprob is None else round(segment.avg_logprob, 4),
         "words": [
             {
                 "text": word.text,

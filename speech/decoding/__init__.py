@@ -2,8 +2,10 @@
 
 from speech.decoding.beam import BeamDecoder, BeamSettings, language_model_file
 from speech.decoding.confidence import FEATURES, Calibration, Floats, plain_confidences
-from speech.decoding.greedy import Decoder, GreedyDecoder, Heard, PathReader, WordTimes
+from speech.decoding.greedy import Decoder, GreedyDecoder, PathReader, WordTimes
+from speech.decoding.heard import Heard
 from speech.decoding.ngram_model import LANGUAGE_MODEL_FILE, LanguageModel
+from speech.decoding.plausibility import Plausibility
 
 __all__ = [
     "FEATURES",
@@ -17,6 +19,7 @@ __all__ = [
     "Heard",
     "LanguageModel",
     "PathReader",
+    "Plausibility",
     "WordTimes",
     "language_model_file",
     "plain_confidences",

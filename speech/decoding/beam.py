@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from shrutlekh_contract.decoders import LANGUAGE_MODEL
+from shrutlekh_contract.decoders import BEAM, LANGUAGE_MODEL
 
 from speech.decoding.confidence import LEAST_AGREEMENT, Calibration
-from speech.decoding.greedy import NOTHING, Heard, PathReader, WordTimes
+from speech.decoding.greedy import PathReader, WordTimes
+from speech.decoding.heard import NOTHING, Heard
 from speech.decoding.hot_trie import HotTrie
 from speech.decoding.ngram_model import LANGUAGE_MODEL_FILE, LanguageModel
+from speech.decoding.plausibility import Plausibility
 from speech.errors import ModelInvalid
 from speech.model_folder import ModelFolder
 from transcript.words import Word
@@ -120,6 +122,7 @@ class BeamDecoder:
         language_model: loaded for the same tokens; decoders may share it.
         settings: weights and limits of the search.
         calibration: see `PathReader.words`.
+        plausibility: see `Decoder`. None writes all but improbable repetitions.
     """
 
     def __init__(
@@ -131,7 +134,9 @@ class BeamDecoder:
         settings: BeamSettings,
         times: WordTimes | None = None,
         calibration: Calibration | None = None,
+        plausibility: Plausibility | None = None,
     ) -> None:
+        self.plausibility = plausibility or Plausibility()
         self._reader = PathReader(tokens, blank_id, frame_stride, times)
         self._calibration = calibration
         self._offsets = settings.offsets(len(tokens))
@@ -167,7 +172,8 @@ class BeamDecoder:
             language_model,
             settings,
             WordTimes.of_model(model.decoding),
-            Calibration.of_model(model.decoding, "beam"),
+            Calibration.of_model(model.decoding, BEAM),
+            Plausibility.of_model(model.decoding, BEAM),
         )
 
     def _made(self) -> Any:
@@ -264,17 +270,25 @@ class BeamDecoder:
         heard.features[:, 4] = np.log(np.maximum(_agreement(labels, ends, scores), LEAST_AGREEMENT))[which]
         return heard
 
-    def words(
-        self, log_probs: npt.NDArray[np.float32], start: float = 0.0, end: float = np.inf
-    ) -> tuple[Word, ...]:
-        """Decode an utterance to words with times and confidences.
+    def timed(self, heard: Heard, start: float = 0.0, end: float = np.inf) -> tuple[Word, ...]:
+        """Return what `hear` found, or a part of it, with times and confidences.
 
         Args:
-            log_probs: natural logarithms of shape (frames, vocabulary).
             start: start of the utterance in the recording, in seconds.
             end: its end in seconds. Words are cut to it.
         """
-        return self._reader.words(self.hear(log_probs), self._calibration, start, end)
+        return self._reader.words(heard, self._calibration, start, end)
+
+    def words(
+        self, log_probs: npt.NDArray[np.float32], start: float = 0.0, end: float = np.inf
+    ) -> tuple[Word, ...]:
+        """Decode an utterance to all its words, plausible or not, with times and confidences.
+
+        Args:
+            log_probs: natural logarithms of shape (frames, vocabulary).
+            start, end: see `timed`.
+        """
+        return self.timed(self.hear(log_probs), start, end)
 
 
 def _agreement(

@@ -11,25 +11,44 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from shrutlekh_contract.decoders import GREEDY
 
-from speech.decoding.confidence import FEATURES, Calibration, Floats, plain_confidences
+from speech.decoding.confidence import FEATURES, Calibration, plain_confidences
+from speech.decoding.heard import NOTHING, Heard, Integers
+from speech.decoding.plausibility import Plausibility
 from speech.errors import ModelInvalid
 from speech.model_folder import WORD_MARK, ModelFolder
 from speech.text import transcript_text
 from transcript.words import Word
 
-Integers = npt.NDArray[np.intp]
 LogProbs = npt.NDArray[np.float32]
 
 _SPECIAL = re.compile(r"<[^<>]+>")
 
 
 class Decoder(Protocol):
-    """What the engine needs of a decoder."""
+    """What the engine needs of a decoder.
+
+    Attributes:
+        plausibility: decides which of its words are written.
+    """
+
+    plausibility: Plausibility
+
+    def hear(self, log_probs: LogProbs) -> Heard:
+        """Decode an utterance: `log_probs` of shape (frames, vocabulary), natural logarithms."""
+        ...
+
+    def timed(self, heard: Heard, start: float = 0.0, end: float = np.inf) -> tuple[Word, ...]:
+        """Return what `hear` found, or a part of it, with times and confidences.
+
+        Args:
+            start, end: of the utterance, in seconds of the recording.
+        """
+        ...
 
     def words(self, log_probs: LogProbs, start: float = 0.0, end: float = np.inf) -> tuple[Word, ...]:
-        """Words of one utterance: `log_probs` of shape (frames, vocabulary), natural logarithms, heard from
-        `start` to `end`, seconds in the recording."""
+        """Return all words of an utterance, plausible or not."""
         ...
 
 
@@ -55,26 +74,6 @@ class WordTimes:
         if not all(math.isfinite(value) and abs(value) <= 1.0 for value in (found.start, found.end)):
             raise ModelInvalid("'decoding.times' in model.json: start and end must be within a second.")
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """The words of a path.
-
-    Attributes:
-        texts: of shape (words,).
-        firsts, lasts: the frame of each word's first token, and the one after its last token; (words,).
-        features: of `speech.decoding.confidence.FEATURES`, shape (words, features); those that a
-            path does not tell are 0.
-    """
-
-    texts: tuple[str, ...]
-    firsts: Integers
-    lasts: Integers
-    features: Floats
-
-
-NOTHING = Heard((), np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros((0, len(FEATURES))))
 
 
 class PathReader:
@@ -173,6 +172,7 @@ class GreedyDecoder:
     Args:
         tokens, blank_id, frame_stride, times: as `PathReader` takes them.
         calibration: as `PathReader.words` takes it.
+        plausibility: see `Decoder`. None writes all but improbable repetitions.
     """
 
     def __init__(
@@ -182,7 +182,9 @@ class GreedyDecoder:
         frame_stride: float,
         times: WordTimes | None = None,
         calibration: Calibration | None = None,
+        plausibility: Plausibility | None = None,
     ) -> None:
+        self.plausibility = plausibility or Plausibility()
         self._reader = PathReader(tokens, blank_id, frame_stride, times)
         self._calibration = calibration
 
@@ -194,12 +196,16 @@ class GreedyDecoder:
             model.blank_id,
             model.frame_stride,
             WordTimes.of_model(model.decoding),
-            Calibration.of_model(model.decoding, "greedy"),
+            Calibration.of_model(model.decoding, GREEDY),
+            Plausibility.of_model(model.decoding, GREEDY),
         )
 
     def hear(self, log_probs: LogProbs) -> Heard:
         """What is known of each word."""
         return self._reader.hear(log_probs.argmax(axis=1), log_probs)
 
+    def timed(self, heard: Heard, start: float = 0.0, end: float = np.inf) -> tuple[Word, ...]:
+        return self._reader.words(heard, self._calibration, start, end)
+
     def words(self, log_probs: LogProbs, start: float = 0.0, end: float = np.inf) -> tuple[Word, ...]:
-        return self._reader.words(self.hear(log_probs), self._calibration, start, end)
+        return self.timed(self.hear(log_probs), start, end)

@@ -34,9 +34,18 @@ SEGMENTS = [
         "channel": None,
         "text": "नमस्ते दुनिया",
         "confidence": 0.625,
+        "avg_logprob": -0.25,
         "words": WORDS,
     },
-    {"start": 2.0, "end": 2.5, "channel": None, "text": "हाँ", "confidence": None, "words": []},
+    {
+        "start": 2.0,
+        "end": 2.5,
+        "channel": None,
+        "text": "हाँ",
+        "confidence": None,
+        "avg_logprob": None,
+        "words": [],
+    },
 ]
 NUMBERS = [
     {
@@ -96,6 +105,7 @@ class PretendWorker:
                         channel=segment["channel"],
                         text=segment["text"],
                         confidence=segment["confidence"],
+                        avg_logprob=segment.get("avg_logprob"),
                         words=segment["words"],
                     )
                 )

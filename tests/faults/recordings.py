@@ -62,6 +62,7 @@ def expected(engine: Engine, path: Path) -> list[dict[str, Any]]:
                 "channel": segment.channel,
                 "text": segment.text,
                 "confidence": None if segment.confidence is None else round(segment.confidence, 4),
+                "avg_logprob": None if segment.avg_logprob is None else round(segment.avg_logprob, 4),
                 "words": [
                     {
                         "text": word.text,

@@ -20,7 +20,7 @@ from transcript.words import Segment, Word
 
 LEASE = timedelta(seconds=60)
 WORKER = "worker-1"
-SEGMENT = Segment.from_words((Word("हाँ", 0.12345, 0.5, 0.98765),))
+SEGMENT = Segment.from_words((Word("हाँ", 0.12345, 0.5, 0.98765),), avg_logprob=-0.123456)
 
 
 def claimed(database: Database, job: Job) -> Job:
@@ -65,6 +65,7 @@ def test_erasing_takes_everything_along(
     with database.read() as session:
         row = session.scalars(select(SegmentRow)).one()
         assert (row.start_seconds, row.words[0]["confidence"]) == (0.123, 0.9877)
+        assert row.avg_logprob == -0.1235
         assert get_job(session, job.id).stage_seconds == {"infer": 0.1235}
     erase(database, files, job.id)
     with database.read() as session:

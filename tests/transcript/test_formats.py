@@ -68,7 +68,9 @@ def test_a_long_paragraph_ends_at_a_shorter_pause() -> None:
 
 def test_json() -> None:
     segment = Segment.from_words(
-        (Word("कुल", 1.0, 1.25, 0.5), Word("25", 1.5, 2.0, 1.0, spoken="पच्चीस")), channel=None
+        (Word("कुल", 1.0, 1.25, 0.5), Word("25", 1.5, 2.0, 1.0, spoken="पच्चीस")),
+        channel=None,
+        avg_logprob=-0.123456,
     )
     assert json.loads(render(transcript_of(segment), Format.JSON)) == {
         "model": "hi-test",
@@ -85,6 +87,7 @@ def test_json() -> None:
                 "channel": None,
                 "text": "कुल 25",
                 "confidence": 0.75,
+                "avg_logprob": -0.1235,
                 "words": [
                     {"text": "कुल", "start": 1.0, "end": 1.25, "confidence": 0.5},
                     {"text": "25", "start": 1.5, "end": 2.0, "confidence": 1.0, "spoken": "पच्चीस"},
