@@ -86,6 +86,7 @@ class Job(Answer):
     channels: str = "mix"
     hotwords: tuple[str, ...] = ()
     hotword_weight: float | None = None
+    strict: bool = False
 
     @property
     def final(self) -> bool:

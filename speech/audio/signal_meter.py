@@ -17,8 +17,9 @@ CLIPPED_RUN: Final = 3
 CLIPPED_SHARE: Final = 0.0005
 """If more than this share of the samples is clipped, the recording counts as overdriven."""
 
-QUIET_DB: Final = -50.0
-"""If 99 % of the audible frames are below this level, the recording counts as quiet."""
+QUIET_DB: Final = -65.0
+"""If 99 % of the audible frames are below this level, the recording counts as quiet. From here on the error
+rate rises, see docs/records/2026-11-28-levels.md."""
 
 AUDIBLE_DB: Final = -85.0
 """Frames below this level are silence. They do not count for the loudness."""

@@ -133,7 +133,7 @@ def test_errors_before_and_during(engine: Engine, tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", long_signal(2))
     with pytest.raises(AudioTooLong):
         engine.transcribe(path, max_seconds=1.0)
-    broken = np.concatenate([long_signal(10), 20_000 * long_signal(10)])
+    broken = np.concatenate([long_signal(10), np.full(20 * RATE, 20_000, np.float32)])
     path.write_bytes(wav_bytes(broken.astype("<f4").tobytes(), bits=32, encoding=3))
     with engine.transcribe(path) as transcription, pytest.raises(AudioUnsupported, match="full scale"):
         list(transcription)
