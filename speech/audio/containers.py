@@ -77,6 +77,7 @@ class ContainerReader:
             MemoryError: memory ran out.
         """
         self._part, self._defects = file, defects
+        self._has_gaps = False
         self._file = FileBytes(without_avi_index(file))
         self._container = self._open()
         try:
@@ -214,6 +215,7 @@ class ContainerReader:
             gap = timeline.gap(packets.time, is_known=lost.failures > 0 or was_skipped)
             is_damage = was_skipped or (self.format in (*_GAPLESS, "asf") and begin > 0)
         if lost.failures or (gap and is_damage):
+            self._has_gaps = True
             self._defects.gap(begin, begin + gap / timeline.rate)
         return gap
 
@@ -230,7 +232,7 @@ class ContainerReader:
             self._defects.cut(found, lost if lost > enough else None)
         elif pending.failures:
             self._defects.gap(found, found + max(lost, pending.seconds))
-        elif lost > enough and (self.format not in _ENDS_IN_A_FRAME or self._has_rest()):
+        elif lost > enough and (self.format not in _ENDS_IN_A_FRAME or self._has_gaps or self._has_rest()):
             self._defects.gap(found, found + lost)
         elif self.format == "ogg" and has_damaged_last_page(self._part):
             self._defects.gap(found, found)

@@ -1,7 +1,4 @@
-"""Damaged, truncated and joined recordings, and headers that lie: all that can be heard is read, and told.
-
-The recordings step to another tone every second, so that each second shows whether it is in its place.
-"""
+"""Damaged, truncated and joined recordings, and headers that lie: all that can be heard is read, and told."""
 
 import io
 import random
@@ -17,18 +14,22 @@ from shrutlekh_contract.options import Channels
 
 from speech import AudioUnreadable, AudioUnsupported
 from speech.audio import open_audio
+from tests.speech.imperfect import (
+    CHECKED,
+    FORMATS,
+    PARTS,
+    PLACES,
+    SECONDS,
+    Format,
+    damaged,
+    joined,
+    steps,
+    truncated,
+)
 from tests.speech.media import encode, id3
 from tests.speech.sounds import RATE, Samples, wav_bytes
 
 Found = tuple[Samples, dict[str, AudioWarning]]
-
-
-def steps(seconds: int, rate: int, first: int = 0, level: float = 0.3) -> Samples:
-    """A tone of 400 Hz, 500 Hz and so on, for a second each; `first` steps are left out."""
-    time = np.arange(seconds * rate) / rate
-    tones = level * np.sin(2 * np.pi * (400 + 100 * (first + time.astype(int))) * time)
-    # A little noise gives codecs frames of various sizes, as speech does.
-    return (tones + np.random.default_rng(first).normal(0, 0.01, len(time))).astype(np.float32)
 
 
 def read(content: bytes, folder: Path, channels: Channels = Channels.MIX) -> Found:
@@ -52,86 +53,31 @@ def assert_in_place(found: Samples, seconds: Iterable[int], first: int = 0) -> N
         assert heard == pytest.approx(400 + 100 * (first + second), abs=5), f"second {second}"
 
 
-def encoded(container: str, codec: str, samples: Samples, rate: int, **options: str) -> bytes:
-    """A file by PyAV, or if `codec` is a subtype of libsndfile, by that."""
-    if not codec.isupper():
-        return encode(container, codec, samples, rate, options=options)
-    file = io.BytesIO()
-    soundfile.write(file, samples.T, rate, format=container, subtype=codec)
-    return file.getvalue()
+def encoded(container: str, codec: str, samples: Samples, rate: int) -> bytes:
+    return Format(container, codec, rate).of(samples)
 
 
-# container, codec, sample rate, options of the muxer
-PLAIN = [
-    ("WAV", "PCM_16", 16_000, {}),
-    ("WAV", "FLOAT", 16_000, {}),
-    ("WAV", "IMA_ADPCM", 16_000, {}),
-    ("RF64", "PCM_16", 16_000, {}),
-    ("W64", "PCM_16", 16_000, {}),
-    ("AIFF", "PCM_16", 16_000, {}),
-    ("AU", "PCM_16", 16_000, {}),
-    ("CAF", "PCM_16", 16_000, {}),
-]
-CHECKED = [  # by checksums, or by decoders that notice damage
-    ("FLAC", "PCM_16", 22_050, {}),
-    ("ogg", "flac", 44_100, {}),
-    ("OGG", "VORBIS", 44_100, {}),
-    ("ogg", "libopus", 48_000, {}),
-    ("matroska", "flac", 44_100, {}),
-    ("wv", "wavpack", 44_100, {}),
-    ("tta", "tta", 44_100, {}),
-    ("ac3", "ac3", 48_000, {}),
-]
-UNCHECKED = [  # damage within a frame may be decoded as noise
-    ("mp3", "libmp3lame", 44_100, {}),
-    ("mp3", "libmp3lame", 16_000, {"write_xing": "0", "id3v2_version": "0"}),
-    ("adts", "aac", 44_100, {}),
-    ("mp4", "aac", 44_100, {}),
-    ("mp4", "aac", 44_100, {"movflags": "faststart"}),
-    ("mp4", "aac", 44_100, {"movflags": "frag_keyframe+empty_moov", "frag_duration": "1000000"}),
-    ("matroska", "aac", 44_100, {}),
-    ("matroska", "libmp3lame", 44_100, {}),
-    ("webm", "libopus", 48_000, {}),
-    ("webm", "libopus", 48_000, {"live": "1"}),
-    ("asf", "wmav2", 44_100, {}),
-    ("avi", "libmp3lame", 44_100, {}),
-    ("flv", "aac", 44_100, {}),
-    ("mpegts", "aac", 44_100, {}),
-    ("amr", "libopencore_amrnb", 8_000, {}),
-    ("latm", "aac", 44_100, {}),
-]
-SECONDS = 12
-
-
-def named(rows: list[tuple[str, str, int, dict[str, str]]]) -> list[object]:
-    return [pytest.param(*row, id="-".join([*map(str, row[:3]), *row[3]])) for row in rows]
-
-
-@pytest.mark.parametrize(("container", "codec", "rate", "options"), named(PLAIN + CHECKED + UNCHECKED))
+@pytest.mark.parametrize("form", FORMATS, ids=str)
 class TestEveryFormat:
     @pytest.fixture
-    def whole(self, container: str, codec: str, rate: int, options: dict[str, str]) -> bytes:
-        return encoded(container, codec, steps(SECONDS, rate), rate, **options)
+    def whole(self, form: Format) -> bytes:
+        return form.of(steps(SECONDS, form.rate))
 
     def test_an_intact_recording_has_no_warning(self, whole: bytes, tmp_path: Path) -> None:
         found, warnings = read(whole, tmp_path)
         assert not warnings
         assert_in_place(found, range(SECONDS))
 
-    @pytest.mark.parametrize("place", [0.15, 0.5, 0.96])
+    @pytest.mark.parametrize("place", PLACES)
     def test_64_damaged_bytes_cost_little(
-        self, whole: bytes, tmp_path: Path, container: str, codec: str, place: float
+        self, whole: bytes, tmp_path: Path, form: Format, place: float
     ) -> None:
-        content = bytearray(whole)
-        begin = round(place * len(content))
-        content[begin : begin + 64] = random.Random(place).randbytes(64)
-        found, warnings = read(bytes(content), tmp_path)
+        found, warnings = read(damaged(whole, place), tmp_path)
         gaps = warnings["audio_gaps"].spans if "audio_gaps" in warnings else ()
-        if (container, codec) in {row[:2] for row in CHECKED}:
-            assert warnings
+        assert warnings or form not in CHECKED
         lost = {second for start, end in gaps for second in range(int(start - 0.25), int(end + 0.25) + 1)}
         near = {int(place * SECONDS) + shift for shift in (-1, 0, 1)}  # noise, where nothing is checked
-        assert len(lost) <= (7 if container in ("matroska", "webm") else 4)  # up to the next cluster
+        assert len(lost) <= (7 if form.container in ("matroska", "webm") else 4)  # up to the next cluster
         # Only damage at the end may shorten the recording.
         if place < 0.9:
             assert "audio_truncated" not in warnings
@@ -139,12 +85,12 @@ class TestEveryFormat:
         assert_in_place(found, set(range(found.shape[1] // RATE)) - lost - near)
         assert found.shape[1] / RATE > 0.9 * SECONDS
 
-    @pytest.mark.parametrize("part", [0.4, 0.8])
+    @pytest.mark.parametrize("part", PARTS)
     def test_a_truncated_recording_is_read_to_its_end(
-        self, whole: bytes, tmp_path: Path, container: str, options: dict[str, str], part: float
+        self, whole: bytes, tmp_path: Path, form: Format, part: float
     ) -> None:
-        content = whole[: round(part * len(whole)) + 37]
-        if container == "mp4" and not options:
+        content = truncated(whole, part)
+        if form.container == "mp4" and not form.options:
             with pytest.raises(AudioUnreadable, match="cut off or never finished"):
                 read(content, tmp_path)
             return
@@ -154,14 +100,8 @@ class TestEveryFormat:
         assert part * SECONDS - 2.6 < seconds < part * SECONDS + 0.7
         assert_in_place(found, range(int(seconds)))
 
-    def test_joined_recordings_are_read_in_order(
-        self, whole: bytes, tmp_path: Path, container: str, codec: str, rate: int, options: dict[str, str]
-    ) -> None:
-        others = [steps(3, rate, 20), np.stack([steps(3, rate, 30)] * 2)]
-        if container == "amr":
-            others[1] = others[1][0]
-        content = whole + b"".join(encoded(container, codec, one, rate, **options) for one in others)
-        found, warnings = read(content, tmp_path)
+    def test_joined_recordings_are_read_in_order(self, whole: bytes, tmp_path: Path, form: Format) -> None:
+        found, warnings = read(joined(whole, form), tmp_path)
         assert not warnings
         assert found.shape[1] / RATE == pytest.approx(SECONDS + 6, abs=0.45)
         assert_in_place(found, range(SECONDS))
@@ -282,11 +222,11 @@ def test_what_follows_the_samples_is_no_sound(tmp_path: Path) -> None:
 
 def test_joined_with_tags_and_pictures(tmp_path: Path) -> None:
     one, two = (encode("mp3", "libmp3lame", steps(4, 44_100, first), 44_100) for first in (0, 20))
-    for joined in (
+    for content in (
         id3(200_000) + one + b"TAG" + bytes(125) + id3(300_000) + two,
         one + b"TAG" + bytes(125) + two,
     ):
-        found, warnings = read(joined, tmp_path)
+        found, warnings = read(content, tmp_path)
         assert not warnings
         assert_in_place(found, range(4))
         assert_in_place(found[:, -4 * RATE :], range(4), 20)
@@ -295,8 +235,8 @@ def test_joined_with_tags_and_pictures(tmp_path: Path) -> None:
 def test_a_link_that_cannot_be_read_is_a_gap(tmp_path: Path) -> None:
     one, two = (encoded("FLAC", "PCM_16", steps(4, RATE, first), RATE) for first in (0, 20))
     broken = two[:42] + random.Random(0).randbytes(3_000)
-    for joined, first in ((one + broken + two, 0), (broken + one, 0)):
-        found, warnings = read(joined, tmp_path)
+    for content, first in ((one + broken + two, 0), (broken + one, 0)):
+        found, warnings = read(content, tmp_path)
         assert "audio_gaps" in warnings
         assert_in_place(found[:, : 4 * RATE], range(4), first)
     with pytest.raises(AudioUnreadable):
