@@ -206,6 +206,8 @@ class ContainerReader:
     def _gap(self) -> int:
         """Return the samples of silence before the frame just decoded, and note them if they are damage."""
         timeline, packets = self._timeline, self._packets
+        if packets.counts_frames and not packets.has_losses:
+            return 0
         begin = timeline.seconds
         lost = packets.take_losses()
         if packets.counts_frames:

@@ -118,6 +118,11 @@ class PacketDecoder:
         self._losing += 1
         self._lost_bytes += size
 
+    @property
+    def has_losses(self) -> bool:
+        """Whether anything was lost since `take_losses` was called last."""
+        return self._losing > 0 or self._skipped > 0
+
     def take_losses(self) -> Losses:
         """Return what was lost since the last call."""
         rate = self._good_seconds / self._good_bytes if self._good_bytes else 0.0

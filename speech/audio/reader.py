@@ -220,13 +220,19 @@ class AudioReader:
                 continue
             begin = self._read_seconds
             self._read_seconds += len(samples) / rate
-            samples, spans, is_sound = _without_damage(samples)
+            peak = max(float(samples.max()), -float(samples.min()))  # NaN if a sample is
+            spans: list[tuple[int, int]] = []
+            is_sound = True
+            if not peak <= FULL_SCALE_LIMIT:
+                samples, spans, is_sound = _without_damage(samples)
+                peak = float(np.abs(samples).max())
             heard = is_sound if not begin else heard or is_sound
             for first, last in spans:
                 offset = begin - self._defects.offset
                 self._defects.gap(offset + first / rate, offset + last / rate)
-            self._meter.count_clipped(samples)
-            samples = np.clip(samples, -1.0, 1.0)
+            self._meter.count_clipped(samples, peak)
+            if peak > 1.0:
+                samples = np.clip(samples, -1.0, 1.0)
             if self.mixes:
                 samples = _mixed(samples)
             elif samples.shape[1] != self.tracks:
@@ -387,9 +393,6 @@ def _without_damage(block: Samples) -> tuple[Samples, list[tuple[int, int]], boo
     Raises:
         AudioUnsupported: so many are beyond full scale that the file uses other units.
     """
-    low, high = float(block.min()), float(block.max())
-    if low >= -FULL_SCALE_LIMIT and high <= FULL_SCALE_LIMIT:  # false for NaN
-        return block, [], True
     finite = np.isfinite(block)
     beyond = finite & (np.abs(block) > FULL_SCALE_LIMIT)
     if beyond.mean() > OTHER_UNITS:

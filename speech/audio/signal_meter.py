@@ -65,10 +65,14 @@ class SignalMeter:
         """Number of frames by level, in steps of 1 dB below full scale."""
         self._products: npt.NDArray[np.float64] | None = None
 
-    def count_clipped(self, block: Samples) -> None:
-        """Count clipped samples in a block as it was decoded, shape (samples, channels), full scale 1."""
+    def count_clipped(self, block: Samples, peak: float) -> None:
+        """Count clipped samples in a block as it was decoded, shape (samples, channels), full scale 1.
+
+        Args:
+            peak: the largest absolute value in it.
+        """
         self._samples += block.size
-        if max(float(block.max()), -float(block.min())) >= FULL_SCALE:
+        if peak >= FULL_SCALE:
             self._clipped += _clipped(block)
 
     def measure(self, tracks: Samples, rate: int) -> None:

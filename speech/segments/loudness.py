@@ -35,7 +35,7 @@ CLICK_SECONDS = 0.08
 OVER_FLOOR_DB = 9.0
 """A frame that exceeds the noise floor by this is sound, not pause."""
 
-LEVEL_STEP_DB = 12.0
+LEVEL_STEP_DB = 18.0
 """Phrases that are less than this below the loudest one keep their level: no speaker is always as loud."""
 
 PAUSE_SECONDS, PHRASE_SECONDS, FADE_SECONDS = 0.25, 0.2, 0.05

@@ -22,6 +22,7 @@ async def test_the_transcript(client: httpx.AsyncClient, worker: PretendWorker) 
         "seconds": 4.0,
         "speech_seconds": 1.5,
         "no_speech": False,
+        "warnings": [],
         "text": "नमस्ते दुनिया हाँ",
         "segments": SEGMENTS,
     }

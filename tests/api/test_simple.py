@@ -96,8 +96,11 @@ async def test_patience_ends_but_the_job_goes_on(settings: Settings, worker: Pre
 @pytest.mark.parametrize(
     ("path", "known"),
     [
-        ("/transcribe/", "channels, decoder, file, format, hotword_weight, hotwords, model, numerals"),
-        ("/visualize/", "file, model"),
+        (
+            "/transcribe/",
+            "channels, decoder, file, format, hotword_weight, hotwords, model, numerals, strict",
+        ),
+        ("/visualize/", "file, model, strict"),
     ],
 )
 async def test_what_may_be_chosen(client: httpx.AsyncClient, path: str, known: str) -> None:
@@ -123,7 +126,7 @@ async def test_a_misspelt_field_is_named_with_the_nearest(
     [
         ("/transcribe/", "format", "Send it as a field of the form, not in the URL."),
         ("/v1/jobs", "model", "Send it as a field of the form, not in the URL."),
-        ("/visualize/", "format", "Unknown field. Allowed fields: file, model."),
+        ("/visualize/", "format", "Unknown field. Allowed fields: file, model, strict."),
     ],
 )
 async def test_options_in_the_url_are_refused(

@@ -120,9 +120,10 @@ def test_a_greedy_text_does_not_stay_when_the_default_is_wanted(service: FakeSer
     assert submit(service, folder, decoder="greedy")["000.wav"].status == "skipped"
     assert submit(service, folder)["000.wav"].status == "succeeded"
     document = json.loads((folder / "000.json").read_bytes())
-    nothing = {"model": None, "decoder": None, "channels": None, "hotwords": [], "hotword_weight": None}
+    nothing = {"model": None, "decoder": None, "channels": None, "hotwords": []}
+    nothing |= {"hotword_weight": None, "strict": None}
     assert document["requested"] == nothing
-    used = {"model": "hi-ctc-base", "decoder": "beam", "channels": "mix"}
+    used = {"model": "hi-ctc-base", "decoder": "beam", "channels": "mix", "strict": False}
     assert document["options"] == {**nothing, **used}
     assert submit(service, folder, decoder="beam")["000.wav"].status == "skipped"
     assert len(service.jobs) == 2
