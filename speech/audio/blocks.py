@@ -1,9 +1,11 @@
-"""What the readers yield."""
+"""What the readers yield and raise."""
 
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from speech.errors import AudioUnreadable
 
 Samples = npt.NDArray[np.float32]
 
@@ -16,3 +18,7 @@ class Block(NamedTuple):
 
     samples: Samples
     rate: int
+
+
+class HardlyAudio(AudioUnreadable):
+    """Next to nothing in a stream of frames can be decoded, so it is no audio."""

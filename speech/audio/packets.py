@@ -12,6 +12,7 @@ from av.error import EOFError as EndOfFile
 from av.error import FFmpegError, InvalidDataError
 from av.packet import Packet
 
+from speech.audio.blocks import HardlyAudio
 from speech.audio.file_bytes import FileBytes
 from speech.audio.mp3_frames import HEADER_BYTES, frame_bytes
 from speech.errors import AudioUnreadable
@@ -24,7 +25,7 @@ COUNTING: Final = frozenset({"aac", "ac3", "amr", "eac3", "loas", "mp3"})
 MAX_FAILURES_IN_A_ROW: Final = 64
 """After as many failures to read a packet, the rest of the file is given up."""
 
-LEAST_SHARE: Final = 0.1
+LEAST_SHARE: Final = 0.01
 """If less than this share of a stream of frames can be decoded, it is not audio: random bytes have frames
 too."""
 
@@ -135,12 +136,10 @@ class PacketDecoder:
         """Check that a stream of frames of `size` bytes is one.
 
         Raises:
-            AudioUnreadable: hardly anything of it can be decoded.
+            HardlyAudio: it is not.
         """
         if self.counts_frames and self._good_bytes < LEAST_SHARE * size:
-            raise AudioUnreadable(
-                "The file could not be read as audio: hardly anything in it can be decoded."
-            )
+            raise HardlyAudio("The file could not be read as audio: hardly anything in it can be decoded.")
 
     def _packets(self) -> Iterator[AudioPacket]:
         """Yield the packets of the track. The last one is empty, which flushes the decoder."""

@@ -21,7 +21,7 @@ import soxr
 from shrutlekh_contract.audio_warnings import AudioWarning
 from shrutlekh_contract.options import Channels
 
-from speech.audio.blocks import Block, Samples
+from speech.audio.blocks import Block, HardlyAudio, Samples
 from speech.audio.defects import Defects
 from speech.audio.file_part import FilePart
 from speech.audio.links import find_links
@@ -216,9 +216,12 @@ class AudioReader:
         """Yield blocks of shape (samples, tracks) at the source's rate, finite and within ±1."""
         heard = True
         for samples, rate in self._blocks():
-            if not len(samples) or not MIN_SOURCE_RATE <= rate <= MAX_SOURCE_RATE:
+            if not len(samples):
                 continue
             begin = self._read_seconds
+            if not MIN_SOURCE_RATE <= rate <= MAX_SOURCE_RATE:  # a header that is damaged
+                self._defects.gap(begin - self._defects.offset, begin - self._defects.offset)
+                continue
             self._read_seconds += len(samples) / rate
             peak = max(float(samples.max()), -float(samples.min()))  # NaN if a sample is
             spans: list[tuple[int, int]] = []
@@ -249,10 +252,12 @@ class AudioReader:
             assert self._reader is not None
             try:
                 yield from self._reader.blocks()
-            except SpeechError:
-                if not self._read_seconds and not self._links:
+            except SpeechError as error:
+                nothing_else = not self._part.begin and not self._links
+                if nothing_else and (isinstance(error, HardlyAudio) or not self._read_seconds):
                     raise
-                self._defects.gap(0.0, 0.0)
+                so_far = self._read_seconds - self._defects.offset
+                self._defects.gap(so_far, so_far)
             self._defects.offset = self._read_seconds
             if not self._open_further():
                 return

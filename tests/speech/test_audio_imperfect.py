@@ -260,6 +260,15 @@ def test_values_that_are_no_samples_are_gaps(tmp_path: Path, value: float) -> No
         read(float_wav(samples * 32_768), tmp_path)
 
 
+def test_a_little_speech_before_much_noise_is_read(tmp_path: Path) -> None:
+    content = encode("mp3", "libmp3lame", steps(2, 44_100), 44_100)
+    found, warnings = read(content + random.Random(0).randbytes(200_000), tmp_path)
+    assert warnings
+    assert_in_place(found, range(2))
+    with pytest.raises(AudioUnreadable, match="hardly anything"):
+        read(content[:2_000] + random.Random(0).randbytes(3_000_000), tmp_path)
+
+
 def test_damage_everywhere_fails(tmp_path: Path) -> None:
     for container, codec in (("FLAC", "PCM_16"), ("mp3", "libmp3lame"), ("ogg", "libopus")):
         content = encoded(container, codec, steps(4, 48_000), 48_000)
