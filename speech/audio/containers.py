@@ -17,12 +17,16 @@ from av.stream import Discard
 
 from speech.audio.blocks import BLOCK_SAMPLES, Block, Samples
 from speech.audio.defects import Defects
-from speech.audio.endings import has_damaged_last_page, is_cut_off
 from speech.audio.file_bytes import FileBytes
-from speech.audio.file_part import FilePart
-from speech.audio.links import without_avi_index
-from speech.audio.mp3_frames import INDEX_REACH, indexed_seconds
 from speech.audio.packets import PacketDecoder, check_memory
+from speech.audio.structure import (
+    INDEX_REACH,
+    FilePart,
+    has_damaged_last_page,
+    indexed_seconds,
+    is_cut_off,
+    without_avi_index,
+)
 from speech.audio.timeline import Timeline
 from speech.audio.tracks import DECODERS, NoCodec, as_float, choose_track, make_decoder
 from speech.errors import AudioUnreadable

@@ -14,7 +14,7 @@ class Defects:
     """The imperfections of one recording. Times are seconds from its start.
 
     Attributes:
-        offset: start of the current link, see `speech.audio.links`. The readers count from there.
+        offset: start of the current link, see `speech.audio.structure.links`. The readers count from there.
     """
 
     def __init__(self) -> None:

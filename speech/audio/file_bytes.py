@@ -4,8 +4,7 @@ import os
 import re
 from typing import Final
 
-from speech.audio.file_part import FilePart
-from speech.audio.links import behind_tags
+from speech.audio.structure import FilePart, behind_tags
 from speech.errors import AudioUnreadable, AudioUnsupported
 
 MAX_PASSES: Final = 32

@@ -14,7 +14,7 @@ from av.packet import Packet
 
 from speech.audio.blocks import HardlyAudio
 from speech.audio.file_bytes import FileBytes
-from speech.audio.mp3_frames import HEADER_BYTES, frame_bytes
+from speech.audio.structure import HEADER_BYTES, frame_bytes
 from speech.errors import AudioUnreadable
 
 AudioPacket: TypeAlias = "Packet[AudioStream]"

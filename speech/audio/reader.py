@@ -23,11 +23,10 @@ from shrutlekh_contract.options import Channels
 
 from speech.audio.blocks import Block, HardlyAudio, Samples
 from speech.audio.defects import Defects
-from speech.audio.file_part import FilePart
-from speech.audio.links import find_links
-from speech.audio.sample_data import MAGICS
+from speech.audio.samples import FULL_SCALE_LIMIT, fitted, mixed, without_damage
 from speech.audio.signal_meter import SignalMeter
 from speech.audio.sound_files import MAX_CHANNELS, NotTaken, SoundFileReader, refusal_of
+from speech.audio.structure import MAGICS, FilePart, find_links
 from speech.errors import AudioTooLong, AudioUnreadable, AudioUnsupported, SpeechError
 
 MIN_SOURCE_RATE = 1_000
@@ -35,19 +34,6 @@ MAX_SOURCE_RATE = 400_000
 
 MAX_TRACKS = 8
 """Most channels that can be transcribed separately."""
-
-FULL_SCALE_LIMIT = 10.0
-"""Floating-point samples up to this (20 dB over full scale) are clipped to ±1. Larger ones mean that the file
-uses other units."""
-
-OTHER_UNITS = 0.25
-"""If more than this share of a block is beyond FULL_SCALE_LIMIT, the file uses other units. Fewer are
-damage."""
-
-CANCELLED = 0.01
-"""If the mean of two channels has less than this fraction of their mean power (-20 dB), they carry one signal
-in opposite phase, as from a balanced cable in a stereo socket. The mean would be silent, so half the
-difference is used."""
 
 
 class Reader(Protocol):
@@ -227,7 +213,7 @@ class AudioReader:
             spans: list[tuple[int, int]] = []
             is_sound = True
             if not peak <= FULL_SCALE_LIMIT:
-                samples, spans, is_sound = _without_damage(samples)
+                samples, spans, is_sound = without_damage(samples)
                 peak = float(np.abs(samples).max())
             heard = is_sound if not begin else heard or is_sound
             for first, last in spans:
@@ -237,10 +223,10 @@ class AudioReader:
             if peak > 1.0:
                 samples = np.clip(samples, -1.0, 1.0)
             if self.mixes:
-                samples = _mixed(samples)
+                samples = mixed(samples)
             elif samples.shape[1] != self.tracks:
                 self._defects.channels(begin - self._defects.offset, self.tracks, samples.shape[1])
-                samples = _fitted(samples, self.tracks)
+                samples = fitted(samples, self.tracks)
             self._meter.measure(samples, rate)
             yield Block(samples, rate)
         if not heard:
@@ -364,49 +350,3 @@ def _rest(resampler: soxr.ResampleStream, tracks: int) -> Iterator[Samples]:
     rest = resampler.resample_chunk(np.zeros((0, tracks), np.float32), last=True)
     if rest.size:
         yield np.clip(rest, -1.0, 1.0).T
-
-
-def _mixed(block: Samples) -> Samples:
-    """Mix to the mean of the channels, shape (samples, 1). For channels in opposite phase see CANCELLED."""
-    channels = block.shape[1]
-    if channels == 1:
-        return block
-    mean: Samples = block.mean(axis=1, keepdims=True)
-    if channels == 2:
-        power = float(np.einsum("ij,ij->", block, block)) / 2
-        if float(np.einsum("ij,ij->", mean, mean)) < CANCELLED * power:
-            mean = (block[:, :1] - block[:, 1:]) / np.float32(2)
-    return mean
-
-
-def _fitted(block: Samples, tracks: int) -> Samples:
-    """Make as many channels as tracks: missing ones are silent, the last track mixes all further ones."""
-    fitted = np.zeros((len(block), tracks), np.float32)
-    kept = min(tracks, block.shape[1])
-    fitted[:, :kept] = block[:, :kept]
-    if block.shape[1] > tracks:
-        fitted[:, -1:] = _mixed(block[:, tracks - 1 :])
-    return fitted
-
-
-def _without_damage(block: Samples) -> tuple[Samples, list[tuple[int, int]], bool]:
-    """Silence the samples that cannot be sound: not numbers, or far beyond full scale.
-
-    Returns:
-        The samples, the spans that were silenced, and whether any other sample is left.
-
-    Raises:
-        AudioUnsupported: so many are beyond full scale that the file uses other units.
-    """
-    finite = np.isfinite(block)
-    beyond = finite & (np.abs(block) > FULL_SCALE_LIMIT)
-    if beyond.mean() > OTHER_UNITS:
-        raise AudioUnsupported(
-            f"The recording has floating-point samples as large as {np.abs(block[beyond]).max():.3g}, but "
-            "full scale is 1. Divide them, or store them as integers."
-        )
-    bad = beyond | ~finite
-    silenced = np.where(bad, np.float32(0), block)
-    edges = np.flatnonzero(np.diff(bad.any(axis=1).astype(np.int8), prepend=0, append=0))
-    spans = list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-    return silenced, spans, not bad.all()

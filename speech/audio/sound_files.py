@@ -11,8 +11,7 @@ import soundfile
 
 from speech.audio.blocks import BLOCK_SAMPLES, Block
 from speech.audio.defects import Defects
-from speech.audio.file_part import FilePart
-from speech.audio.sample_data import PatchedFile, SampleData, find_samples
+from speech.audio.structure import FilePart, PatchedFile, SampleData, find_samples
 from speech.errors import AudioUnreadable, AudioUnsupported, SpeechError
 
 FORMATS: Final = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "AU"})

@@ -6,7 +6,7 @@ import pytest
 
 from speech import AudioUnreadable, AudioUnsupported
 from speech.audio.file_bytes import FileBytes
-from speech.audio.file_part import FilePart
+from speech.audio.structure import FilePart
 from tests.speech.media import id3
 
 PACKED = b"cmov\0\0\0\x0cdcom"

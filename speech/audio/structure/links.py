@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from speech.audio.file_part import FilePart
+from speech.audio.structure.file_part import FilePart
 
 MAX_LINKS: Final = 1_000
 """Most links that are told apart. Later ones are left to the last reader."""

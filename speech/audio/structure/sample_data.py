@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from speech.audio.file_part import FilePart
+from speech.audio.structure.file_part import FilePart
 
 MAGICS: Final = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"dns.", b"caff")
 """First bytes of the formats that this module knows."""

@@ -6,9 +6,9 @@ Only for containers with such a structure. The readers detect the others by an i
 import re
 from typing import Final
 
-from speech.audio.file_part import FilePart
-from speech.audio.links import mp4_boxes
-from speech.audio.sample_data import find_samples
+from speech.audio.structure.file_part import FilePart
+from speech.audio.structure.links import mp4_boxes
+from speech.audio.structure.sample_data import find_samples
 
 _OGG_TAIL: Final = 1 << 17
 """Bytes at the end in which the last Ogg page begins: two of the largest pages."""
