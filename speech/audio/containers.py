@@ -231,14 +231,13 @@ class ContainerReader:
         lost = self.seconds - found if self.counts and self.seconds else 0.0
         pending = packets.take_losses()
         enough = _LOST_SECONDS_BY_FORMAT.get(self.format, _LOST_SECONDS)
-        is_cut = is_cut_off(self._part)
-        if self.format in _ENDS_IN_A_FRAME:
-            is_cut = packets.ended_in_a_frame
+        ends_in_a_frame = self.format in _ENDS_IN_A_FRAME
+        is_cut = packets.ended_in_a_frame if ends_in_a_frame else is_cut_off(self._part)
         if is_cut:
             self._defects.cut(found, lost if lost > enough else None)
         elif pending.failures:
             self._defects.gap(found, found + max(lost, pending.seconds))
-        elif lost > enough and (self.format not in _ENDS_IN_A_FRAME or self._has_gaps or self._has_rest()):
+        elif lost > enough and (not ends_in_a_frame or self._has_gaps or self._has_rest()):
             self._defects.gap(found, found + lost)
         elif self.format == "ogg" and has_damaged_last_page(self._part):
             self._defects.gap(found, found)

@@ -152,7 +152,7 @@ class PacketDecoder:
                         failed = 0
                     if packet.pos is not None and packet.pos >= 0:
                         if end is not None and packet.pos > end:
-                            self._skip(packet.pos - end)
+                            self._skipped = max(self._skipped, packet.pos - end)
                         end = packet.pos + packet.size
                         self.position = max(self.position, self._file.begin + end)
                     if packet.stream_index == self._stream.index:
@@ -168,9 +168,6 @@ class PacketDecoder:
                 self.ended_in_a_frame = True
                 failed += 1
         yield cast("AudioPacket", Packet())
-
-    def _skip(self, count: int) -> None:
-        self._skipped = max(self._skipped, count)
 
     def _seconds(self, frame: AudioFrame) -> float | None:
         if frame.pts is None:

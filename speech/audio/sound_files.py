@@ -56,6 +56,7 @@ class SoundFileReader:
             AudioUnsupported: the file has too many channels for any reader.
         """
         self._file, self._defects = file, defects
+        self._done = 0
         self._data = find_samples(file)
         self._sound = self._open(self._data)
         self.format: str = self._sound.format
@@ -87,8 +88,6 @@ class SoundFileReader:
     @property
     def position(self) -> int:
         return min(self._done, self._file.size)
-
-    _done = 0
 
     def blocks(self) -> Iterator[Block]:
         frames = max(BLOCK_SAMPLES // self.channels, 1)

@@ -4,6 +4,7 @@ libsndfile believes the stated length if the file is longer, and silently shorte
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -61,63 +62,63 @@ def find_samples(file: FilePart) -> SampleData | None:
 
 def _riff(file: FilePart, order: Order) -> SampleData | None:
     long_size = 0
-    place = 12
-    for _ in range(_MAX_CHUNKS):
-        head = file.read(place, 16)
-        if len(head) < 8:
-            return None
-        kind, size = head[:4], int.from_bytes(head[4:8], order)
-        if kind == b"ds64":
-            long_size = int.from_bytes(file.read(place + 16, 8), order)
-        if kind == b"data":
+    for name, begin in _chunks(file, 12, 4, 4, order, align=2):
+        if name == b"ds64":
+            long_size = int.from_bytes(file.read(begin + 8, 8), order)
+        if name == b"data":
             if long_size:
-                return _placed(file, place + 8, 28, 8, order, 0)  # ds64 is the first chunk
-            return _placed(file, place + 8, place + 4, 4, order, 0)
-        place += 8 + size + size % 2
+                return _placed(file, begin, 28, 8, order, 0)  # ds64 is the first chunk
+            return _placed(file, begin, begin - 4, 4, order, 0)
     return None
 
 
 def _aiff(file: FilePart) -> SampleData | None:
-    place = 12
-    for _ in range(_MAX_CHUNKS):
-        head = file.read(place, 8)
-        if len(head) < 8:
-            return None
-        size = int.from_bytes(head[4:], "big")
-        if head.startswith(b"SSND"):
-            return _placed(file, place + 16, place + 4, 4, "big", 8)
-        place += 8 + size + size % 2
+    for name, begin in _chunks(file, 12, 4, 4, "big", align=2):
+        if name == b"SSND":
+            return _placed(file, begin + 8, begin - 4, 4, "big", 8)
     return None
 
 
 def _caf(file: FilePart) -> SampleData | None:
-    place = 8
-    for _ in range(_MAX_CHUNKS):
-        head = file.read(place, 12)
-        if len(head) < 12:
-            return None
-        size = int.from_bytes(head[4:], "big", signed=True)
-        if head.startswith(b"data"):
-            return _placed(file, place + 16, place + 4, 8, "big", 4)
-        if size < 0:
-            return None
-        place += 12 + size
+    for name, begin in _chunks(file, 8, 4, 8, "big"):
+        if name == b"data":
+            return _placed(file, begin + 4, begin - 8, 8, "big", 4)
     return None
 
 
 def _w64(file: FilePart) -> SampleData | None:
-    place = 40
-    for _ in range(_MAX_CHUNKS):
-        head = file.read(place, 24)
-        if len(head) < 24:
-            return None
-        size = int.from_bytes(head[16:], "little")
-        if head.startswith(b"data"):
-            return _placed(file, place + 24, place + 16, 8, "little", 24)
-        if size < 24:
-            return None
-        place += size + -size % 8
+    for name, begin in _chunks(file, 40, 16, 8, "little", align=8, counted=24):
+        if name.startswith(b"data"):
+            return _placed(file, begin, begin - 8, 8, "little", 24)
     return None
+
+
+def _chunks(
+    file: FilePart,
+    place: int,
+    name_bytes: int,
+    size_bytes: int,
+    order: Order,
+    align: int = 1,
+    counted: int = 0,
+) -> Iterator[tuple[bytes, int]]:
+    """Yield name and offset of the content of each chunk from `place` on.
+
+    Args:
+        name_bytes, size_bytes: widths of the two fields of a chunk's header.
+        align: the next chunk begins at a multiple of this after the content.
+        counted: bytes of the header that the size includes.
+    """
+    for _ in range(_MAX_CHUNKS):
+        head = file.read(place, name_bytes + size_bytes)
+        if len(head) < name_bytes + size_bytes:
+            return
+        size = int.from_bytes(head[name_bytes:], order) - counted
+        begin = place + len(head)
+        yield head[:name_bytes], begin
+        if size < 0:
+            return
+        place = begin + size + -size % align
 
 
 def _placed(file: FilePart, begin: int, field: int, width: int, order: Order, extra: int) -> SampleData:
