@@ -33,15 +33,18 @@ class FinishedTranscript(NamedTuple):
 
 
 def read_transcript(
-    services: Services, paths: Paths, job_id: uuid.UUID, numerals: Numerals
+    services: Services, paths: Paths, job_id: uuid.UUID, numerals: Numerals, tenant: str | None
 ) -> FinishedTranscript:
     """Read the transcript of a succeeded job, with numbers in ``numerals``.
+
+    Args:
+        tenant: whose job it must be; None for anybody's.
 
     Raises:
         JobNotFound, JobNotFinished, JobHasNoResult, TranscriptNotMade: the job has no transcript.
     """
     with services.database.read() as session:
-        job = _succeeded(session, paths, job_id)
+        job = _succeeded(session, paths, job_id, tenant)
         if not job.transcript:
             raise TranscriptNotMade(
                 "The job was submitted with transcript=false. Submit the recording again."
@@ -60,22 +63,22 @@ def read_transcript(
     return FinishedTranscript(job, transcript.with_numerals(numerals))
 
 
-def read_png(services: Services, paths: Paths, job_id: uuid.UUID) -> bytes:
+def read_png(services: Services, paths: Paths, job_id: uuid.UUID, tenant: str | None) -> bytes:
     """Read the picture of a succeeded job as PNG.
 
     Raises:
         JobNotFound, JobNotFinished, JobHasNoResult, WaveformNotMade: the job has no picture.
     """
     with services.database.read() as session:
-        _succeeded(session, paths, job_id)
+        _succeeded(session, paths, job_id, tenant)
         png = waveform_png(session, job_id)
         return png if png is not None else _no_waveform(session, job_id)
 
 
-def read_peaks(services: Services, paths: Paths, job_id: uuid.UUID) -> bytes:
+def read_peaks(services: Services, paths: Paths, job_id: uuid.UUID, tenant: str | None) -> bytes:
     """Read the peaks of a succeeded job as JSON. Raises the errors of :func:`read_png`."""
     with services.database.read() as session:
-        _succeeded(session, paths, job_id)
+        _succeeded(session, paths, job_id, tenant)
         peaks = waveform_peaks(session, job_id)
         if peaks is None:
             _no_waveform(session, job_id)
@@ -104,8 +107,8 @@ def refuse_unless_succeeded(job: Job, paths: Paths) -> None:
         )
 
 
-def _succeeded(session: Session, paths: Paths, job_id: uuid.UUID) -> Job:
-    job = get_job(session, job_id)
+def _succeeded(session: Session, paths: Paths, job_id: uuid.UUID, tenant: str | None) -> Job:
+    job = get_job(session, job_id, tenant)
     if not job.status.is_final:
         raise JobNotFinished(
             f"The job is {job.status}. Poll {paths.job(job_id)} until it has ended.",

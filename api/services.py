@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis as AsyncRedis
 
 from api.doorbell import Doorbell
+from api.http.authentication import KeyRing
 from api.http.instrumentation import Metrics
 from api.http.long_polls import JobWatcher
 from api.intake.admission import Admission
@@ -36,6 +37,7 @@ class Services:
     inserts: Batcher[Job, Placed]
     doorbell: Doorbell
     metrics: Metrics
+    keys: KeyRing
 
 
 @asynccontextmanager
@@ -62,6 +64,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
                 inserts=Batcher(lambda jobs: threads.write(lambda: insert(database, jobs))),
                 doorbell=doorbell,
                 metrics=metrics,
+                keys=KeyRing(threads, database, settings),
             )
     finally:
         stop_traces()

@@ -5,7 +5,9 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from shared.jobs.tables import Base, UtcDateTime
+import shared.jobs
+import shared.keys  # noqa: F401 - defines tables
+from shared.orm import Base, UtcDateTime
 
 
 def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:

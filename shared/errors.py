@@ -34,6 +34,30 @@ class InvalidRequest(ServiceError):
     title = "The request is not valid"
 
 
+class KeyMissing(ServiceError):
+    """The service requires an API key, and the request has none."""
+
+    code = "key_missing"
+    status = 401
+    title = "Send an API key"
+
+
+class KeyInvalid(ServiceError):
+    """There is no such API key, or it is revoked or has expired."""
+
+    code = "key_invalid"
+    status = 401
+    title = "The API key is not valid"
+
+
+class ScopeMissing(ServiceError):
+    """The API key may not be used for this."""
+
+    code = "scope_missing"
+    status = 403
+    title = "The API key lacks a scope"
+
+
 class JobNotFound(ServiceError):
     """No job has this id. It may have been erased."""
 

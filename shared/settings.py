@@ -4,7 +4,7 @@ import ipaddress
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -28,6 +28,16 @@ def path_prefix(text: str) -> str:
             f"{LONGEST_PREFIX} characters"
         )
     return prefix
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches a server that listens on this address or name."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Settings(BaseSettings):
@@ -72,6 +82,16 @@ class Settings(BaseSettings):
         "Set `0.0.0.0` in a container or behind a proxy on another machine.",
     )
     port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
+    published_host: str = Field(
+        "",
+        description="Address that the API is published under, if that is not `host`: by a container engine, "
+        "for example. It only decides whether `require_keys` is on.",
+    )
+    require_keys: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Whether requests need an API key. `auto`: unless the API listens on this machine alone. "
+        "Set `never` only if a proxy in front admits nobody else.",
+    )
     cors_origins: Annotated[list[str], NoDecode] = Field(
         [],
         description="Comma-separated origins whose pages may call the API from a browser. Empty: none. "
@@ -258,6 +278,13 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database URL to connect to: `database_url`, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'shrutlekh.db'}"
+
+    @property
+    def keys_required(self) -> bool:
+        """Whether requests need an API key."""
+        if self.require_keys == "auto":
+            return not is_loopback(self.published_host or self.host)
+        return self.require_keys == "always"
 
     @property
     def files_dir(self) -> Path:

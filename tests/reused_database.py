@@ -2,7 +2,9 @@
 
 from sqlalchemy import URL, Connection, create_engine, text
 
-from shared.jobs.tables import Base
+import shared.jobs
+import shared.keys  # noqa: F401 - defines tables
+from shared.orm import Base
 
 END_OTHER_CONNECTIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -1,13 +1,17 @@
 """Annotated types for route parameters: services, ids, headers, query parameters."""
 
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, Header, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.http.authentication import Caller, secret_in
 from api.http.paths import Paths
 from api.services import Services
 from shared.jobs import JobStatus
+from shared.keys import Scope
 
 
 async def _services(request: Request) -> Services:
@@ -19,6 +23,28 @@ async def _paths(request: Request) -> Paths:
     return Paths.of(request.scope)
 
 
+# Only documents the scheme: the header is read by `_caller`.
+BEARER = HTTPBearer(
+    auto_error=False,
+    scheme_name="ApiKey",
+    description="An API key. `shrutlekh keys create` makes one. Not needed where the service requires none.",
+)
+
+
+def _caller(scope: Scope) -> Callable[..., Awaitable[Caller]]:
+    async def caller(
+        request: Request, _documented: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
+    ) -> Caller:
+        services: Services = request.app.state.services
+        found = await services.keys.caller(secret_in(request.headers.get("authorization")))
+        found.require(scope)
+        return found
+
+    return caller
+
+
+Reading = Annotated[Caller, Depends(_caller(Scope.READ))]
+Submitting = Annotated[Caller, Depends(_caller(Scope.SUBMIT))]
 ServicesDep = Annotated[Services, Depends(_services)]
 PathsDep = Annotated[Paths, Depends(_paths)]
 JobId = Annotated[uuid.UUID, Path(description="The job's id.")]

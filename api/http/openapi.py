@@ -10,7 +10,7 @@ from shrutlekh_contract.options import options_in
 from api.http import examples
 from api.http.problems import MEDIA_TYPE
 from api.http.schemas import Problem
-from shared.errors import ServiceError
+from shared.errors import KeyInvalid, KeyMissing, ScopeMissing, ServiceError
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -72,10 +72,22 @@ def install_openapi(app: FastAPI) -> None:
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             schemas["Problem"] = Problem.model_json_schema()
+            _add_key_errors(document)
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign]
+
+
+def _add_key_errors(document: dict[str, Any]) -> None:
+    """Add the errors of API keys to all operations that take one."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            if "security" in operation:
+                operation["responses"] |= {
+                    str(status): response
+                    for status, response in problems(KeyMissing, KeyInvalid, ScopeMissing).items()
+                }
 
 
 def _example_of(error: type[ServiceError], text: str) -> dict[str, Any]:

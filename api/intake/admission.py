@@ -12,6 +12,7 @@ from shared.clock import now
 from shared.database import Database
 from shared.errors import QueueFull
 from shared.jobs import count_finished, holder_of, queue_length
+from shared.keys import NO_TENANT
 
 # How long a counted queue length is used before it is counted again.
 COUNT_SECONDS = 1.0
@@ -48,10 +49,11 @@ class Admission:
         self._added = 0
 
     @asynccontextmanager
-    async def place(self, key: str | None = None) -> AsyncIterator[None]:
+    async def place(self, tenant: str = NO_TENANT, key: str | None = None) -> AsyncIterator[None]:
         """Hold a place in the queue during a submission.
 
         Args:
+            tenant: who submits.
             key: the submission's idempotency key. If it already has a job, the submission adds none and is
                 always admitted.
 
@@ -60,7 +62,7 @@ class Admission:
             DatabaseUnavailable: the queue length is unknown.
         """
         if self._limit:
-            await self._refuse_if_full(key)
+            await self._refuse_if_full(tenant, key)
         self._in_progress += 1
         try:
             yield
@@ -68,10 +70,10 @@ class Admission:
         finally:
             self._in_progress -= 1
 
-    async def _refuse_if_full(self, key: str | None) -> None:
+    async def _refuse_if_full(self, tenant: str, key: str | None) -> None:
         count = await self._count()
         excess = count.queued + self._added + self._in_progress - self._limit
-        if excess < 0 or (key is not None and await self._has_job(key)):
+        if excess < 0 or (key is not None and await self._has_job(tenant, key)):
             return
         seconds = _seconds_until_room(excess + 1, count.finished_lately)
         raise QueueFull(
@@ -101,10 +103,10 @@ class Admission:
             self._counting = None
         return self._counted
 
-    async def _has_job(self, key: str) -> bool:
+    async def _has_job(self, tenant: str, key: str) -> bool:
         def has_job() -> bool:
             with self._database.read() as session:
-                return holder_of(session, key) is not None
+                return holder_of(session, tenant, key) is not None
 
         return await self._threads.read(has_job)
 

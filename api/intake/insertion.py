@@ -61,7 +61,7 @@ def find(database: Database, job: Job) -> Placed | None:
     with database.read() as session:
         found = find_job(session, job.id)
         if found is None and job.idempotency_key is not None:
-            found = holder_of(session, job.idempotency_key)
+            found = holder_of(session, job.tenant, job.idempotency_key)
         return None if found is None else Placed(found, queue_position(session, found))
 
 

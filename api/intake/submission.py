@@ -14,6 +14,7 @@ from shrutlekh_contract.options import LONGEST_CLIENT, SubmissionOptions, declar
 from starlette.requests import Request
 from uuid_utils.compat import uuid7
 
+from api.http.authentication import Caller
 from api.http.paths import Paths
 from api.intake.insertion import InsertInDoubt, Placed, find
 from api.intake.uploads import Arrival, invalid_field, receive_form, unknown_field
@@ -47,6 +48,7 @@ class Submitted(NamedTuple):
 async def submit_form(
     request: Request,
     services: Services,
+    caller: Caller,
     *,
     form: Form = Form.JOB,
     fixed: SubmissionOptions = NOTHING_FIXED,
@@ -57,6 +59,7 @@ async def submit_form(
     Args:
         request: the request, with its body not yet read.
         services: the services of the application.
+        caller: who submits.
         form: the form, which decides the options that the request may set.
         fixed: options that the route sets itself.
         key: idempotency key. If it already has a job, that job is returned.
@@ -66,7 +69,7 @@ async def submit_form(
             ModelNotInstalled, DecoderUnavailable, IdempotencyConflict and DatabaseUnavailable.
     """
     with tracer.start_as_current_span("submit", kind=SpanKind.PRODUCER) as span:
-        submitted = await _submit(request, services, form, fixed, key)
+        submitted = await _submit(request, services, caller, form, fixed, key)
         span.set_attributes(
             {
                 "shrutlekh.job_id": str(submitted.job.id),
@@ -78,23 +81,29 @@ async def submit_form(
 
 
 async def _submit(
-    request: Request, services: Services, form: Form, fixed: SubmissionOptions, key: str | None
+    request: Request,
+    services: Services,
+    caller: Caller,
+    form: Form,
+    fixed: SubmissionOptions,
+    key: str | None,
 ) -> Submitted:
     max_bytes = services.settings.max_upload_bytes
     known = frozenset(options_in(form))
     _refuse_in_query(request, known)
-    async with services.admission.place(key):
+    async with services.admission.place(caller.tenant, key):
         arrival = Arrival(services.files, services.threads, max_bytes)
         async with receive_form(request, arrival, max_bytes=max_bytes, known=known) as received:
             options = _options_of(received.fields | fixed.form())
             model = options.model or services.settings.default_model
-            client = options.client or _address_of(request)
+            client = options.client or caller.name or _address_of(request)
             options = replace(options, model=model, client=client).settled()
             # Shielded, so that a client that disconnects does not leave a file without a job.
             with CancelScope(shield=True):
                 stored = await services.threads.file(lambda: _store(services, received.file, model, options))
                 job = Job(
                     id=uuid7(),
+                    tenant=caller.tenant,
                     file_name=received.file.name,
                     file_key=stored.key,
                     file_bytes=stored.size,

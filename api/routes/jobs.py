@@ -1,11 +1,13 @@
 """Submit, poll, list, cancel and erase jobs."""
 
 import uuid
+from dataclasses import replace
 
 from fastapi import APIRouter, Request, Response
 from shrutlekh_contract.declarations import Form
 
 from api.http import examples
+from api.http.authentication import Caller
 from api.http.caching import is_known, weak_etag
 from api.http.dependencies import (
     Counts,
@@ -14,8 +16,10 @@ from api.http.dependencies import (
     JobId,
     Limit,
     PathsDep,
+    Reading,
     ServicesDep,
     StatusFilter,
+    Submitting,
     WaitSeconds,
 )
 from api.http.openapi import form_of, problems
@@ -88,10 +92,14 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     openapi_extra=form_of(Form.JOB),
 )
 async def submit_job(
-    request: Request, services: ServicesDep, paths: PathsDep, idempotency_key: IdempotencyKey = None
+    request: Request,
+    services: ServicesDep,
+    paths: PathsDep,
+    caller: Submitting,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Submit a recording."""
-    job, position, is_replay, _ = await submit_form(request, services, key=idempotency_key)
+    job, position, is_replay, _ = await submit_form(request, services, caller, key=idempotency_key)
     headers = {"Location": paths.job(job.id)} | ({REPLAYED: "true"} if is_replay else {})
     return Response(JobOut.of(job, paths, position).to_json(), 202, headers, JSON)
 
@@ -100,6 +108,7 @@ async def submit_job(
 async def list_jobs(
     services: ServicesDep,
     paths: PathsDep,
+    caller: Reading,
     status: StatusFilter = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -109,9 +118,10 @@ async def list_jobs(
 
     def read() -> bytes:
         with services.database.read() as session:
-            selection = Selection(statuses=() if status is None else (status,))
+            visible = Selection(tenant=caller.sees)
+            selection = replace(visible, statuses=() if status is None else (status,))
             page = page_of_jobs(session, selection, cursor=cursor, limit=limit)
-            counted = counts_by_status(session) if counts else None
+            counted = counts_by_status(session, visible) if counts else None
         jobs = [JobOut.of(job, paths) for job in page.jobs]
         out = PageOut(jobs=jobs, next_cursor=page.next_cursor, counts=counted)
         return out.model_dump_json().encode()
@@ -129,13 +139,18 @@ async def list_jobs(
     },
 )
 async def poll_job(
-    request: Request, services: ServicesDep, paths: PathsDep, job_id: JobId, wait: WaitSeconds = 0
+    request: Request,
+    services: ServicesDep,
+    paths: PathsDep,
+    caller: Reading,
+    job_id: JobId,
+    wait: WaitSeconds = 0,
 ) -> Response:
     """Poll a job, or wait for it."""
     asks_for_change = "if-none-match" in request.headers
 
     async def read() -> tuple[JobOut, bytes]:
-        return await services.threads.read(lambda: _read_job(services, paths, job_id))
+        return await services.threads.read(lambda: _read_job(services, paths, caller, job_id))
 
     def is_enough(seen: tuple[JobOut, bytes]) -> bool:
         job, body = seen
@@ -164,11 +179,11 @@ async def poll_job(
         **problems(InvalidRequest, JobNotFound, IllegalTransition, DatabaseUnavailable),
     },
 )
-async def delete_job(services: ServicesDep, paths: PathsDep, job_id: JobId) -> Response:
+async def delete_job(services: ServicesDep, paths: PathsDep, caller: Submitting, job_id: JobId) -> Response:
     """Cancel a job, or erase one that has ended."""
 
     def remove() -> Job | None:
-        return cancel_or_erase(services.database, services.files, job_id)
+        return cancel_or_erase(services.database, services.files, job_id, caller.sees)
 
     job = await services.threads.write(remove)
     services.doorbell.announce(job_id)
@@ -192,23 +207,23 @@ async def delete_job(services: ServicesDep, paths: PathsDep, job_id: JobId) -> R
         ),
     },
 )
-async def retry_job(services: ServicesDep, paths: PathsDep, job_id: JobId) -> Response:
+async def retry_job(services: ServicesDep, paths: PathsDep, caller: Submitting, job_id: JobId) -> Response:
     """Retry a job that failed or was cancelled."""
 
     def queue_again() -> JobOut:
         with services.database.write() as session:
-            job = retry(session, services.files, job_id, services.settings.max_attempts)
+            job = retry(session, services.files, job_id, services.settings.max_attempts, caller.sees)
             return JobOut.of(job, paths, queue_position(session, job))
 
-    async with services.admission.place():
+    async with services.admission.place(caller.tenant):
         job = await services.threads.write(queue_again)
     services.doorbell.ring(job_id)
     services.doorbell.announce(job_id)
     return Response(job.to_json(), 202, {"Location": paths.job(job_id)}, JSON)
 
 
-def _read_job(services: Services, paths: Paths, job_id: uuid.UUID) -> tuple[JobOut, bytes]:
+def _read_job(services: Services, paths: Paths, caller: Caller, job_id: uuid.UUID) -> tuple[JobOut, bytes]:
     with services.database.read() as session:
-        job = get_job(session, job_id)
+        job = get_job(session, job_id, caller.sees)
         out = JobOut.of(job, paths, queue_position(session, job))
     return out, out.to_json()

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 
-from api.http.dependencies import ServicesDep
+from api.http.dependencies import Reading, ServicesDep
 from api.http.service_schemas import ModelOut, ModelsOut
 from shared.installed_models import installed_models
 
@@ -12,7 +12,7 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
 @router.get("")
-async def list_models(services: ServicesDep) -> ModelsOut:
+async def list_models(services: ServicesDep, _: Reading) -> ModelsOut:
     """List the installed models and their measured error rates."""
     models = await services.threads.file(lambda: installed_models(services.settings.models_dir))
     return ModelsOut(

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.finished_jobs import read_peaks, read_png, read_transcript
 from api.http.caching import is_known, weak_etag
-from api.http.dependencies import JobId, PathsDep, ServicesDep
+from api.http.dependencies import JobId, PathsDep, Reading, ServicesDep
 from api.http.negotiation import preferred
 from api.http.openapi import TRANSCRIPT_FILES, problems
 from api.http.schemas import PeaksOut, TranscriptOut
@@ -69,6 +69,7 @@ async def get_transcript(
     request: Request,
     services: ServicesDep,
     paths: PathsDep,
+    caller: Reading,
     job_id: JobId,
     transcript_format: TranscriptFormat = None,
     numerals: NumeralsChoice = Numerals.SPOKEN,
@@ -77,7 +78,7 @@ async def get_transcript(
     chosen = transcript_format or preferred(request.headers.get("accept"))
 
     def read() -> tuple[bytes, str]:
-        job, transcript = read_transcript(services, paths, job_id, numerals)
+        job, transcript = read_transcript(services, paths, job_id, numerals, caller.sees)
         if chosen is Format.JSON:
             text = dump({"job_id": str(job_id), **transcript.document()})
         else:
@@ -106,18 +107,20 @@ async def get_transcript(
     },
 )
 async def get_waveform_png(
-    request: Request, services: ServicesDep, paths: PathsDep, job_id: JobId
+    request: Request, services: ServicesDep, paths: PathsDep, caller: Reading, job_id: JobId
 ) -> Response:
     """Get the waveform picture of a recording."""
     headers = {"ETag": f'"{job_id}"', "Cache-Control": CACHE_FOR_A_DAY}
-    png = await services.threads.read(lambda: read_png(services, paths, job_id))
+    png = await services.threads.read(lambda: read_png(services, paths, job_id, caller.sees))
     if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(png, 200, headers, "image/png")
 
 
 @router.get("/waveform.json", response_model=PeaksOut, responses=problems(*ERRORS, WaveformNotMade))
-async def get_waveform_json(services: ServicesDep, paths: PathsDep, job_id: JobId) -> Response:
+async def get_waveform_json(
+    services: ServicesDep, paths: PathsDep, caller: Reading, job_id: JobId
+) -> Response:
     """Get the waveform peaks of a recording, in the JSON format of BBC audiowaveform."""
-    peaks = await services.threads.read(lambda: read_peaks(services, paths, job_id))
+    peaks = await services.threads.read(lambda: read_peaks(services, paths, job_id, caller.sees))
     return Response(peaks, 200, {"Cache-Control": CACHE_FOR_A_DAY}, "application/json")

@@ -7,7 +7,8 @@ from shrutlekh_contract.declarations import Form
 from shrutlekh_contract.options import Numerals, SubmissionOptions
 
 from api.finished_jobs import read_png, read_transcript, refuse_unless_succeeded
-from api.http.dependencies import PathsDep, ServicesDep
+from api.http.authentication import Caller
+from api.http.dependencies import PathsDep, ServicesDep, Submitting
 from api.http.negotiation import preferred
 from api.http.openapi import TRANSCRIPT_FILES, form_of, problems
 from api.http.paths import Paths
@@ -37,14 +38,16 @@ router = APIRouter(tags=["simple"])
     openapi_extra=form_of(Form.TRANSCRIBE),
 )
 @router.post("/transcribe", include_in_schema=False)
-async def transcribe(request: Request, services: ServicesDep, paths: PathsDep) -> Response:
+async def transcribe(
+    request: Request, services: ServicesDep, paths: PathsDep, caller: Submitting
+) -> Response:
     """Upload a recording and get its text."""
-    job, options = await _submit_and_wait(request, services, paths, Form.TRANSCRIBE, WORDS)
+    job, options = await _submit_and_wait(request, services, paths, caller, Form.TRANSCRIBE, WORDS)
     numerals = Numerals(options.numerals or Numerals.SPOKEN)
     chosen = Format(options.format) if options.format else preferred(request.headers.get("accept"))
 
     def read() -> str:
-        transcript = read_transcript(services, paths, job.id, numerals).transcript
+        transcript = read_transcript(services, paths, job.id, numerals, caller.sees).transcript
         if chosen is not Format.JSON:
             return render(transcript, chosen)
         return dump({"id": str(job.id), **transcript.document(), "links": links_of(job, paths).model_dump()})
@@ -71,20 +74,26 @@ async def transcribe(request: Request, services: ServicesDep, paths: PathsDep) -
     openapi_extra=form_of(Form.VISUALIZE),
 )
 @router.post("/visualize", include_in_schema=False)
-async def visualize(request: Request, services: ServicesDep, paths: PathsDep) -> Response:
+async def visualize(request: Request, services: ServicesDep, paths: PathsDep, caller: Submitting) -> Response:
     """Upload a recording and get the picture of its waveform."""
-    job, _ = await _submit_and_wait(request, services, paths, Form.VISUALIZE, PICTURE)
-    png = await services.threads.read(lambda: read_png(services, paths, job.id))
+    job, _ = await _submit_and_wait(request, services, paths, caller, Form.VISUALIZE, PICTURE)
+    png = await services.threads.read(lambda: read_png(services, paths, job.id, caller.sees))
     return Response(png, 200, _headers(paths, job.id), "image/png")
 
 
 async def _submit_and_wait(
-    request: Request, services: Services, paths: Paths, form: Form, fixed: SubmissionOptions
+    request: Request,
+    services: Services,
+    paths: Paths,
+    caller: Caller,
+    form: Form,
+    fixed: SubmissionOptions,
 ) -> tuple[Job, SubmissionOptions]:
     """Submit the form's recording and wait for its job.
 
     Args:
         paths: for the links in errors.
+        caller: who submits.
         form: which options the form may set.
         fixed: options that the route sets itself.
 
@@ -96,7 +105,7 @@ async def _submit_and_wait(
         JobFailed, JobHasNoResult: the job failed, or was cancelled meanwhile.
         StillRunning: the job did not finish in time, or the client disconnected.
     """
-    submitted = await submit_form(request, services, form=form, fixed=fixed)
+    submitted = await submit_form(request, services, caller, form=form, fixed=fixed)
     job_id = submitted.job.id
 
     def read() -> Job:

@@ -28,14 +28,17 @@ class Page:
     next_cursor: str | None
 
 
-def get_job(session: Session, job_id: uuid.UUID) -> Job:
+def get_job(session: Session, job_id: uuid.UUID, tenant: str | None = None) -> Job:
     """Return the job with this id.
 
+    Args:
+        tenant: whose job it must be; None for anybody's.
+
     Raises:
-        JobNotFound: no job has this id.
+        JobNotFound: no job has this id, or another tenant's: it is not told which.
     """
     job = session.get(Job, job_id, populate_existing=True)
-    if job is None:
+    if job is None or tenant not in (None, job.tenant):
         raise JobNotFound("No job has this id, or it was erased.")
     return job
 
@@ -45,9 +48,9 @@ def find_job(session: Session, job_id: uuid.UUID) -> Job | None:
     return session.get(Job, job_id)
 
 
-def holder_of(session: Session, key: str) -> Job | None:
-    """Return the job that was submitted with this idempotency key, or None."""
-    return session.scalar(select(Job).where(Job.idempotency_key == key))
+def holder_of(session: Session, tenant: str, key: str) -> Job | None:
+    """Return the job that the tenant submitted with this idempotency key, or None."""
+    return session.scalar(select(Job).where(Job.tenant == tenant, Job.idempotency_key == key))
 
 
 def job_held_by(session: Session, owner: str) -> Job | None:

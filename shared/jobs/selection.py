@@ -1,10 +1,11 @@
 """Filters that select jobs for a query or a verb."""
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, func
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, literal_column
 
 from shared.jobs.tables import Job, JobStatus
 
@@ -17,12 +18,16 @@ class Selection:
         statuses: the job is in one of these states.
         codes: the job failed with one of these error codes.
         client: this client submitted the job.
+        tenant: the job belongs to this tenant.
+        batch_id: the job belongs to this batch.
         before: the job finished at this time or earlier, or is unfinished and was submitted by then.
     """
 
     statuses: Sequence[JobStatus] = ()
     codes: Sequence[str] = ()
     client: str | None = None
+    tenant: str | None = None
+    batch_id: uuid.UUID | None = None
     before: datetime | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
@@ -41,6 +46,12 @@ class Selection:
             conditions.append(Job.error_code.in_(self.codes))
         if self.client is not None:
             conditions.append(Job.client == self.client)
+        if self.tenant is not None:
+            conditions.append(Job.tenant == self.tenant)
+            if self.tenant:  # lets the query use the index of tenants
+                conditions.append(Job.tenant != literal_column("''"))
+        if self.batch_id is not None:
+            conditions.append(Job.batch_id == self.batch_id)
         if self.before is not None:
             conditions.append(age <= self.before)
         return conditions

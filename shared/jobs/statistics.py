@@ -75,8 +75,15 @@ def count_jobs(session: Session, selection: Selection) -> int:
     return _count(session, *selection.conditions())
 
 
-def counts_by_status(session: Session) -> dict[JobStatus, int]:
-    """Count all jobs by state, also those of which there is none. Reads only indexes."""
+def counts_by_status(session: Session, selection: Selection | None = None) -> dict[JobStatus, int]:
+    """Count the jobs by state, also those states in which there is none.
+
+    Args:
+        selection: which jobs; None for all of them, which reads only indexes.
+    """
+    if selection is not None and selection.conditions():
+        counted = select(Job.status, func.count()).where(*selection.conditions()).group_by(Job.status)
+        return dict.fromkeys(JobStatus, 0) | dict(session.execute(counted).tuples())
     ended = session.execute(select(Job.status, func.count()).where(ENDED).group_by(Job.status))
     unfinished = {JobStatus.QUEUED: queue_length(session), JobStatus.RUNNING: count_running(session)}
     return dict.fromkeys(JobStatus, 0) | unfinished | {status: jobs for status, jobs in ended}  # noqa: C416

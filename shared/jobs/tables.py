@@ -1,70 +1,27 @@
 """The tables. The invariants of the job life cycle are constraints here, in SQLite and Postgres alike."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from shrutlekh_contract.statuses import JobStatus as JobStatus
 from shrutlekh_contract.statuses import Priority as Priority
 from sqlalchemy import (
-    JSON,
     BigInteger,
     CheckConstraint,
-    DateTime,
-    Dialect,
     Enum,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     String,
     Text,
-    TypeDecorator,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """Converts from and to aware UTC datetimes. SQLite has no time zones, so it stores naive UTC."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Reject naive values; convert to naive UTC for SQLite."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a naive datetime cannot be stored")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Return an aware datetime in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Base(DeclarativeBase):
-    """Declarative base with named constraints, so that migrations can name them too."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_N_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-
+from shared.orm import Base, Json, UtcDateTime
 
 STATUSES = ", ".join(f"'{status}'" for status in JobStatus)
 
@@ -72,6 +29,33 @@ STATUSES = ", ".join(f"'{status}'" for status in JobStatus)
 QUEUED = text("status = 'queued'")
 RUNNING = text("status = 'running'")
 ENDED = text("status IN ('succeeded', 'failed', 'cancelled')")
+UNFINISHED = text("finished_at IS NULL")
+OF_A_TENANT = text("tenant <> ''")
+WAITING_OF_A_TENANT = text("status = 'queued' AND tenant <> ''")
+IN_A_BATCH = text("batch_id IS NOT NULL")
+
+
+class Batch(Base):
+    """Recordings that were submitted together, each with a job of its own."""
+
+    __tablename__ = "batches"
+    __table_args__ = (
+        Index("ix_batches_newest", "tenant", "created_at", "id"),
+        Index("uq_batches_idempotency_key", "tenant", "idempotency_key", unique=True),
+        Index("ix_batches_unfinished", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
+        CheckConstraint("jobs >= 0", name="jobs_counted"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(36), server_default=text("''"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when its last job ended
+    name: Mapped[str] = mapped_column(String(255))  # the client's name for it, only displayed
+    jobs: Mapped[int]  # how many were submitted
+    digest: Mapped[str] = mapped_column(String(64))  # SHA-256 over what was sent, to compare repetitions
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    options: Mapped[dict[str, Any]] = mapped_column(Json, server_default=text("'{}'"))
+    skipped: Mapped[list[dict[str, str]]] = mapped_column(Json)  # members of an archive that got no job
 
 
 class Job(Base):
@@ -108,7 +92,22 @@ class Job(Base):
         Index("ix_jobs_leases", "lease_expires_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
         Index("ix_jobs_finished", "finished_at"),
         Index("ix_jobs_ended", "status", sqlite_where=ENDED, postgresql_where=ENDED),
-        Index("uq_jobs_idempotency_key", "idempotency_key", unique=True),
+        Index("uq_jobs_idempotency_key", "tenant", "idempotency_key", unique=True),
+        Index(
+            "ix_jobs_tenant",
+            "tenant",
+            "created_at",
+            "id",
+            sqlite_where=OF_A_TENANT,
+            postgresql_where=OF_A_TENANT,
+        ),
+        Index(
+            "ix_jobs_waiting",
+            "tenant",
+            sqlite_where=WAITING_OF_A_TENANT,
+            postgresql_where=WAITING_OF_A_TENANT,
+        ),
+        Index("ix_jobs_batch", "batch_id", "status", sqlite_where=IN_A_BATCH, postgresql_where=IN_A_BATCH),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -136,6 +135,12 @@ class Job(Base):
     # All other options, see shared.jobs.job_options. A new option needs no column.
     options: Mapped[dict[str, Any]] = mapped_column(Json, server_default=text("'{}'"))
 
+    tenant: Mapped[str] = mapped_column(String(36), server_default=text("''"))  # see shared.keys; '': no key
+    # No foreign key to batches: SQLite cannot drop such a column again.
+    batch_id: Mapped[uuid.UUID | None]
+    folder: Mapped[str] = mapped_column(
+        String(1024), server_default=text("''")
+    )  # within its batch, displayed
     client: Mapped[str] = mapped_column(String(64), server_default=text("''"))  # clients take turns
     priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     turn: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))  # see shared.jobs.turns

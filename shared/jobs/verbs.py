@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,6 +17,7 @@ from shared.jobs.queries import get_job
 from shared.jobs.selection import Selection
 from shared.jobs.tables import Job, JobEvent, JobStatus
 from shared.jobs.turns import give_turns
+from shared.keys import NO_TENANT
 
 # How often :func:`cancel_or_erase` tries if the job's state changes meanwhile.
 TRIES = 10
@@ -58,23 +59,23 @@ def submit_once(session: Session, *jobs: Job, look_first: bool = True) -> list[J
         IntegrityError: if :func:`is_key_taken`, another transaction took a key. Try again with ``look_first``
             to find its job.
     """
-    keys = {job.idempotency_key for job in jobs if job.idempotency_key is not None}
-    holders: dict[str | None, Job] = {}
+    keys = {_key_of(job) for job in jobs if job.idempotency_key is not None}
+    holders: dict[tuple[str, str | None], Job] = {}
     if keys and look_first:
-        found = session.scalars(select(Job).where(Job.idempotency_key.in_(keys)))
-        holders = {job.idempotency_key: job for job in found}
+        found = session.scalars(select(Job).where(tuple_(Job.tenant, Job.idempotency_key).in_(keys)))
+        holders = {_key_of(job): job for job in found}
     result, new = [], []
     for job in jobs:
-        holder = holders.get(job.idempotency_key)
+        holder = holders.get(_key_of(job))
         if holder is None:
             holder = job
             new.append(job)
             if job.idempotency_key is not None:
-                holders[job.idempotency_key] = job
+                holders[_key_of(job)] = job
         result.append(holder)
     if new:
         # Sorted, so that two processes with the same keys cannot deadlock.
-        submit(session, *sorted(new, key=lambda job: job.idempotency_key or ""))
+        submit(session, *sorted(new, key=lambda job: (job.tenant, job.idempotency_key or "")))
     return result
 
 
@@ -83,17 +84,20 @@ def is_key_taken(error: IntegrityError) -> bool:
     return Job.idempotency_key.key in str(error.orig)
 
 
-def cancel(session: Session, job_id: uuid.UUID) -> Job:
+def cancel(session: Session, job_id: uuid.UUID, tenant: str | None = None) -> Job:
     """Cancel a queued job at once, or ask the worker of a running job to stop.
+
+    Args:
+        tenant: whose job it must be; None for anybody's.
 
     Returns:
         The job as it is now: cancelled, or running with ``cancel_requested``.
 
     Raises:
-        JobNotFound: no job has this id.
+        JobNotFound: as :func:`shared.jobs.queries.get_job`.
         IllegalTransition: the job has ended, or its state has just changed.
     """
-    job = get_job(session, job_id)
+    job = get_job(session, job_id, tenant)
     if job.status is not JobStatus.RUNNING:
         return transition(session, job, Event.CANCELLED)
     asked = session.scalars(
@@ -108,15 +112,20 @@ def cancel(session: Session, job_id: uuid.UUID) -> Job:
     return asked
 
 
-def retry(session: Session, files: FileStore, job_id: uuid.UUID, attempts: int) -> Job:
+def retry(
+    session: Session, files: FileStore, job_id: uuid.UUID, attempts: int, tenant: str | None = None
+) -> Job:
     """Queue a failed or cancelled job for ``attempts`` more attempts. Saved segments are kept.
 
+    Args:
+        tenant: whose job it must be; None for anybody's.
+
     Raises:
-        JobNotFound: no job has this id.
+        JobNotFound: as :func:`shared.jobs.queries.get_job`.
         IllegalTransition: the job has neither failed nor been cancelled.
         RecordingGone: the recording is no longer stored.
     """
-    job = get_job(session, job_id)
+    job = get_job(session, job_id, tenant)
     if job.status in TRANSITIONS[Event.RETRIED].sources:
         if not _is_kept(files, job):
             raise RecordingGone("The recording is no longer stored. Submit it again.")
@@ -171,29 +180,41 @@ def erase_finished(database: Database, files: FileStore, selection: Selection, a
     return len(keys)
 
 
-def cancel_or_erase(database: Database, files: FileStore, job_id: uuid.UUID) -> Job | None:
+def cancel_or_erase(
+    database: Database, files: FileStore, job_id: uuid.UUID, tenant: str | None = None
+) -> Job | None:
     """Cancel a job that has not ended, or erase one that has.
+
+    Args:
+        tenant: whose job it must be; None for anybody's.
 
     Returns:
         The job as it is now, or None if it was erased.
 
     Raises:
-        JobNotFound: no job has this id.
+        JobNotFound: as :func:`shared.jobs.queries.get_job`.
         IllegalTransition: the state changed during each of several tries.
     """
     for _ in range(TRIES - 1):
         with suppress(IllegalTransition):  # a worker changed the state first
-            return _cancel_or_erase(database, files, job_id)
-    return _cancel_or_erase(database, files, job_id)
+            return _cancel_or_erase(database, files, job_id, tenant)
+    return _cancel_or_erase(database, files, job_id, tenant)
 
 
-def _cancel_or_erase(database: Database, files: FileStore, job_id: uuid.UUID) -> Job | None:
+def _cancel_or_erase(
+    database: Database, files: FileStore, job_id: uuid.UUID, tenant: str | None
+) -> Job | None:
     try:
         with database.write() as session:
-            return cancel(session, job_id)
+            return cancel(session, job_id, tenant)
     except IllegalTransition:
         erase(database, files, job_id)
         return None
+
+
+def _key_of(job: Job) -> tuple[str, str | None]:
+    """Return the tenant and the idempotency key."""
+    return job.tenant or NO_TENANT, job.idempotency_key
 
 
 def _is_kept(files: FileStore, job: Job) -> bool:

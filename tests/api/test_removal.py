@@ -73,8 +73,8 @@ async def test_a_worker_that_claims_in_between_is_asked_to_end(
     read = verbs.get_job
     claims = iter([worker.claim])
 
-    def read_then_lose(session: object, wanted: uuid.UUID) -> Job:
-        job = read(session, wanted)
+    def read_then_lose(session: object, wanted: uuid.UUID, tenant: str | None = None) -> Job:
+        job = read(session, wanted, tenant)
         for claim in claims:
             claim()
         return job

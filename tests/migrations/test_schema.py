@@ -7,7 +7,7 @@ from sqlalchemy import inspect, text
 
 from migrations.schema import alembic_config, upgrade
 from shared.database import Database
-from shared.jobs.tables import Base
+from shared.orm import Base
 from shared.schema import NEWEST, revision_of
 
 

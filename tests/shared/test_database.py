@@ -10,7 +10,8 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, StatementError
 
 from shared.database import Database
 from shared.errors import DatabaseUnavailable
-from shared.jobs.tables import Job, SegmentRow, UtcDateTime
+from shared.jobs.tables import Job, SegmentRow
+from shared.orm import UtcDateTime
 
 
 def test_writers_wait_for_their_turn(database: Database) -> None:

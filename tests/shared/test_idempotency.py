@@ -38,10 +38,10 @@ def test_keys_that_are_taken_give_their_jobs(database: Database) -> None:
     assert [job.id for job in placed] == [first.id, new.id, new.id, none.id, other_none.id]
     assert count(database, Job) == count(database, JobEvent) == 4
     with database.read() as session:
-        holder = holder_of(session, "b")
+        holder = holder_of(session, "", "b")
         assert holder is not None
         assert holder.id == new.id
-        assert holder_of(session, "c") is None
+        assert holder_of(session, "", "c") is None
 
 
 def test_without_looking_the_index_refuses_and_the_same_jobs_can_be_tried_again(
