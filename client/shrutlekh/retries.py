@@ -1,8 +1,9 @@
 """When to retry a request and how long to wait first. Tenacity runs the loop, for both clients."""
 
 import random
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tenacity import RetryCallState
@@ -68,6 +69,8 @@ class Retries:
 NO_RETRIES = Retries(attempts=1)
 PATIENT = Retries(attempts=10, longest_asked=300.0, waits_for_room=True)
 """Survives a restart of the service (about a minute), and a full queue for as long as it stays full."""
+TIRELESS = replace(PATIENT, attempts=sys.maxsize)
+"""Survives everything, for a run that nobody watches."""
 
 
 class _Tries:

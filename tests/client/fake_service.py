@@ -242,9 +242,9 @@ def problem(status: int, code: str, detail: str, headers: dict[str, str] | None 
 
 
 @contextmanager
-def serving(service: FakeService) -> Iterator[FakeService]:
-    """The service on a free port of this machine."""
-    server = uvicorn.Server(uvicorn.Config(service.app(), port=0, log_level="error"))
+def serving(service: FakeService, port: int = 0) -> Iterator[FakeService]:
+    """The service on a port of this machine; by default a free one."""
+    server = uvicorn.Server(uvicorn.Config(service.app(), port=port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

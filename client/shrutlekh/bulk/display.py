@@ -35,9 +35,13 @@ class Display(Protocol):
 
 
 class Bar:
-    """A progress bar with counts and the remaining time. Failures are printed above it."""
+    """A progress bar with counts and the remaining time. Failures are printed above it.
 
-    def __init__(self, console: Console, total: int) -> None:
+    Args:
+        total: recordings of the run; None if more may come.
+    """
+
+    def __init__(self, console: Console, total: int | None = None) -> None:
         self._uploaded = 0
         self._is_stalled = False
         self._counts: Counter[str] = Counter()
@@ -108,9 +112,9 @@ class Bar:
 
 
 class Lines:
-    """A line for each recording, for logs and pipes."""
+    """A line for each recording, for logs and pipes. Arguments as for :class:`Bar`."""
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console, total: int | None = None) -> None:
         self._console = console
         self._total = total
         self._done = 0
@@ -145,7 +149,8 @@ class Lines:
                 self._print(renaming(event))
             case Outcome():
                 self._done += 1
-                self._print(f"{self._done}/{self._total} {event.status} {printable(event.source)}")
+                of_all = "" if self._total is None else f"/{self._total}"
+                self._print(f"{self._done}{of_all} {event.status} {printable(event.source)}")
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

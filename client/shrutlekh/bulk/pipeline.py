@@ -15,7 +15,12 @@ from shrutlekh.client import ShrutlekhClient
 from shrutlekh.errors import ApiError, ClientError, NotShrutlekh, Unreachable
 
 # These errors would repeat for every recording, so the run stops.
-HOPELESS_CODES: Final = frozenset({"decoder_unavailable", "invalid_request", "model_not_found"})
+HOPELESS_CODES: Final = frozenset(
+    {
+        *("decoder_unavailable", "invalid_request", "model_not_found"),
+        *("key_invalid", "key_missing", "scope_missing"),
+    }
+)
 
 
 class Submission:

@@ -13,14 +13,15 @@ WORDS = ("transcribed", "fetched", "skipped", SUBMITTED, TAKEN_UP, *FAILURES)
 
 
 class Summary:
-    """Counts the outcomes of a run of ``total`` recordings."""
+    """Counts the outcomes of a run of ``total`` recordings; 0 if more may come."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int = 0) -> None:
         self._total = total
         self._counts: Counter[str] = Counter()
         self._with_warnings = 0
         self._warnings: list[str] = []
         self._failures: list[str] = []
+        self._has_failures = False
         self._kept_models: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
@@ -28,6 +29,7 @@ class Summary:
         source = printable(outcome.source)
         self._counts[_word(outcome)] += 1
         if outcome.error is not None:
+            self._has_failures = True
             self._failures.append(f"{source}: {': '.join(outcome.error)}")
         if outcome.warnings and outcome.status != "skipped":
             self._with_warnings += 1
@@ -43,11 +45,13 @@ class Summary:
     @property
     def has_failures(self) -> bool:
         """Whether a recording failed."""
-        return bool(self._failures)
+        return self._has_failures
 
     def details(self) -> list[str]:
-        """Return a line for each warning and each failure."""
-        return self._warnings + self._failures
+        """Return a line for each warning and each failure since the last call."""
+        lines = self._warnings + self._failures
+        self._warnings, self._failures = [], []
+        return lines
 
     def line(self) -> str:
         """Return the counts as a sentence, and another one if texts of an earlier default model are kept."""

@@ -1,26 +1,19 @@
 """``shrutlekh submit``."""
 
-import json
 import secrets
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from shrutlekh_contract.options import SubmissionOptions, declared
 
-from shrutlekh.bulk.display import Bar, Display, Lines, printable
-from shrutlekh.bulk.events import Outcome
-from shrutlekh.bulk.pipeline import Submission
+from shrutlekh.bulk.display import printable
 from shrutlekh.bulk.recordings import EXTENSIONS, plan
 from shrutlekh.bulk.run_options import Options
-from shrutlekh.bulk.summary import Summary
-from shrutlekh.client import ShrutlekhClient
 from shrutlekh.commands.options import NOTHING_CHOSEN, Url, formats, takes
-from shrutlekh.errors import ClientError
-from shrutlekh.retries import PATIENT
+from shrutlekh.commands.submission_run import Run
 
 EPILOG = """Examples:
 
@@ -36,13 +29,17 @@ shrutlekh submit film.mkv --format srt,vtt --numerals latin
 
 shrutlekh submit calls/ --channels each --hotword देहरादून --hotwords names.txt
 
+shrutlekh submit --watch inbox/ --done archive/
+
 The command can be interrupted and run again: it skips the recordings that are done, and takes up the jobs
 that are at the service without uploading again. So it also fetches what --no-wait submitted. If you ask for
 another format later, it is fetched without transcribing again, as long as the service keeps the job.
 Recordings are transcribed again if they have changed, or if you give other options than before.
 
+With --watch it runs until it is stopped, and takes each recording when it has stopped growing.
+
 Exit status: 0 success, 1 some recordings failed or none were found, 2 wrong usage or no service, 130
-interrupted."""
+interrupted. With --watch, 0 when stopped."""
 
 
 @takes(*(name for name, option in declared(SubmissionOptions).items() if option.switch is not None))
@@ -89,6 +86,28 @@ def submit(
         bool, typer.Option("--json", help="Print one JSON object per recording on stdout, one per line.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Transcribe everything again, in new jobs.")] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Watch folders: also transcribe what arrives later, until stopped."),
+    ] = False,
+    done: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="With --watch: move each recording to this folder when it is transcribed, and write its "
+            "texts there.",
+            show_default=False,
+        ),
+    ] = None,
+    settle: Annotated[
+        float,
+        typer.Option(
+            min=0.2,
+            max=3600,
+            metavar="SECONDS",
+            help="With --watch: take a recording when it has not changed for this long.",
+        ),
+    ] = 3.0,
 ) -> None:
     """Transcribe recordings and folders of recordings with a running service.
 
@@ -97,48 +116,54 @@ def submit(
     console = Console(stderr=True)
     if chosen.client is None:
         chosen = replace(chosen, client=f"submit-{secrets.token_hex(4)}")
-    wanted_formats = frozenset(formats(formats_named))
+    options = Options(
+        uploads=min(jobs, in_flight),
+        in_flight=in_flight,
+        wait=wait,
+        force=force,
+        chosen=chosen,
+        formats=frozenset(formats(formats_named)),
+    )
 
     def note(message: str) -> None:
         console.print(message, markup=False, highlight=False, soft_wrap=True)
 
-    recordings = plan(paths, out, note)
-    if not recordings:
-        note(_nothing_found(paths))
-        raise typer.Exit(1)
-    options = Options(
-        uploads=min(jobs, in_flight),
-        in_flight=min(in_flight, len(recordings)),
-        wait=wait,
-        force=force,
-        chosen=chosen,
-        formats=wanted_formats,
-    )
-    summary = Summary(len(recordings))
-    display: Display = (Bar if console.is_terminal else Lines)(console, len(recordings))
-    # One connection for each recording, and one to watch the service.
-    with ShrutlekhClient(url, retries=PATIENT, connections=in_flight + 1) as client:
-        client.ready()  # fails at once if no service answers, and before a bar is shown
-        submission = Submission(client, recordings, options)
-        try:
-            with display, closing(submission.run()) as events:
-                for event in events:
-                    display.show(event)
-                    if isinstance(event, Outcome):
-                        summary.add(event)
-                        if as_json:
-                            print(_json_line(event), flush=True)  # noqa: T201
-        except (KeyboardInterrupt, ClientError) as stop:
-            if isinstance(stop, KeyboardInterrupt) or submission.at_service or not summary.is_empty:
-                word = "Interrupted" if isinstance(stop, KeyboardInterrupt) else "Stopped early"
-                note(f"{word}. {summary.line()} {summary.next_run(submission.at_service, force=force)}")
-            raise
-        finally:
-            for line in summary.details():
-                note(line)
-    note(summary.line())
-    if summary.has_failures:
-        raise typer.Exit(1)
+    run = Run(url, options, console, note, as_json=as_json)
+    if watch:
+        _refuse_for_watching(paths, out, done, wait=wait, force=force)
+        run.watch(paths, out, done, settle)
+    elif done is not None:
+        raise typer.BadParameter("It needs --watch.", param_hint="--done")
+    else:
+        recordings = plan(paths, out, note)
+        if not recordings:
+            note(_nothing_found(paths))
+            raise typer.Exit(1)
+        run.all_of(recordings)
+
+
+def _refuse_for_watching(
+    paths: list[Path], out: Path | None, done: Path | None, *, wait: bool, force: bool
+) -> None:
+    """Refuse what makes no sense while watching.
+
+    Raises:
+        typer.BadParameter: it names the option.
+    """
+    for path in paths:
+        if not path.is_dir():
+            raise typer.BadParameter(f"There is no folder {path} to watch.", param_hint="--watch")
+        target = done or out
+        if done is not None and done.resolve().is_relative_to(path.resolve()):
+            raise typer.BadParameter(f"{done} is inside the watched {path}.", param_hint="--done")
+        if target is not None and target.exists() and not target.is_dir():
+            raise typer.BadParameter(f"{target} is not a folder.", param_hint="--done" if done else "--out")
+    if out is not None and done is not None:
+        raise typer.BadParameter("The texts lie beside the moved recordings.", param_hint="--out")
+    if not wait:
+        raise typer.BadParameter("--watch waits for the transcripts.", param_hint="--no-wait")
+    if force:
+        raise typer.BadParameter("With --watch, recordings are transcribed once.", param_hint="--force")
 
 
 def _nothing_found(paths: list[Path]) -> str:
@@ -146,18 +171,3 @@ def _nothing_found(paths: list[Path]) -> str:
     named = ", ".join(printable(str(path)) for path in paths)
     extensions = ", ".join(sorted(extension.removeprefix(".") for extension in EXTENSIONS))
     return f"No recordings found in {named}. Folders are searched for files that end in {extensions}."
-
-
-def _json_line(outcome: Outcome) -> str:
-    record: dict[str, Any] = {
-        "path": printable(outcome.source),
-        "status": outcome.status,
-        "id": outcome.job_id,
-        "text": outcome.text,
-        "seconds": outcome.seconds,
-        "processing_seconds": outcome.processing_seconds,
-        "warnings": [warning.model_dump() for warning in outcome.warnings],
-        "outputs": {kind: printable(path) for kind, path in outcome.outputs.items()},
-        "error": None if outcome.error is None else {"code": outcome.error[0], "message": outcome.error[1]},
-    }
-    return json.dumps(record, ensure_ascii=False)
