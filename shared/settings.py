@@ -199,6 +199,13 @@ class Settings(BaseSettings):
         ge=0,
         description="ONNX Runtime threads per worker process. 0: the usable CPUs divided by the processes.",
     )
+    worker_nice: int = Field(
+        5,
+        ge=0,
+        le=19,
+        description="How far workers give way to other processes of the machine, as a nice value, so that "
+        "the API answers at once while all CPUs transcribe. 0: not at all.",
+    )
     worker_memory_bytes: int = Field(
         4 * 1024**3,
         ge=0,

@@ -1,5 +1,6 @@
 """``python -m worker``: run a worker, configured from the environment."""
 
+import os
 import sys
 
 from shared.errors import ServiceError
@@ -17,6 +18,7 @@ def main() -> None:
     exit_fast()
     settings = Settings()
     configure_logging(settings.log_level)
+    os.nice(settings.worker_nice)
     try:
         folder = find_model(settings.models_dir, settings.default_model)
         ModelFolder.load(folder).verify_hashes()

@@ -18,11 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Service:
-    """A running service: where it answers, where its files lie, and a client for it."""
+    """A running service: where it answers, where its files lie, a client for it, and its process id."""
 
     url: str
     data: Path
     http: httpx.Client
+    pid: int
 
     def stored_files(self) -> list[Path]:
         return [path for path in (self.data / "files").rglob("*") if path.is_file()]
@@ -51,7 +52,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     assert line.startswith("Shrutlekh is ready at http://"), line
     url = line.split()[-1]
     with httpx.Client(base_url=url, timeout=60) as http:
-        yield Service(url, data, http)
+        yield Service(url, data, http, process.pid)
     process.send_signal(signal.SIGINT)
     assert process.wait(120) == 0
 

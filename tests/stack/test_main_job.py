@@ -10,10 +10,12 @@ from io import BytesIO
 from pathlib import Path
 
 import matplotlib.image
+import psutil
 import pytest
 import soundfile
 from redis import Redis
 
+from shared.settings import Settings
 from speech import Engine
 from tests.stack.conftest import ROOT, Service
 
@@ -137,3 +139,12 @@ def test_the_command_line_without_a_service(clip: Path) -> None:
     command = [sys.executable, "-m", "ops", "transcribe", str(clip)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=dict(os.environ))
     assert DEVANAGARI.fullmatch(done.stdout.strip())
+
+
+def test_workers_give_way_to_the_api(service: Service) -> None:
+    nice = {
+        process.cmdline()[-1]: process.nice()
+        for process in psutil.Process(service.pid).children()
+        if "-m" in process.cmdline()
+    }
+    assert nice["worker"] == nice["api"] + Settings().worker_nice
