@@ -22,6 +22,7 @@ async def _paths(request: Request) -> Paths:
 ServicesDep = Annotated[Services, Depends(_services)]
 PathsDep = Annotated[Paths, Depends(_paths)]
 JobId = Annotated[uuid.UUID, Path(description="The job's id.")]
+ModelName = Annotated[str, Path(max_length=64, description="Name of an installed model.")]
 WaitSeconds = Annotated[
     float,
     Query(
