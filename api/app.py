@@ -13,11 +13,13 @@ from api.http.lingering import LingeringClose
 from api.http.openapi import install_openapi
 from api.http.problems import install_problem_handlers
 from api.http.proxies import BehindProxies
-from api.routes import health, jobs, models, results, simple
+from api.routes import health, jobs, models, results, simple, transcriptions
 from api.routes import metrics as measurements
 from api.services import open_services
 from shared.settings import Settings
 from shared.version import VERSION
+
+ROUTES = (jobs, results, simple, transcriptions, models, health, measurements)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -38,9 +40,9 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    for module in (jobs, results, simple, models, health, measurements):
+    for module in ROUTES:
         app.include_router(module.router)
-    install_openapi(app)
+    install_openapi(app, [route for module in ROUTES for route in module.router.routes])
     install_problem_handlers(app)
     app.add_middleware(LingeringClose)
     app.add_middleware(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from shrutlekh_contract.audio_warnings import AudioWarning
 from sqlalchemy.orm import Session
+from starlette.requests import Request
 
 from api.http.paths import Paths
 from api.services import Services
@@ -53,7 +54,7 @@ def read_transcript(
         if not rows:
             get_job(session, job_id)  # raises if the job was erased since; otherwise it has no speech
     transcript = Transcript.of(
-        map(_segment, rows),
+        map(segment_of, rows),
         language=_language_of(services, job.model),
         seconds=job.audio_seconds or 0.0,
         model=job.model,
@@ -83,6 +84,29 @@ def read_peaks(services: Services, paths: Paths, job_id: uuid.UUID, tenant: str 
         if peaks is None:
             _no_waveform(session, job_id)
     return json.dumps(peaks, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+async def wait_for_success(request: Request, services: Services, paths: Paths, job_id: uuid.UUID) -> Job:
+    """Wait for a job in the request that submitted it, at most ``simple_wait_seconds``.
+
+    Raises:
+        JobFailed, JobHasNoResult: the job failed, or was cancelled meanwhile.
+        StillRunning: the job did not finish in time, or the client disconnected.
+    """
+
+    def read() -> Job:
+        with services.database.read() as session:
+            return get_job(session, job_id)
+
+    job = await services.watcher.wait(
+        job_id,
+        read=lambda: services.threads.read(read),
+        until=lambda job: job.status.is_final,
+        seconds=services.settings.simple_wait_seconds,
+        is_gone=request.is_disconnected,
+    )
+    refuse_unless_succeeded(job, paths)
+    return job
 
 
 def refuse_unless_succeeded(job: Job, paths: Paths) -> None:
@@ -134,7 +158,8 @@ def _language_of(services: Services, name: str) -> str:
     return UNKNOWN_LANGUAGE if model is None else model.language
 
 
-def _segment(row: SegmentRow) -> Segment:
+def segment_of(row: SegmentRow) -> Segment:
+    """Return the segment that a row of the database holds."""
     return Segment(
         start=row.start_seconds,
         end=row.end_seconds,

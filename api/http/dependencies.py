@@ -48,6 +48,7 @@ Submitting = Annotated[Caller, Depends(_caller(Scope.SUBMIT))]
 ServicesDep = Annotated[Services, Depends(_services)]
 PathsDep = Annotated[Paths, Depends(_paths)]
 JobId = Annotated[uuid.UUID, Path(description="The job's id.")]
+ModelName = Annotated[str, Path(max_length=64, description="Name of an installed model.")]
 WaitSeconds = Annotated[
     float,
     Query(

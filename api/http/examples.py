@@ -109,24 +109,32 @@ PEAKS: dict[str, JsonValue] = {
     "length": 2,
     "data": [-12, 14, -31, 29],
 }
+_MODEL: dict[str, JsonValue] = {
+    "name": "hi-ctc-base",
+    "language": "hi",
+    "sample_rate": 16000,
+    "licence": "Apache-2.0",
+    "description": "Small Hindi CTC model.",
+    "evaluation": [
+        {"set": "a test set", "decoder": "greedy", "wer": 0.5, "cer": 0.2},
+        {"set": "a test set", "decoder": "beam", "wer": 0.3, "cer": 0.1},
+    ],
+    "decoders": ["greedy", "beam"],
+    "default_decoder": "beam",
+}
+_OPENAI_MODEL: dict[str, JsonValue] = {
+    "id": "hi-ctc-base",
+    "object": "model",
+    "created": 1768469400,
+    "owned_by": "shrutlekh",
+}
 MODELS: dict[str, JsonValue] = {
     "default": "hi-ctc-base",
-    "models": [
-        {
-            "name": "hi-ctc-base",
-            "language": "hi",
-            "sample_rate": 16000,
-            "licence": "Apache-2.0",
-            "description": "Small Hindi CTC model.",
-            "evaluation": [
-                {"set": "a test set", "decoder": "greedy", "wer": 0.5, "cer": 0.2},
-                {"set": "a test set", "decoder": "beam", "wer": 0.3, "cer": 0.1},
-            ],
-            "decoders": ["greedy", "beam"],
-            "default_decoder": "beam",
-        }
-    ],
+    "models": [_MODEL],
+    "object": "list",
+    "data": [_OPENAI_MODEL],
 }
+RETRIEVED_MODEL: dict[str, JsonValue] = _MODEL | _OPENAI_MODEL
 ALIVE: dict[str, JsonValue] = {"status": "ok"}
 READY: dict[str, JsonValue] = {
     "status": "ready",
@@ -150,3 +158,35 @@ NOT_READY: dict[str, JsonValue] = {
     },
     "draining": False,
 }
+_USAGE: dict[str, JsonValue] = {"type": "duration", "seconds": 4.0}
+TRANSCRIPTION: dict[str, JsonValue] = {"text": "नमस्ते दुनिया", "usage": _USAGE}
+VERBOSE_TRANSCRIPTION: dict[str, JsonValue] = {
+    "task": "transcribe",
+    "language": "hindi",
+    "duration": 4.0,
+    "text": "नमस्ते दुनिया",
+    "segments": [
+        {
+            "id": 0,
+            "seek": 0,
+            "start": 0.31,
+            "end": 1.62,
+            "text": "नमस्ते दुनिया",
+            "tokens": [],
+            "temperature": 0.0,
+            "avg_logprob": -0.1632,
+            "compression_ratio": 0.9024,
+            "no_speech_prob": 0.0,
+        }
+    ],
+    "words": [
+        {"word": "नमस्ते", "start": 0.31, "end": 0.84},
+        {"word": "दुनिया", "start": 0.96, "end": 1.62},
+    ],
+    "usage": _USAGE,
+}
+TRANSCRIPTION_EVENTS = (
+    'data: {"type":"transcript.text.delta","delta":"नमस्ते दुनिया"}\n\n'
+    'data: {"type":"transcript.text.done","text":"नमस्ते दुनिया",'
+    '"usage":{"type":"duration","seconds":4.0}}\n\n'
+)

@@ -52,6 +52,11 @@ class JobWatcher:
             with suppress(asyncio.CancelledError):
                 await self._task
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the process is shutting down, so that waits end at once."""
+        return self._stopping
+
     def stop(self) -> None:
         """End all waits at once, because the process is shutting down."""
         self._stopping = True

@@ -1,15 +1,21 @@
 """Parts of the OpenAPI document that FastAPI cannot derive: streamed forms, and errors with their codes."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from shrutlekh_contract.declarations import Form
+from fastapi.routing import APIRoute
+from shrutlekh_contract.declarations import Form, Option
 from shrutlekh_contract.options import options_in
+from starlette.routing import BaseRoute
 
 from api.http import examples
+from api.http.openai_errors import MEDIA_TYPE as OPENAI_MEDIA_TYPE
+from api.http.openai_errors import ErrorShape, error_object, shape_at, status_in
+from api.http.openai_schemas import OPENAI_ERROR
 from api.http.problems import MEDIA_TYPE
-from api.http.schemas import Problem
+from api.http.schemas import Problem, Shape
 from shared.errors import KeyInvalid, KeyMissing, ScopeMissing, ServiceError
 
 Responses = dict[int | str, dict[str, Any]]
@@ -22,6 +28,12 @@ _RETRY_AFTER = {
 }
 _SAYS_WHEN = frozenset({429, 503, 507})
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
+_CONTENTS = {
+    ErrorShape.PROBLEM: (MEDIA_TYPE, _PROBLEM),
+    ErrorShape.BOTH: (MEDIA_TYPE, _PROBLEM),
+    ErrorShape.OPENAI: (OPENAI_MEDIA_TYPE, {"$ref": "#/components/schemas/OpenAIError"}),
+}
+NO_MORE: Mapping[str, Option] = {}
 _FILE = {
     "type": "string",
     "format": "binary",
@@ -29,35 +41,38 @@ _FILE = {
 }
 
 
-def problems(*errors: type[ServiceError]) -> Responses:
-    """Return the documentation of a route's errors."""
+def problems(*errors: type[ServiceError], shape: ErrorShape = ErrorShape.PROBLEM) -> Responses:
+    """Return the documentation of a route's errors, which it answers in ``shape``."""
+    media_type, schema = _CONTENTS[shape]
     documented: Responses = {}
     for error in errors:
         text = " ".join((error.__doc__ or "").split())
+        status = status_in(shape, error.code, error.status)
         response = documented.setdefault(
-            error.status,
-            {"description": "", "content": {MEDIA_TYPE: {"schema": _PROBLEM, "examples": {}}}},
+            int(status), {"description": "", "content": {media_type: {"schema": schema, "examples": {}}}}
         )
-        if error.status in _SAYS_WHEN:
+        if status in _SAYS_WHEN:
             response["headers"] = _RETRY_AFTER
         response["description"] = f"{response['description']} `{error.code}`: {text}".strip()
-        response["content"][MEDIA_TYPE]["examples"][error.code] = {"value": _example_of(error, text)}
+        example = _example_of(error, text, int(status), shape)
+        response["content"][media_type]["examples"][error.code] = {"value": example}
     return documented
 
 
-def form_of(form: Form) -> dict[str, Any]:
-    """Return the documentation of a form, with its file and the options that it may set."""
+def form_of(form: Form, more: Mapping[str, Option] = NO_MORE) -> dict[str, Any]:
+    """Return the documentation of a form, with its file, the options that it may set and ``more`` fields."""
+    fields = {**options_in(form), **more}
     schema = {
         "type": "object",
         "required": ["file"],
-        "properties": {"file": _FILE, **{name: option.schema for name, option in options_in(form).items()}},
+        "properties": {"file": _FILE, **{name: option.schema for name, option in fields.items()}},
         "additionalProperties": False,
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
-def install_openapi(app: FastAPI) -> None:
-    """Make the OpenAPI document of ``app`` describe errors as problem documents."""
+def install_openapi(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Make the OpenAPI document of ``app`` describe the errors and examples that its ``routes`` declare."""
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -68,10 +83,11 @@ def install_openapi(app: FastAPI) -> None:
                 description=app.description,
                 routes=app.routes,
             )
+            _drop_validation_errors(document)
+            _restore_examples(document, routes)
             schemas = document["components"]["schemas"]
-            for unused in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(unused, None)
             schemas["Problem"] = Problem.model_json_schema()
+            schemas["OpenAIError"] = OPENAI_ERROR
             _add_key_errors(document)
             app.openapi_schema = document
         return app.openapi_schema
@@ -81,21 +97,57 @@ def install_openapi(app: FastAPI) -> None:
 
 def _add_key_errors(document: dict[str, Any]) -> None:
     """Add the errors of API keys to all operations that take one."""
-    for path in document["paths"].values():
-        for operation in path.values():
+    for path, methods in document["paths"].items():
+        errors = problems(KeyMissing, KeyInvalid, ScopeMissing, shape=shape_at(path))
+        for operation in methods.values():
             if "security" in operation:
-                operation["responses"] |= {
-                    str(status): response
-                    for status, response in problems(KeyMissing, KeyInvalid, ScopeMissing).items()
-                }
+                operation["responses"] |= {str(status): response for status, response in errors.items()}
 
 
-def _example_of(error: type[ServiceError], text: str) -> dict[str, Any]:
-    return {
+def _drop_validation_errors(document: dict[str, Any]) -> None:
+    """Remove FastAPI's own description of validation errors. Routes describe them as `invalid_request`."""
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            content = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
+            if content.get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
+                del operation["responses"]["422"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(unused, None)
+
+
+def _restore_examples(document: dict[str, Any], routes: Sequence[BaseRoute]) -> None:
+    """Put the examples back as they were declared, because FastAPI drops their null members."""
+    for route in routes:
+        if not isinstance(route, APIRoute) or not route.include_in_schema:
+            continue
+        for method in route.methods or ():
+            documented = document["paths"][route.path_format][method.lower()]["responses"]
+            for status, response in route.responses.items():
+                for media_type, content in response.get("content", {}).items():
+                    shown = {name: content[name] for name in ("example", "examples") if name in content}
+                    documented[str(status)]["content"][media_type] |= shown
+    for shape in _subclasses(Shape):
+        schema = document["components"]["schemas"].get(shape.__name__, {})
+        if "examples" in schema:
+            schema["examples"] = shape.model_config["json_schema_extra"]["examples"]  # type: ignore[index]
+
+
+def _subclasses(shape: type[Shape]) -> Iterator[type[Shape]]:
+    for one in shape.__subclasses__():
+        yield one
+        yield from _subclasses(one)
+
+
+def _example_of(error: type[ServiceError], text: str, status: int, shape: ErrorShape) -> dict[str, Any]:
+    openai = {"error": error_object(error.code, status, text)}
+    if shape is ErrorShape.OPENAI:
+        return openai
+    document = {
         "type": f"urn:shrutlekh:error:{error.code}",
         "title": error.title,
-        "status": error.status,
+        "status": status,
         "detail": text,
         "code": error.code,
         "instance": f"/v1/jobs/{examples.JOB_ID}",
     }
+    return document | openai if shape is ErrorShape.BOTH else document

@@ -17,6 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http import openai_errors
+from api.http.openai_errors import ErrorShape
 from shared.errors import InvalidRequest, ServiceError
 
 MEDIA_TYPE = "application/problem+json"
@@ -55,14 +57,16 @@ def problem(
     headers: dict[str, str] | None = None,
     extra: dict[str, Any] | None = None,
 ) -> Response:
-    """Make the problem document for the request of ``scope``.
+    """Make the problem document for the request of ``scope``, or OpenAI's error on a route of its API.
 
     Args:
         scope: ASGI scope of the request; its path becomes ``instance``.
         headers: response headers. ``Retry-After`` is added for temporary errors unless given.
         extra: further members of the document.
     """
-    document = {
+    shape = openai_errors.shape_of(scope)
+    status = openai_errors.status_in(shape, code, status)
+    document: dict[str, Any] = {
         "type": f"urn:shrutlekh:error:{code}",
         "title": title,
         "status": status,
@@ -74,7 +78,15 @@ def problem(
     headers = dict(headers or {})
     if status in RETRY_SECONDS:
         headers.setdefault("Retry-After", str(RETRY_SECONDS[HTTPStatus(status)]))
-    return Response(json.dumps(document, ensure_ascii=False), status, headers, MEDIA_TYPE)
+    media_type = MEDIA_TYPE
+    if shape is not ErrorShape.PROBLEM:
+        error = {"error": openai_errors.error_object(code, status, detail, extra)}
+        headers |= openai_errors.headers_for(code, status, extra)
+        if shape is ErrorShape.OPENAI:
+            document, media_type = error, openai_errors.MEDIA_TYPE
+        else:
+            document |= error
+    return Response(json.dumps(document, ensure_ascii=False), status, headers, media_type)
 
 
 class UnexpectedErrors:

@@ -1,11 +1,12 @@
 """The JSON about the service itself: installed models, health, readiness."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from shrutlekh_contract.decoders import DECODERS
 
 from api.http import examples
+from api.http.openai_schemas import OpenAIModelOut
 from api.http.schemas import Shape, with_example
 
 
@@ -36,6 +37,14 @@ class ModelsOut(Shape):
 
     default: str
     models: list[ModelOut]
+    object: Literal["list"] = "list"
+    data: list[OpenAIModelOut] = Field(description="The same models in the shape of OpenAI's API.")
+
+
+class RetrievedModelOut(ModelOut, OpenAIModelOut):
+    """An installed model, in the shapes of both APIs."""
+
+    model_config = with_example(examples.RETRIEVED_MODEL)
 
 
 class AliveOut(Shape):

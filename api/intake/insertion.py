@@ -1,5 +1,6 @@
 """Insert jobs that were submitted at about the same time in one transaction."""
 
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -15,6 +16,7 @@ from shared.jobs import (
     queue_position,
     queue_positions,
     submit_once,
+    twin_of,
 )
 
 TRIES = 5
@@ -63,6 +65,17 @@ def find(database: Database, job: Job) -> Placed | None:
         if found is None and job.idempotency_key is not None:
             found = holder_of(session, job.tenant, job.idempotency_key)
         return None if found is None else Placed(found, queue_position(session, found))
+
+
+def find_twin(database: Database, job: Job, since: datetime) -> Placed | None:
+    """Find the newest job since ``since`` that requests the same as ``job`` (:func:`shared.jobs.twin_of`).
+
+    Raises:
+        DatabaseUnavailable: the database does not answer.
+    """
+    with database.read() as session:
+        twin = twin_of(session, job, since)
+        return None if twin is None else Placed(twin, queue_position(session, twin))
 
 
 def _insert(database: Database, jobs: list[Job], *, look_first: bool) -> list[Placed]:

@@ -1,9 +1,10 @@
 """Turn a form into a queued job: sync the file to disk, insert the row, then ring the doorbell."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 from anyio import CancelScope
@@ -16,9 +17,10 @@ from uuid_utils.compat import uuid7
 
 from api.http.authentication import Caller
 from api.http.paths import Paths
-from api.intake.insertion import InsertInDoubt, Placed, find
+from api.intake.insertion import InsertInDoubt, Placed, find, find_twin
 from api.intake.uploads import Arrival, invalid_field, receive_form, unknown_field
 from api.services import Services
+from shared.clock import now
 from shared.errors import DecoderUnavailable, IdempotencyConflict
 from shared.files import StoredFile
 from shared.installed_models import find_model
@@ -26,6 +28,9 @@ from shared.jobs import Job, columns_of, is_same_request
 from shared.traces import traceparent, tracer
 
 NOTHING_FIXED = SubmissionOptions()
+# How far back a retried request looks for its job: time for pauses and uploads, and for as many waits.
+RETRY_WINDOW = timedelta(hours=1)
+MOST_WAITS = 3
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +50,40 @@ class Submitted(NamedTuple):
     options: SubmissionOptions
 
 
+class Dialect(Protocol):
+    """The form of another API: fields that it has besides our options, and what they mean."""
+
+    names: frozenset[str]
+
+    async def translate(self, fields: dict[str, str]) -> dict[str, str]:
+        """Return the fields of our form for the fields that were sent.
+
+        Raises:
+            InvalidRequest: a field has an invalid value.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class _Intent:
+    """The arguments of :func:`submit_form` besides the request."""
+
+    form: Form
+    fixed: SubmissionOptions
+    key: str | None
+    dialect: Dialect | None
+    is_retry: bool
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Names of the text fields that the form may have."""
+        return frozenset(options_in(self.form)) | (self.dialect.names if self.dialect else frozenset())
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether an earlier job may be the request's, although no key says so."""
+        return self.is_retry and self.key is None
+
+
 async def submit_form(
     request: Request,
     services: Services,
@@ -53,6 +92,8 @@ async def submit_form(
     form: Form = Form.JOB,
     fixed: SubmissionOptions = NOTHING_FIXED,
     key: str | None = None,
+    dialect: Dialect | None = None,
+    is_retry: bool = False,
 ) -> Submitted:
     """Store the recording of the request's form and queue a job for it.
 
@@ -63,13 +104,17 @@ async def submit_form(
         form: the form, which decides the options that the request may set.
         fixed: options that the route sets itself.
         key: idempotency key. If it already has a job, that job is returned.
+        dialect: the form of another API that the request is in.
+        is_retry: whether the client repeats a request whose answer it did not get or like. If it has no key,
+            a recent job of the same client with the same recording and options is returned.
 
     Raises:
         ServiceError: see :func:`api.intake.uploads.receive_form`; also QueueFull, before the body is read,
             ModelNotInstalled, DecoderUnavailable, IdempotencyConflict and DatabaseUnavailable.
     """
     with tracer.start_as_current_span("submit", kind=SpanKind.PRODUCER) as span:
-        submitted = await _submit(request, services, caller, form, fixed, key)
+        intent = _Intent(form, fixed, key, dialect, is_retry)
+        submitted = await _submit(request, services, caller, intent)
         span.set_attributes(
             {
                 "shrutlekh.job_id": str(submitted.job.id),
@@ -80,21 +125,17 @@ async def submit_form(
         return submitted
 
 
-async def _submit(
-    request: Request,
-    services: Services,
-    caller: Caller,
-    form: Form,
-    fixed: SubmissionOptions,
-    key: str | None,
-) -> Submitted:
+async def _submit(request: Request, services: Services, caller: Caller, intent: _Intent) -> Submitted:
     max_bytes = services.settings.max_upload_bytes
-    known = frozenset(options_in(form))
+    key, known = intent.key, intent.known
     _refuse_in_query(request, known)
     async with services.admission.place(caller.tenant, key):
         arrival = Arrival(services.files, services.threads, max_bytes)
         async with receive_form(request, arrival, max_bytes=max_bytes, known=known) as received:
-            options = _options_of(received.fields | fixed.form())
+            fields = received.fields
+            if intent.dialect is not None:
+                fields = await intent.dialect.translate(fields)
+            options = _options_of(fields | intent.fixed.form())
             model = options.model or services.settings.default_model
             client = options.client or caller.name or _address_of(request)
             options = replace(options, model=model, client=client).settled()
@@ -113,7 +154,8 @@ async def _submit(
                     traceparent=traceparent(),
                     **columns_of(options),
                 )
-                submitted = await _insert(services, Paths.of(request.scope), job, options)
+                earlier = await _find_retried(services, job, options) if intent.looks_back else None
+                submitted = earlier or await _insert(services, Paths.of(request.scope), job, options)
     if not submitted.is_replay:
         services.doorbell.ring(submitted.job.id)
         services.metrics.submitted.inc()
@@ -167,6 +209,17 @@ def _require_beam(folder: Path) -> None:
             "Beam search and hot-words need a language model, which the requested model lacks. "
             "GET /v1/models lists the decoders of each model."
         )
+
+
+async def _find_retried(services: Services, job: Job, options: SubmissionOptions) -> Submitted | None:
+    """Find the job of the request that this one repeats. If there is one, the new file is deleted."""
+    window = RETRY_WINDOW + timedelta(seconds=MOST_WAITS * services.settings.simple_wait_seconds)
+    placed = await services.threads.read(lambda: find_twin(services.database, job, now() - window))
+    if placed is None:
+        return None
+    file_key = job.file_key
+    await services.threads.file(lambda: services.files.delete(file_key))
+    return Submitted(placed.job, placed.position, is_replay=True, options=options)
 
 
 async def _insert(services: Services, paths: Paths, job: Job, options: SubmissionOptions) -> Submitted:

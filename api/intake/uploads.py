@@ -25,6 +25,8 @@ MAX_FIELD_BYTES = 24 * 1024  # room for a hundred hot-words of 64 characters, th
 MAX_PARTS = 33  # 32 fields and the file
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 8
+# Fields of such a name may be repeated; their values are joined with line breaks.
+LIST_SUFFIX = "[]"
 # Most bytes of a form besides its file: boundaries, headers, fields.
 MAX_FORM_OVERHEAD = 1024**2
 
@@ -238,6 +240,8 @@ class _FormReader:
             self._arrival.name = name_in_header(options.get(b"filename"), disposition)
         elif self._name not in self._known:
             raise unknown_field(self._name, self._known)
+        elif self._name in self._fields and self._name.endswith(LIST_SUFFIX):
+            self._fields[self._name] += b"\n"
         elif self._name in self._fields:
             raise invalid_field(self._name, "The form has this field twice. Send it once.")
         else:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from shrutlekh_contract.declarations import Form
 from shrutlekh_contract.options import Numerals, SubmissionOptions
 
-from api.finished_jobs import read_png, read_transcript, refuse_unless_succeeded
+from api.finished_jobs import read_png, read_transcript, wait_for_success
 from api.http.authentication import Caller
 from api.http.dependencies import PathsDep, ServicesDep, Submitting
 from api.http.negotiation import preferred
@@ -18,7 +18,7 @@ from api.intake.submission import submit_form
 from api.routes.jobs import UPLOAD_ERRORS
 from api.services import Services
 from shared.errors import JobFailed, JobHasNoResult, ServiceError, StillRunning
-from shared.jobs import Job, get_job
+from shared.jobs import Job
 from transcript.formats import MEDIA_TYPES, Format, dump, render
 
 WORDS = SubmissionOptions(transcript=True, waveform=False)
@@ -106,21 +106,7 @@ async def _submit_and_wait(
         StillRunning: the job did not finish in time, or the client disconnected.
     """
     submitted = await submit_form(request, services, caller, form=form, fixed=fixed)
-    job_id = submitted.job.id
-
-    def read() -> Job:
-        with services.database.read() as session:
-            return get_job(session, job_id)
-
-    job = await services.watcher.wait(
-        job_id,
-        read=lambda: services.threads.read(read),
-        until=lambda job: job.status.is_final,
-        seconds=services.settings.simple_wait_seconds,
-        is_gone=request.is_disconnected,
-    )
-    refuse_unless_succeeded(job, paths)
-    return job, submitted.options
+    return await wait_for_success(request, services, paths, submitted.job.id), submitted.options
 
 
 def _headers(paths: Paths, job_id: uuid.UUID) -> dict[str, str]:

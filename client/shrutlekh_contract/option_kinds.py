@@ -98,6 +98,32 @@ class Choice(Kind):
 
 
 @dataclass(frozen=True, slots=True)
+class Choices(Kind):
+    """Some of a few words. A form repeats the field, and its reader joins the values with line breaks."""
+
+    words: tuple[str, ...]
+    nothing: ClassVar[Any] = ()
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        """As :meth:`Kind.parse`."""
+        return tuple(map(Choice(self.words).parse, text.splitlines()))
+
+    def text(self, value: Any) -> str:
+        """As :meth:`Kind.text`."""
+        return "\n".join(value)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """As :attr:`Kind.schema`."""
+        return {"type": "array", "items": {"type": "string", "enum": list(self.words)}}
+
+    @property
+    def json_type(self) -> Any:
+        """As :attr:`Kind.json_type`."""
+        return list[Choice(self.words).json_type]  # type: ignore[misc]
+
+
+@dataclass(frozen=True, slots=True)
 class Number(Kind):
     """A finite number from `low` to `high`."""
 

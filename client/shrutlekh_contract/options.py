@@ -56,7 +56,7 @@ class RecognitionOptions:
         "`beam` searches with the model's language model and makes fewer errors, `greedy` is faster. "
         "Default: the model's default decoder.",
         answer="The requested decoder. If null, the model's default, or beam search with hot-words.",
-        forms=Form.JOB | Form.TRANSCRIBE,
+        forms=Form.JOB | Form.TRANSCRIBE | Form.OPENAI,
         switch=Switch(
             "'beam' searches with the language model and makes fewer errors, 'greedy' is faster.",
             default="the model's own choice",
@@ -69,7 +69,7 @@ class RecognitionOptions:
         "example in calls with one channel per side; segments then name their channel.",
         default=Channels.MIX.value,
         answer="Whether channels are mixed or transcribed separately.",
-        forms=Form.JOB | Form.TRANSCRIBE,
+        forms=Form.JOB | Form.TRANSCRIBE | Form.OPENAI,
         switch=Switch(
             "'each' transcribes every channel separately, for example in calls with one channel per side; "
             "'mix' transcribes their mean."
@@ -82,7 +82,7 @@ class RecognitionOptions:
         default=(),
         answer="Words and phrases to prefer.",
         example="देहरादून, मसूरी",
-        forms=Form.JOB | Form.TRANSCRIBE,
+        forms=Form.JOB | Form.TRANSCRIBE | Form.OPENAI,
         switch=Switch(
             "A word or phrase in Devanagari to prefer where the audio allows it, such as a name. May be "
             "given several times. Requires beam search.",
@@ -94,7 +94,7 @@ class RecognitionOptions:
         "How strongly to prefer hot-words: the bonus added to their natural-log score.",
         default=DEFAULT_WEIGHT,
         answer="Bonus of each hot-word, added to its natural-log score; null without hot-words.",
-        forms=Form.JOB | Form.TRANSCRIBE,
+        forms=Form.JOB | Form.TRANSCRIBE | Form.OPENAI,
         switch=Switch(f"How strongly to prefer hot-words, from 0 to {MAX_WEIGHT}."),
         only_with="hotwords",
         nullable=True,
@@ -196,7 +196,7 @@ class SubmissionOptions(RecognitionOptions):
     model: str | None = option(
         Text(),
         "An installed model. Default: the service's default model.",
-        forms=Form.JOB | Form.TRANSCRIBE | Form.VISUALIZE,
+        forms=Form.JOB | Form.TRANSCRIBE | Form.VISUALIZE | Form.OPENAI,
         switch=Switch("Model to use instead of the service's default."),
     )
     transcript: bool | None = option(Flag(), "Whether to transcribe the recording.", default=True)
@@ -210,6 +210,7 @@ class SubmissionOptions(RecognitionOptions):
         Choice(tuple(priority.word for priority in Priority)),
         "Jobs of a higher priority always go first.",
         default=Priority.NORMAL.word,
+        forms=Form.JOB | Form.OPENAI,
         switch=Switch("Recordings of a higher priority go first, even those of other clients.", is_sent=True),
     )
     client: str | None = option(
@@ -218,6 +219,7 @@ class SubmissionOptions(RecognitionOptions):
         "so that one with 10,000 recordings does not hold up one with a single recording.",
         answer="Who submitted the job: the form's `client`, or else the address of the connection.",
         identifies=False,
+        forms=Form.JOB | Form.OPENAI,
         switch=Switch(
             "Who submits. Clients take turns. Without a name each run is a client, so that a single "
             "recording need not wait for a folder submitted before.",
@@ -230,7 +232,7 @@ class SubmissionOptions(RecognitionOptions):
         "instead of succeeding with `warnings`.",
         default=False,
         answer="Whether an imperfect recording fails instead of succeeding with warnings.",
-        forms=Form.JOB | Form.TRANSCRIBE | Form.VISUALIZE,
+        forms=Form.JOB | Form.TRANSCRIBE | Form.VISUALIZE | Form.OPENAI,
         switch=Switch(
             "Fail recordings that are damaged, truncated or otherwise imperfect, instead of transcribing "
             "what can be heard."
@@ -240,7 +242,7 @@ class SubmissionOptions(RecognitionOptions):
         Choice(tuple(numerals.value for numerals in Numerals)),
         "How to write numbers: as spoken words, or in digits.",
         default=Numerals.SPOKEN.value,
-        forms=Form.TRANSCRIBE,
+        forms=Form.TRANSCRIBE | Form.OPENAI,
         switch=Switch("Write numbers as spoken words, or in digits: 25 or २५."),
         of_answer=True,
     )

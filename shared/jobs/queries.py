@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from shared.clock import now
 from shared.errors import InvalidRequest, JobNotFound
+from shared.jobs.idempotency import is_same_request
 from shared.jobs.selection import Selection
 from shared.jobs.tables import QUEUED, RUNNING, Job, JobEvent, JobStatus, SegmentRow, WaveformRow
 from shared.jobs.turns import ORDER
@@ -51,6 +52,23 @@ def find_job(session: Session, job_id: uuid.UUID) -> Job | None:
 def holder_of(session: Session, tenant: str, key: str) -> Job | None:
     """Return the job that the tenant submitted with this idempotency key, or None."""
     return session.scalar(select(Job).where(Job.tenant == tenant, Job.idempotency_key == key))
+
+
+def twin_of(session: Session, job: Job, since: datetime) -> Job | None:
+    """Return the newest job that requests the same as ``job`` and may still give its result, or None.
+
+    It is of the same tenant and client, was submitted at ``since`` or later and has neither failed nor been
+    cancelled.
+    """
+    alike = select(Job).where(
+        Job.created_at >= since,
+        Job.tenant == job.tenant,
+        Job.file_sha256 == job.file_sha256,
+        Job.client == job.client,
+        Job.status.not_in((JobStatus.FAILED, JobStatus.CANCELLED)),
+    )
+    newest_first = session.scalars(alike.order_by(Job.created_at.desc(), Job.id.desc()))
+    return next((one for one in newest_first if is_same_request(one, job)), None)
 
 
 def job_held_by(session: Session, owner: str) -> Job | None:
@@ -133,6 +151,12 @@ def segments_of(session: Session, job_id: uuid.UUID) -> Sequence[SegmentRow]:
     """Return the segments of a job by start, then channel."""
     order = SegmentRow.start_seconds, SegmentRow.channel, SegmentRow.position
     return session.scalars(select(SegmentRow).where(SegmentRow.job_id == job_id).order_by(*order)).all()
+
+
+def segments_since(session: Session, job_id: uuid.UUID, first: int) -> Sequence[SegmentRow]:
+    """Return the segments of a job from position ``first`` on, in the order in which they were saved."""
+    saved = select(SegmentRow).where(SegmentRow.job_id == job_id, SegmentRow.position >= first)
+    return session.scalars(saved.order_by(SegmentRow.position)).all()
 
 
 def count_segments(session: Session, job_id: uuid.UUID) -> int:

@@ -1,5 +1,6 @@
 """A fake worker that takes jobs through their life cycle without audio."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from redis import Redis
@@ -7,6 +8,7 @@ from redis import Redis
 from shared import presence
 from shared.announcements import announce
 from shared.database import Database
+from shared.errors import ServiceError
 from shared.jobs.attempts import claim, renew
 from shared.jobs.lifecycle import Event, transition
 from shared.jobs.tables import Job, SegmentRow, WaveformRow
@@ -91,24 +93,29 @@ class PretendWorker:
         announce(self._redis, job.id)
         return go_on
 
+    def save(self, job: Job, segments: list[dict], first: int = 0) -> None:
+        """Save segments of a running job."""
+        with self._database.write() as session:
+            session.add_all(_rows(job, segments, first))
+        announce(self._redis, job.id)
+
     def succeed(self, segments: list[dict] | None = None, *, announced: bool = True) -> Job:
-        job = self.claim()
+        return self.finish(self.claim(), segments, announced=announced)
+
+    def finish_any(self) -> bool:
+        """Claim a job and let it succeed, if one is queued. Returns whether one was."""
+        with self._database.write() as session:
+            job = claim(session, OWNER, LEASE)
+        if job is not None:
+            with suppress(ServiceError):  # erased meanwhile
+                self.finish(job)
+        return job is not None
+
+    def finish(self, job: Job, segments: list[dict] | None = None, *, announced: bool = True) -> Job:
+        """Let a claimed job succeed."""
         made = (SEGMENTS if segments is None else segments) if job.transcript else []
         with self._database.write() as session:
-            for position, segment in enumerate(made):
-                session.add(
-                    SegmentRow(
-                        job_id=job.id,
-                        position=position,
-                        start_seconds=segment["start"],
-                        end_seconds=segment["end"],
-                        channel=segment["channel"],
-                        text=segment["text"],
-                        confidence=segment["confidence"],
-                        avg_logprob=segment.get("avg_logprob"),
-                        words=segment["words"],
-                    )
-                )
+            session.add_all(_rows(job, made))
             if job.waveform:
                 session.add(WaveformRow(job_id=job.id, png=PNG, peaks=PEAKS))
             job = transition(
@@ -141,3 +148,20 @@ class PretendWorker:
             job = transition(session, job, Event.CANCELLED, owner=OWNER)
         announce(self._redis, job.id)
         return job
+
+
+def _rows(job: Job, segments: list[dict], first: int = 0) -> list[SegmentRow]:
+    return [
+        SegmentRow(
+            job_id=job.id,
+            position=position,
+            start_seconds=segment["start"],
+            end_seconds=segment["end"],
+            channel=segment["channel"],
+            text=segment["text"],
+            confidence=segment["confidence"],
+            avg_logprob=segment.get("avg_logprob"),
+            words=segment["words"],
+        )
+        for position, segment in enumerate(segments, first)
+    ]

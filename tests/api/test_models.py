@@ -1,4 +1,6 @@
-"""GET /v1/models."""
+"""GET /v1/models. tests/api/test_transcriptions.py reads it with OpenAI's client."""
+
+from pathlib import Path
 
 import httpx
 import pytest
@@ -7,8 +9,11 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_the_installed_models(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/v1/models")).json() == {
+async def test_the_installed_models(client: httpx.AsyncClient, models_dir: Path) -> None:
+    created = int((models_dir / "hi-ctc-base" / "model.json").stat().st_mtime)
+    openai = {"id": "hi-ctc-base", "object": "model", "created": created, "owned_by": "shrutlekh"}
+    answer = (await client.get("/v1/models")).json()
+    assert answer == {
         "default": "hi-ctc-base",
         "models": [
             {
@@ -22,4 +27,8 @@ async def test_the_installed_models(client: httpx.AsyncClient) -> None:
                 "default_decoder": "greedy",
             }
         ],
+        "object": "list",
+        "data": [openai],
     }
+    (model,) = answer["models"]
+    assert (await client.get("/v1/models/hi-ctc-base")).json() == model | openai
