@@ -10,7 +10,7 @@ from shrutlekh_contract.options import options_in
 from api.http import examples
 from api.http.problems import MEDIA_TYPE
 from api.http.schemas import Problem
-from shared.errors import KeyInvalid, KeyMissing, ScopeMissing, ServiceError
+from shared.errors import KeyInvalid, KeyMissing, RateLimited, ScopeMissing, ServiceError
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -83,11 +83,15 @@ def _add_key_errors(document: dict[str, Any]) -> None:
     """Add the errors of API keys to all operations that take one."""
     for path in document["paths"].values():
         for operation in path.values():
-            if "security" in operation:
-                operation["responses"] |= {
-                    str(status): response
-                    for status, response in problems(KeyMissing, KeyInvalid, ScopeMissing).items()
-                }
+            if "security" not in operation:
+                continue
+            for status, response in problems(KeyMissing, KeyInvalid, ScopeMissing, RateLimited).items():
+                documented = operation["responses"].setdefault(str(status), response)
+                if documented is not response:  # the operation has errors of this status too
+                    documented["description"] += f" {response['description']}"
+                    documented["content"][MEDIA_TYPE]["examples"] |= response["content"][MEDIA_TYPE][
+                        "examples"
+                    ]
 
 
 def _example_of(error: type[ServiceError], text: str) -> dict[str, Any]:

@@ -65,8 +65,9 @@ async def submit_form(
         key: idempotency key. If it already has a job, that job is returned.
 
     Raises:
-        ServiceError: see :func:`api.intake.uploads.receive_form`; also QueueFull, before the body is read,
-            ModelNotInstalled, DecoderUnavailable, IdempotencyConflict and DatabaseUnavailable.
+        ServiceError: see :func:`api.intake.uploads.receive_form`; also QueueFull and QuotaExceeded,
+            before the body is read, ModelNotInstalled, DecoderUnavailable, IdempotencyConflict and
+            DatabaseUnavailable.
     """
     with tracer.start_as_current_span("submit", kind=SpanKind.PRODUCER) as span:
         submitted = await _submit(request, services, caller, form, fixed, key)
@@ -91,7 +92,7 @@ async def _submit(
     max_bytes = services.settings.max_upload_bytes
     known = frozenset(options_in(form))
     _refuse_in_query(request, known)
-    async with services.admission.place(caller.tenant, key):
+    async with services.admission.place(caller.tenant, key, limits=caller.limits):
         arrival = Arrival(services.files, services.threads, max_bytes)
         async with receive_form(request, arrival, max_bytes=max_bytes, known=known) as received:
             options = _options_of(received.fields | fixed.form())
