@@ -100,7 +100,7 @@ class KeyRing:
         placeholder that a client of another service insists on.
 
         Args:
-            secret: the key, or None if none was sent.
+            secret: the key as :func:`secret_in` returns it.
 
         Raises:
             KeyMissing: no key was sent, and the service requires one.
@@ -116,7 +116,10 @@ class KeyRing:
             return ANYBODY
         key = await self._find(secret)
         if key is None:
-            raise _invalid("The service does not know this API key. Is it complete?")
+            raise _invalid(
+                "The service does not know this API key. Is it complete, and sent as `Authorization: Bearer "
+                "KEY`?"
+            )
         if not key.is_valid(now()):
             gone = "was revoked" if key.revoked_at else "has expired"
             raise _invalid(f"The API key {key.prefix} {gone}. Ask the operator for a new one.")
@@ -159,7 +162,7 @@ class KeyRing:
 
 
 def secret_in(headers: Mapping[str, str]) -> str | None:
-    """Return the key in a request's headers, or what they hold instead; None if they hold no credentials.
+    """Return the key in a request's headers; empty for other credentials, None for no credentials at all.
 
     ``X-API-Key`` goes first: it is for those who need ``Authorization`` for a proxy in front.
     """
@@ -169,7 +172,7 @@ def secret_in(headers: Mapping[str, str]) -> str | None:
     if authorization is None:
         return None
     kind, _, secret = authorization.partition(" ")
-    return secret.strip() if kind.lower() == "bearer" else authorization
+    return secret.strip() if kind.lower() == "bearer" else ""
 
 
 def _invalid(message: str) -> KeyInvalid:

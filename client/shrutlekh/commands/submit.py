@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from shrutlekh_contract.options import SubmissionOptions, declared
 
+from shrutlekh.api_keys import key_in
 from shrutlekh.bulk.display import Bar, Display, Lines, printable
 from shrutlekh.bulk.events import Outcome
 from shrutlekh.bulk.pipeline import Submission
@@ -18,7 +19,7 @@ from shrutlekh.bulk.recordings import EXTENSIONS, plan
 from shrutlekh.bulk.run_options import Options
 from shrutlekh.bulk.summary import Summary
 from shrutlekh.client import ShrutlekhClient
-from shrutlekh.commands.options import NOTHING_CHOSEN, Url, formats, takes
+from shrutlekh.commands.options import NOTHING_CHOSEN, ApiKeyFile, Url, formats, takes
 from shrutlekh.errors import ClientError
 from shrutlekh.retries import PATIENT
 
@@ -56,6 +57,7 @@ def submit(
         ),
     ],
     url: Url = "http://127.0.0.1:8000",
+    api_key_file: ApiKeyFile = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -116,8 +118,10 @@ def submit(
     )
     summary = Summary(len(recordings))
     display: Display = (Bar if console.is_terminal else Lines)(console, len(recordings))
-    # One connection for each recording, and one to watch the service.
-    with ShrutlekhClient(url, retries=PATIENT, connections=in_flight + 1) as client:
+    connections = in_flight + 1  # one for each recording, and one to watch the service
+    with ShrutlekhClient(
+        url, api_key=key_in(api_key_file), retries=PATIENT, connections=connections
+    ) as client:
         client.ready()  # fails at once if no service answers, and before a bar is shown
         submission = Submission(client, recordings, options)
         try:
