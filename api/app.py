@@ -13,6 +13,7 @@ from api.http.lingering import LingeringClose
 from api.http.openapi import install_openapi
 from api.http.problems import install_problem_handlers
 from api.http.proxies import BehindProxies
+from api.http.rate_limits import RateLimitHeaders
 from api.routes import health, jobs, models, results, simple, transcriptions
 from api.routes import metrics as measurements
 from api.services import open_services
@@ -44,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router)
     install_openapi(app, [route for module in ROUTES for route in module.router.routes])
     install_problem_handlers(app)
+    app.add_middleware(RateLimitHeaders)
     app.add_middleware(LingeringClose)
     app.add_middleware(
         CORSMiddleware,
@@ -56,6 +58,8 @@ def create_app(settings: Settings) -> FastAPI:
             "Idempotent-Replayed",
             "Link",
             "Location",
+            "RateLimit",
+            "RateLimit-Policy",
             "Retry-After",
         ],
     )

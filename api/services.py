@@ -10,9 +10,11 @@ from api.doorbell import Doorbell
 from api.http.authentication import KeyRing
 from api.http.instrumentation import Metrics
 from api.http.long_polls import JobWatcher
+from api.http.rate_limits import RateLimiter
 from api.intake.admission import Admission
 from api.intake.batcher import Batcher
 from api.intake.insertion import Placed, insert
+from api.intake.quotas import Quotas
 from api.threads import Threads
 from shared.database import Database
 from shared.files import FileStore
@@ -38,6 +40,7 @@ class Services:
     doorbell: Doorbell
     metrics: Metrics
     keys: KeyRing
+    rate_limiter: RateLimiter
 
 
 @asynccontextmanager
@@ -60,11 +63,14 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
                 files=FileStore(settings.files_dir, settings.disk_reserve_bytes),
                 async_redis=async_redis,
                 watcher=watcher,
-                admission=Admission(threads, database, settings.queue_limit),
+                admission=Admission(
+                    threads, database, settings.queue_limit, Quotas(threads, database, settings)
+                ),
                 inserts=Batcher(lambda jobs: threads.write(lambda: insert(database, jobs))),
                 doorbell=doorbell,
                 metrics=metrics,
                 keys=KeyRing(threads, database, settings),
+                rate_limiter=RateLimiter(async_redis, settings.rate_limit_per_minute),
             )
     finally:
         stop_traces()

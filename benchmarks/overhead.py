@@ -170,7 +170,7 @@ def main() -> None:
             short(folder / "short", jobs),
             long(folder / "long", 60 * minutes, bare.model.sample_rate),
         ]
-        with embedded_service(folder / "data") as url, ShrutlekhClient(url) as client:
+        with embedded_service(folder / "data") as url, ShrutlekhClient(url, api_key="") as client:
             run(client, Workload("warm-up", workloads[0].paths[:4]), folder / "warm-up")
             waits = latencies(client, workloads[0].paths[0], 5 if arguments.quick else 20)
             results = [

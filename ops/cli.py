@@ -27,6 +27,7 @@ COMMANDS = (
         "ops.admin.app:admin",
         "List, retry and erase jobs and drain the workers, for the operator of an installation.",
     ),
+    Deferred("keys", "ops.keys.app:keys", "Make, list and revoke the API keys of an installation."),
 )
 
 app = make_app(

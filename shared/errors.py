@@ -58,6 +58,22 @@ class ScopeMissing(ServiceError):
     title = "The API key lacks a scope"
 
 
+class RateLimited(ServiceError):
+    """The API key sends more requests than it may in a minute."""
+
+    code = "rate_limited"
+    status = 429
+    title = "Too many requests"
+
+
+class QuotaExceeded(ServiceError):
+    """The tenant of the API key has as many jobs waiting, or as much audio transcribed today, as it may."""
+
+    code = "quota_exceeded"
+    status = 429
+    title = "The quota is used up"
+
+
 class JobNotFound(ServiceError):
     """No job has this id. It may have been erased."""
 

@@ -7,6 +7,7 @@ one. Without a key, where the service requires none, the tenant is the empty str
 
 import enum
 import hmac
+import re
 import secrets
 import uuid
 from collections.abc import Collection, Sequence
@@ -15,6 +16,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
+import structlog
 from sqlalchemy import Index, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from uuid_utils.compat import uuid7
@@ -26,6 +28,10 @@ NO_TENANT = ""
 START = "shl_"
 PREFIX_DIGITS = 8
 SECRET_BYTES = 32
+LONGEST_NAME = 64
+_WELL_FORMED = re.compile(rf"{START}[0-9a-f]{{{PREFIX_DIGITS}}}_[A-Za-z0-9_-]{{43}}")
+
+log = structlog.get_logger(__name__)
 
 
 class Scope(enum.StrEnum):
@@ -65,6 +71,11 @@ class ApiKey(Base):
         """Return whether the key is neither revoked nor expired at that time."""
         return self.revoked_at is None and (self.expires_at is None or moment < self.expires_at)
 
+    @property
+    def tenant_mark(self) -> str:
+        """The end of the tenant's id, which is enough for people to tell tenants apart."""
+        return self.tenant[-8:]
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -98,7 +109,7 @@ def create_key(
 
     Args:
         session: a writing session; the caller commits.
-        name: for people.
+        name: for people; also the client of the jobs that the key submits. The caller checks that it is free.
         scopes: what it may be used for.
         tenant: whose jobs it submits and sees; a new tenant by default.
         expires_at: when it stops being valid; never by default.
@@ -112,7 +123,7 @@ def create_key(
         tenant=str(key_id) if tenant is None else tenant,
         name=name,
         prefix=prefix,
-        sha256=_digest(secret),
+        sha256=digest_of(secret),
         scopes=sorted(scope.value for scope in scopes),
         created_at=now(),
         expires_at=expires_at,
@@ -122,15 +133,34 @@ def create_key(
     )
     session.add(key)
     session.flush()
+    log.info("key_created", prefix=prefix, name=name, scopes=key.scopes, tenant=key.tenant)
     return Created(key, secret)
+
+
+def revoke_key(session: Session, key: ApiKey) -> None:
+    """Make a key invalid for good. Does nothing if it is revoked already.
+
+    Args:
+        session: a writing session; the caller commits.
+        key: a key that this session has read.
+    """
+    if key.revoked_at is None:
+        key.revoked_at = now()
+        session.flush()
+        log.info("key_revoked", prefix=key.prefix, name=key.name, tenant=key.tenant)
+
+
+def is_well_formed(secret: str) -> bool:
+    """Return whether a text has the form of a key. No other text needs to be looked up."""
+    return _WELL_FORMED.fullmatch(secret) is not None
 
 
 def find_key(session: Session, secret: str) -> ApiKey | None:
     """Return the key with this secret, also one that is expired or revoked; None if there is none."""
-    if len(secret) > 200 or not secret.startswith(START):
+    if not is_well_formed(secret):
         return None
-    key = session.scalar(select(ApiKey).where(ApiKey.prefix == secret[: len(START) + PREFIX_DIGITS]))
-    if key is None or not hmac.compare_digest(key.sha256, _digest(secret)):
+    key = key_with_prefix(session, secret[: len(START) + PREFIX_DIGITS])
+    if key is None or not hmac.compare_digest(key.sha256, digest_of(secret)):
         return None
     return key
 
@@ -140,10 +170,17 @@ def key_with_prefix(session: Session, prefix: str) -> ApiKey | None:
     return session.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
 
 
+def valid_keys_named(session: Session, name: str) -> list[ApiKey]:
+    """Return the keys with this name that are valid now."""
+    moment = now()
+    return [key for key in session.scalars(select(ApiKey).where(ApiKey.name == name)) if key.is_valid(moment)]
+
+
 def all_keys(session: Session) -> Sequence[ApiKey]:
     """Return all keys, oldest first."""
     return session.scalars(select(ApiKey).order_by(ApiKey.created_at, ApiKey.id)).all()
 
 
-def _digest(secret: str) -> str:
+def digest_of(secret: str) -> str:
+    """Return the SHA-256 of a secret, as it is stored."""
     return sha256(secret.encode()).hexdigest()

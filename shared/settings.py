@@ -92,6 +92,24 @@ class Settings(BaseSettings):
         description="Whether requests need an API key. `auto`: unless the API listens on this machine alone. "
         "Set `never` only if a proxy in front admits nobody else.",
     )
+    rate_limit_per_minute: int = Field(
+        0,
+        ge=0,
+        description="Most requests of an API key in a minute. More are rejected with 429. 0: no limit. "
+        "`shrutlekh keys create` sets other limits for single keys.",
+    )
+    tenant_jobs_waiting: int = Field(
+        0,
+        ge=0,
+        description="Most queued jobs of a tenant. Further submissions are rejected with 429. 0: no limit.",
+    )
+    tenant_audio_hours_per_day: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Hours of audio that a tenant may have transcribed in a day (UTC) before further "
+        "submissions are rejected with 429. 0: no limit.",
+    )
     cors_origins: Annotated[list[str], NoDecode] = Field(
         [],
         description="Comma-separated origins whose pages may call the API from a browser. Empty: none. "

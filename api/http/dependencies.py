@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection
 
 from api.http.authentication import Caller, secret_in
 from api.http.paths import Paths
@@ -23,22 +24,35 @@ async def _paths(request: Request) -> Paths:
     return Paths.of(request.scope)
 
 
-# Only documents the scheme: the header is read by `_caller`.
+# Only documents the scheme: the header is read by `authenticated`.
 BEARER = HTTPBearer(
     auto_error=False,
     scheme_name="ApiKey",
-    description="An API key. `shrutlekh keys create` makes one. Not needed where the service requires none.",
+    description="An API key. `shrutlekh keys create` makes one. Not needed where the service requires none. "
+    "The header `X-API-Key` does as well.",
 )
+
+
+async def authenticated(connection: HTTPConnection, scope: Scope) -> Caller:
+    """Return who makes this request or WebSocket connection, after counting it against the rate limit.
+
+    Raises:
+        KeyMissing, KeyInvalid, DatabaseUnavailable: see :meth:`api.http.authentication.KeyRing.caller`.
+        RateLimited: the key sends too many requests.
+        ScopeMissing: the key may not be used for this.
+    """
+    services: Services = connection.app.state.services
+    caller = await services.keys.caller(secret_in(connection.headers))
+    await services.rate_limiter.admit(connection, caller)
+    caller.require(scope)
+    return caller
 
 
 def _caller(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     async def caller(
         request: Request, _documented: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
     ) -> Caller:
-        services: Services = request.app.state.services
-        found = await services.keys.caller(secret_in(request.headers.get("authorization")))
-        found.require(scope)
-        return found
+        return await authenticated(request, scope)
 
     return caller
 

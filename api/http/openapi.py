@@ -1,5 +1,6 @@
 """Parts of the OpenAPI document that FastAPI cannot derive: streamed forms, and errors with their codes."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from api.http.openai_errors import ErrorShape, error_object, shape_at, status_in
 from api.http.openai_schemas import OPENAI_ERROR
 from api.http.problems import MEDIA_TYPE
 from api.http.schemas import Problem, Shape
-from shared.errors import KeyInvalid, KeyMissing, ScopeMissing, ServiceError
+from shared.errors import KeyInvalid, KeyMissing, RateLimited, ScopeMissing, ServiceError
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -98,10 +99,20 @@ def install_openapi(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 def _add_key_errors(document: dict[str, Any]) -> None:
     """Add the errors of API keys to all operations that take one."""
     for path, methods in document["paths"].items():
-        errors = problems(KeyMissing, KeyInvalid, ScopeMissing, shape=shape_at(path))
+        errors = problems(KeyMissing, KeyInvalid, ScopeMissing, RateLimited, shape=shape_at(path))
         for operation in methods.values():
             if "security" in operation:
-                operation["responses"] |= {str(status): response for status, response in errors.items()}
+                _add_responses(operation["responses"], copy.deepcopy(errors))
+
+
+def _add_responses(documented: dict[str, Any], more: Responses) -> None:
+    """Add errors to those of an operation, which may have some of the same status."""
+    for status, response in more.items():
+        own = documented.setdefault(str(status), response)
+        if own is not response:
+            own["description"] += f" {response['description']}"
+            for media_type, content in response["content"].items():
+                own["content"][media_type]["examples"] |= content["examples"]
 
 
 def _drop_validation_errors(document: dict[str, Any]) -> None:

@@ -1,4 +1,7 @@
-"""Admission control: reject submissions while the queue is full, before their recordings are read."""
+"""Admission control: reject submissions before their recordings are read.
+
+While the queue is full, or the quota of the tenant is used up.
+"""
 
 import asyncio
 import math
@@ -7,12 +10,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from api.intake.quotas import Quotas
 from api.threads import Threads
 from shared.clock import now
 from shared.database import Database
 from shared.errors import QueueFull
 from shared.jobs import count_finished, holder_of, queue_length
-from shared.keys import NO_TENANT
+from shared.keys import NO_LIMITS, NO_TENANT, Limits
 
 # How long a counted queue length is used before it is counted again.
 COUNT_SECONDS = 1.0
@@ -37,30 +41,53 @@ class Admission:
     including uploads in progress. A single process therefore never exceeds the limit. Several processes may,
     by the uploads that the others have in progress or accepted within the last second. Jobs that leave the
     queue are noticed up to a second late.
+
+    Args:
+        quotas: also limit what each tenant submits; None: unlimited.
     """
 
-    def __init__(self, threads: Threads, database: Database, limit: int) -> None:
+    def __init__(
+        self, threads: Threads, database: Database, limit: int, quotas: Quotas | None = None
+    ) -> None:
         self._threads = threads
         self._database = database
         self._limit = limit
+        self._quotas = quotas
         self._counted: _Count | None = None
         self._counting: asyncio.Task[_Count] | None = None
         self._in_progress = 0
         self._added = 0
 
     @asynccontextmanager
-    async def place(self, tenant: str = NO_TENANT, key: str | None = None) -> AsyncIterator[None]:
+    async def place(
+        self, tenant: str = NO_TENANT, key: str | None = None, *, limits: Limits = NO_LIMITS
+    ) -> AsyncIterator[None]:
         """Hold a place in the queue during a submission.
 
         Args:
             tenant: who submits.
             key: the submission's idempotency key. If it already has a job, the submission adds none and is
                 always admitted.
+            limits: of the API key that submits.
 
         Raises:
+            QuotaExceeded: the tenant has as many jobs waiting, or as much audio today, as it may.
             QueueFull: the queue is full. ``Retry-After`` estimates from the throughput when it no longer is.
             DatabaseUnavailable: the queue length is unknown.
         """
+        if self._quotas is None:
+            async with self._place_in_queue(tenant, key):
+                yield
+            return
+        excess = await self._quotas.excess(tenant, limits)
+        if excess is not None and not (key is not None and await self._has_job(tenant, key)):
+            raise excess
+        with self._quotas.hold(tenant):
+            async with self._place_in_queue(tenant, key):
+                yield
+
+    @asynccontextmanager
+    async def _place_in_queue(self, tenant: str, key: str | None) -> AsyncIterator[None]:
         if self._limit:
             await self._refuse_if_full(tenant, key)
         self._in_progress += 1

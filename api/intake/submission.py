@@ -109,8 +109,9 @@ async def submit_form(
             a recent job of the same client with the same recording and options is returned.
 
     Raises:
-        ServiceError: see :func:`api.intake.uploads.receive_form`; also QueueFull, before the body is read,
-            ModelNotInstalled, DecoderUnavailable, IdempotencyConflict and DatabaseUnavailable.
+        ServiceError: see :func:`api.intake.uploads.receive_form`; also QueueFull and QuotaExceeded,
+            before the body is read, ModelNotInstalled, DecoderUnavailable, IdempotencyConflict and
+            DatabaseUnavailable.
     """
     with tracer.start_as_current_span("submit", kind=SpanKind.PRODUCER) as span:
         intent = _Intent(form, fixed, key, dialect, is_retry)
@@ -129,7 +130,7 @@ async def _submit(request: Request, services: Services, caller: Caller, intent: 
     max_bytes = services.settings.max_upload_bytes
     key, known = intent.key, intent.known
     _refuse_in_query(request, known)
-    async with services.admission.place(caller.tenant, key):
+    async with services.admission.place(caller.tenant, key, limits=caller.limits):
         arrival = Arrival(services.files, services.threads, max_bytes)
         async with receive_form(request, arrival, max_bytes=max_bytes, known=known) as received:
             fields = received.fields

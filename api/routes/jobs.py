@@ -37,6 +37,7 @@ from shared.errors import (
     ModelNotInstalled,
     NotMultipart,
     QueueFull,
+    QuotaExceeded,
     RecordingGone,
     StorageFull,
     UploadStalled,
@@ -63,6 +64,7 @@ UPLOAD_ERRORS = (
     ModelNotInstalled,
     DecoderUnavailable,
     QueueFull,
+    QuotaExceeded,
     DatabaseUnavailable,
     StorageFull,
 )
@@ -203,7 +205,13 @@ async def delete_job(services: ServicesDep, paths: PathsDep, caller: Submitting,
             "content": {JSON: {"example": examples.QUEUED_JOB}},
         },
         **problems(
-            InvalidRequest, JobNotFound, IllegalTransition, RecordingGone, QueueFull, DatabaseUnavailable
+            InvalidRequest,
+            JobNotFound,
+            IllegalTransition,
+            RecordingGone,
+            QueueFull,
+            QuotaExceeded,
+            DatabaseUnavailable,
         ),
     },
 )
@@ -215,7 +223,7 @@ async def retry_job(services: ServicesDep, paths: PathsDep, caller: Submitting, 
             job = retry(session, services.files, job_id, services.settings.max_attempts, caller.sees)
             return JobOut.of(job, paths, queue_position(session, job))
 
-    async with services.admission.place(caller.tenant):
+    async with services.admission.place(caller.tenant, limits=caller.limits):
         job = await services.threads.write(queue_again)
     services.doorbell.ring(job_id)
     services.doorbell.announce(job_id)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shrutlekh.client import ShrutlekhClient
     from shrutlekh.errors import (
         ApiError,
+        ApiKeyUnusable,
         ClientError,
         InvalidUrl,
         NotShrutlekh,
@@ -53,6 +54,7 @@ _HOMES = {
     "client": ("ShrutlekhClient",),
     "errors": (
         "ApiError",
+        "ApiKeyUnusable",
         "ClientError",
         "InvalidUrl",
         "NotShrutlekh",
@@ -67,6 +69,7 @@ __all__ = [
     "NO_RETRIES",
     "PATIENT",
     "ApiError",
+    "ApiKeyUnusable",
     "AsyncShrutlekhClient",
     "Audio",
     "ClientError",

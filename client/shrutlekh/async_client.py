@@ -39,6 +39,7 @@ class AsyncShrutlekhClient:
         url: str,
         timeout: float = 30.0,
         *,
+        api_key: str | None = None,
         retries: Retries | None = None,
         connections: int = 64,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -48,7 +49,7 @@ class AsyncShrutlekhClient:
         self._timeout = timeout
         self._retries = retries or Retries()
         self._sleep = sleep
-        self._http = httpx.AsyncClient(**http_options(self.url, connections), transport=transport)
+        self._http = httpx.AsyncClient(**http_options(self.url, connections, api_key), transport=transport)
 
     async def submit(
         self, source: Source, *, on_wait: OnWait | None = None, **options: Unpack[SubmitOptions]

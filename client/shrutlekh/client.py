@@ -33,6 +33,8 @@ class ShrutlekhClient:
     Args:
         url: of the service, for example "http://127.0.0.1:8000".
         timeout: longest silence of the service in seconds.
+        api_key: sent with every request. Default: the environment variable SHRUTLEKH_API_KEY, if it is set.
+            An empty string: none.
         connections: most connections at a time.
         transport: httpx transport to use instead of the network.
         sleep: called with the seconds of each pause.
@@ -48,6 +50,7 @@ class ShrutlekhClient:
         url: str,
         timeout: float = 30.0,
         *,
+        api_key: str | None = None,
         retries: Retries | None = None,
         connections: int = 64,
         transport: httpx.BaseTransport | None = None,
@@ -57,7 +60,7 @@ class ShrutlekhClient:
         self._timeout = timeout
         self._retries = retries or Retries()
         self._sleep = sleep
-        self._http = httpx.Client(**http_options(self.url, connections), transport=transport)
+        self._http = httpx.Client(**http_options(self.url, connections, api_key), transport=transport)
 
     def submit(
         self, source: Source, *, on_wait: OnWait | None = None, **options: Unpack[SubmitOptions]

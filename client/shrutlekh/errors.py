@@ -50,3 +50,9 @@ class RecordingUnreadable(ClientError):
     """The file to upload cannot be read, or became shorter during the upload."""
 
     code = "file_unreadable"
+
+
+class ApiKeyUnusable(ClientError):
+    """The API key can't be read, or can't be one."""
+
+    code = "api_key_unusable"

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 import httpx
 
 from shrutlekh.addresses import is_loopback
+from shrutlekh.api_keys import KEY_ERRORS, key_headers, key_in_force, with_advice
 from shrutlekh.errors import ApiError, InvalidUrl, NotShrutlekh, Unreachable
 
 CONNECT_SECONDS = 10.0
@@ -64,11 +65,14 @@ class Call(Generic[T]):
             raise NotShrutlekh(f"The server at {url} is not Shrutlekh, or another version of it.") from error
 
 
-def http_options(url: str, connections: int) -> dict[str, Any]:
+def http_options(url: str, connections: int, api_key: str | None) -> dict[str, Any]:
     """Return the arguments of httpx's synchronous or asynchronous client.
+
+    The client follows no redirects, so the key never goes to another host.
 
     Raises:
         InvalidUrl: the URL cannot be parsed.
+        ApiKeyUnusable: the key has characters that no key has.
     """
     try:
         base = httpx.URL(url)
@@ -77,7 +81,9 @@ def http_options(url: str, connections: int) -> dict[str, Any]:
     return {
         "base_url": base,
         "limits": httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-        "headers": {"User-Agent": "shrutlekh-client"},
+        "headers": {"User-Agent": "shrutlekh-client"}
+        | key_headers(key_in_force(api_key), authorization_is_taken=bool(base.userinfo)),
+        "follow_redirects": False,
         "trust_env": not is_loopback(base.host),  # a proxy cannot reach a service on this machine
     }
 
@@ -97,7 +103,8 @@ def _api_error(response: httpx.Response) -> ApiError:
     try:
         problem = response.json()
         message = str(problem.get("detail") or problem.get("title") or response.reason_phrase)
-        return ApiError(str(problem.get("code") or f"http_{status}"), message, status, after)
+        code = str(problem.get("code") or f"http_{status}")
+        return ApiError(code, with_advice(code, message) if code in KEY_ERRORS else message, status, after)
     except (ValueError, AttributeError):
         message = f"The server answered {status} {response.reason_phrase}."
         return ApiError(f"http_{status}", message, status, after)

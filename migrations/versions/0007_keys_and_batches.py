@@ -1,4 +1,4 @@
-"""Add API keys, the tenant that a job belongs to, and batches of jobs.
+"""Add API keys, the tenant that a job belongs to, what tenants use, and batches of jobs.
 
 Uses plain SQL for the columns, for the reason given in 0002. An idempotency key now belongs to a tenant.
 """
@@ -42,6 +42,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
     )
     op.create_index("uq_api_keys_prefix", "api_keys", ["prefix"], unique=True)
+    op.create_table(
+        "usage",
+        sa.Column("tenant", sa.String(length=36), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("audio_seconds", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "day", name=op.f("pk_usage")),
+    )
     op.create_table(
         "batches",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -96,4 +103,5 @@ def downgrade() -> None:
     for name in ("batch_id", "folder", "tenant"):
         op.execute(f"ALTER TABLE jobs DROP COLUMN {name}")
     op.drop_table("batches")
+    op.drop_table("usage")
     op.drop_table("api_keys")

@@ -1,5 +1,8 @@
 """``shrutlekh serve``."""
 
+import shlex
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -7,10 +10,15 @@ import typer
 from rich.console import Console
 from shrutlekh.addresses import is_loopback
 from shrutlekh.errors import ClientError
+from shrutlekh.quantities import counted
 
 from ops.service.instance import free_port, locked, socket_path
 from ops.service.signals import Signals
 from ops.service.stack import Place, Stack
+from shared.clock import now
+from shared.database import Database
+from shared.keys import all_keys
+from shared.settings import Settings
 
 EPILOG = """Examples:
 
@@ -63,8 +71,8 @@ def serve(
                     started = stack.start()
                 if started:
                     print(f"Shrutlekh is ready at {place.url}", flush=True)  # noqa: T201
-                    if not is_loopback(host):
-                        say("Note: the service accepts connections from other machines without a password.")
+                    for note in _notes_on_access(Settings(data_dir=data, host=host, port=place.port)):
+                        say(note)
                 fine = not started or stack.watch()
             finally:
                 if fine:
@@ -75,3 +83,17 @@ def serve(
         raise typer.Exit(1) from error
     if not fine:
         raise typer.Exit(1)
+
+
+def _notes_on_access(settings: Settings) -> Iterator[str]:
+    """Yield what somebody who lets other machines in should know."""
+    command = f"shrutlekh keys create NAME --data {shlex.quote(str(settings.data_dir))}"
+    if settings.keys_required:
+        with closing(Database(settings.database)) as database, database.read() as session:
+            valid = sum(key.is_valid(now()) for key in all_keys(session))
+        if valid == 0:
+            yield f"Requests need an API key, and there is none yet. Make one in another terminal: {command}"
+        else:
+            yield f"Requests need an API key ({counted(valid, 'valid key')}). Another one: {command}"
+    elif not is_loopback(settings.host):
+        yield "Note: the service accepts connections from other machines without an API key."

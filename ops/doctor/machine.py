@@ -20,7 +20,14 @@ ENOUGH_FILES = 1024
 MIB = 2**20
 # Variables that begin with SHRUTLEKH_ and are not settings of the service.
 OTHER_VARIABLES = frozenset(
-    {"SHRUTLEKH_URL", "SHRUTLEKH_ENV_FILE", "SHRUTLEKH_SPEECH_DIR", "SHRUTLEKH_DOCKER_KIT"}
+    {
+        "SHRUTLEKH_URL",
+        "SHRUTLEKH_API_KEY",
+        "SHRUTLEKH_API_KEY_FILE",
+        "SHRUTLEKH_ENV_FILE",
+        "SHRUTLEKH_SPEECH_DIR",
+        "SHRUTLEKH_DOCKER_KIT",
+    }
 )
 
 

@@ -110,7 +110,7 @@ class Stack:
         self._api.start()
         self._sweeper.start()
         readiness: Readiness | None = None
-        with ShrutlekhClient(self._place.url, timeout=5.0) as client:
+        with ShrutlekhClient(self._place.url, timeout=5.0, api_key="") as client:
 
             def ready() -> bool:
                 nonlocal readiness

@@ -49,6 +49,7 @@ from shared.jobs.statistics import (
     was_claimed_since,
 )
 from shared.jobs.tables import Job, JobEvent, JobStatus, Priority, SegmentRow
+from shared.jobs.usage import Usage, book_audio, usage_of
 from shared.jobs.verbs import (
     cancel,
     cancel_or_erase,
@@ -74,7 +75,9 @@ __all__ = [
     "Selection",
     "StatusSize",
     "Totals",
+    "Usage",
     "Waveform",
+    "book_audio",
     "cancel",
     "cancel_or_erase",
     "claim",
@@ -126,6 +129,7 @@ __all__ = [
     "succeed",
     "totals",
     "twin_of",
+    "usage_of",
     "was_claimed_since",
     "waveform_peaks",
     "waveform_png",

@@ -16,6 +16,7 @@ from shared.jobs.lifecycle import Event, transition
 from shared.jobs.results import Measurements, Waveform, drop_segments, save_waveform
 from shared.jobs.tables import QUEUED, Job, JobStatus
 from shared.jobs.turns import ORDER
+from shared.jobs.usage import book_audio
 
 BACKOFF_SECONDS = 1.0
 
@@ -99,6 +100,7 @@ def succeed(
         stage_seconds={stage: round(seconds, 4) for stage, seconds in measured.stage_seconds.items()},
         warnings=[warning.json() for warning in measured.warnings],
     )
+    book_audio(session, after.tenant, measured.audio_seconds, now())
     if waveform is not None:
         save_waveform(session, job.id, waveform)
     return after

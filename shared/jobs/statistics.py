@@ -83,7 +83,8 @@ def counts_by_status(session: Session, selection: Selection | None = None) -> di
     """
     if selection is not None and selection.conditions():
         counted = select(Job.status, func.count()).where(*selection.conditions()).group_by(Job.status)
-        return dict.fromkeys(JobStatus, 0) | dict(session.execute(counted).tuples())
+        found = {status: jobs for status, jobs in session.execute(counted)}  # noqa: C416
+        return dict.fromkeys(JobStatus, 0) | found
     ended = session.execute(select(Job.status, func.count()).where(ENDED).group_by(Job.status))
     unfinished = {JobStatus.QUEUED: queue_length(session), JobStatus.RUNNING: count_running(session)}
     return dict.fromkeys(JobStatus, 0) | unfinished | {status: jobs for status, jobs in ended}  # noqa: C416

@@ -18,6 +18,7 @@ def service() -> Iterator[FakeService]:
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SHRUTLEKH_URL", raising=False)
+    for name in ("SHRUTLEKH_URL", "SHRUTLEKH_API_KEY", "SHRUTLEKH_API_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SHRUTLEKH_DISK_RESERVE_BYTES", "0")
     monkeypatch.setenv("COLUMNS", "200")

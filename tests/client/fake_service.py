@@ -69,6 +69,7 @@ class FakeService:
         installed: names of the installed models; the first is the default.
         default_decoder: of each model; None if the service does not tell.
         readiness: what /readyz answers.
+        key: API key that /v1/models requires, if not empty.
         bytes_received: of all recordings, also of those that had a job already.
         open_jobs, most_open: uploaded and unfinished jobs now, and the most there ever were.
     """
@@ -92,6 +93,7 @@ class FakeService:
     default_decoder: str | None = None
     bytes_received: int = 0
     readiness: dict[str, Any] = field(default_factory=lambda: dict(READY))
+    key: str = ""
 
     def app(self) -> Starlette:
         return Starlette(
@@ -112,6 +114,8 @@ class FakeService:
         return JSONResponse(self.readiness, 200 if self.readiness["status"] == "ready" else 503)
 
     async def models(self, request: Request) -> Response:
+        if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
+            return problem(401, "key_missing", "Send an API key.")
         model = {"language": "hi", "sample_rate": 16000, "licence": "Apache-2.0", "description": ""}
         if self.default_decoder is not None:
             model["default_decoder"] = self.default_decoder

@@ -23,6 +23,7 @@ from shrutlekh.deferred import Deferred
 from ops.admin.app import COMMANDS as ADMIN_COMMANDS
 from ops.cli import COMMANDS as OPS_COMMANDS
 from ops.cli import main
+from ops.keys.app import COMMANDS as KEY_COMMANDS
 from tests.client.fake_service import FakeService
 
 Run = Callable[..., tuple[int, str, str]]
@@ -72,7 +73,12 @@ def test_help(shrutlekh: Run, command: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("module", "arguments"),
-    [("shrutlekh.cli", ["--help"]), ("ops.cli", ["--help"]), ("ops.cli", ["admin", "--help"])],
+    [
+        ("shrutlekh.cli", ["--help"]),
+        ("ops.cli", ["--help"]),
+        ("ops.cli", ["admin", "--help"]),
+        ("ops.cli", ["keys", "--help"]),
+    ],
 )
 def test_help_loads_little(module: str, arguments: list[str]) -> None:
     """What makes `--help` start at once: seconds cannot be tested on a machine that others use."""
@@ -90,7 +96,7 @@ def test_help_loads_little(module: str, arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", [*CLIENT_COMMANDS, *OPS_COMMANDS, *ADMIN_COMMANDS], ids=lambda entry: entry.target
+    "entry", [*CLIENT_COMMANDS, *OPS_COMMANDS, *ADMIN_COMMANDS, *KEY_COMMANDS], ids=lambda entry: entry.target
 )
 def test_the_list_of_commands_says_what_each_says_itself(entry: Deferred) -> None:
     module, _, name = entry.target.partition(":")

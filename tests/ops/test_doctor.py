@@ -40,6 +40,7 @@ from shared.jobs import attempts
 from shared.jobs.lifecycle import Event, transition
 from shared.jobs.tables import Job, JobEvent
 from shared.jobs.verbs import submit
+from shared.keys import Scope, create_key, revoke_key
 from shared.presence import WORKERS, beat
 from shared.settings import Settings
 from tests.conftest import MODEL, own_redis
@@ -660,12 +661,51 @@ class TestExposure:
         self, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, said: str | None
     ) -> None:
         monkeypatch.setattr(ops.doctor.exposure, "CONTAINER_MARKS", (tmp_path / "no mark",))
-        finding = exposure.address(make(host=host))
+        finding = exposure.address(make(host=host, require_keys="never"))
         assert is_advised(finding, OK if said is None else WARNING, said or "this machine alone")
 
     def test_in_a_container(self, make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(ops.doctor.exposure, "CONTAINER_MARKS", (tmp_path,))
-        assert is_advised(exposure.address(make(host="0.0.0.0")), OK, "of its container")
+        assert is_advised(
+            exposure.address(make(host="0.0.0.0", require_keys="never")), OK, "of its container"
+        )
+
+    @pytest.mark.parametrize(
+        ("changes", "verdict", "said"),
+        [
+            ({"host": "0.0.0.0"}, OK, "requires API keys"),
+            ({"host": "0.0.0.0", "published_host": "127.0.0.1"}, OK, "this machine alone"),
+            ({"host": "0.0.0.0", "published_host": "10.0.0.1"}, OK, "10.0.0.1 and requires API keys"),
+            ({"host": "0.0.0.0", "published_host": "10.0.0.1", "require_keys": "never"}, WARNING, "10.0.0.1"),
+        ],
+    )
+    def test_where_keys_are_required(
+        self,
+        make: Make,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        changes: dict[str, object],
+        verdict: Verdict,
+        said: str,
+    ) -> None:
+        monkeypatch.setattr(ops.doctor.exposure, "CONTAINER_MARKS", (tmp_path,))
+        assert is_advised(exposure.address(make(**changes)), verdict, said)
+
+    def test_keys(self, make: Make) -> None:
+        assert is_advised(exposure.keys(make()), OK, "0 valid API keys")
+        required = make(require_keys="always")
+        assert is_advised(exposure.keys(required), WARNING, "there is none")
+        with required.database.write() as session:
+            revoke_key(session, create_key(session, "gone", [Scope.READ]).key)
+        assert is_advised(exposure.keys(required), WARNING, "there is none")
+        with required.database.write() as session:
+            create_key(session, "a", [Scope.READ])
+        assert is_advised(exposure.keys(required), OK, "1 valid API key.")
+        with required.database.write() as session:
+            soon = create_key(
+                session, "b", [Scope.READ], expires_at=shared.clock.now() + timedelta(days=3)
+            ).key
+        assert is_advised(exposure.keys(required), WARNING, f"{soon.prefix} (b) on 20")
 
     def test_origins(self, make: Make) -> None:
         assert exposure.origins(make()).verdict is OK

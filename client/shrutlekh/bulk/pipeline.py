@@ -5,6 +5,7 @@ import threading
 from collections.abc import Generator, Iterable
 from typing import Final
 
+from shrutlekh.api_keys import KEY_ERRORS
 from shrutlekh.bulk.events import Event, Outcome
 from shrutlekh.bulk.processing import Processor
 from shrutlekh.bulk.provenance import ServiceModels
@@ -15,12 +16,7 @@ from shrutlekh.client import ShrutlekhClient
 from shrutlekh.errors import ApiError, ClientError, NotShrutlekh, Unreachable
 
 # These errors would repeat for every recording, so the run stops.
-HOPELESS_CODES: Final = frozenset(
-    {
-        *("decoder_unavailable", "invalid_request", "model_not_found"),
-        *("key_invalid", "key_missing", "scope_missing"),
-    }
-)
+HOPELESS_CODES: Final = KEY_ERRORS | {"decoder_unavailable", "invalid_request", "model_not_found"}
 
 
 class Submission:

@@ -7,18 +7,20 @@ from typing import Annotated, Any
 import typer
 from shrutlekh_contract.decoders import BEAM, GREEDY
 
+from shrutlekh.api_keys import key_in
 from shrutlekh.client import ShrutlekhClient
-from shrutlekh.commands.options import Url
+from shrutlekh.commands.options import ApiKeyFile, Url
 
 _HOW = {BEAM: "with the language model (beam)", GREEDY: "without a language model (greedy)"}
 
 
 def models(
     url: Url = "http://127.0.0.1:8000",
+    api_key_file: ApiKeyFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
     """List the installed models with their measured error rates."""
-    with ShrutlekhClient(url) as client:
+    with ShrutlekhClient(url, api_key=key_in(api_key_file)) as client:
         document = client.models()
     if as_json:
         typer.echo(json.dumps(document, ensure_ascii=False))

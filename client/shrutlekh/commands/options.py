@@ -16,6 +16,17 @@ from shrutlekh_contract.options import SubmissionOptions, declared
 from shrutlekh.commands.recognition import formats_from, hotwords_from
 
 Url = Annotated[str, typer.Option(metavar="URL", envvar="SHRUTLEKH_URL", help="URL of the service.")]
+ApiKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--api-key-file",
+        metavar="FILE",
+        envvar="SHRUTLEKH_API_KEY_FILE",
+        help="File with the API key, if the service requires one. A key on the command line would show in "
+        "the list of processes.",
+        show_default="the key in SHRUTLEKH_API_KEY",
+    ),
+]
 DataFolder = Annotated[
     Path | None,
     typer.Option(

@@ -12,9 +12,10 @@ from rich.table import Table
 
 from shrutlekh.addresses import absolute
 from shrutlekh.answers import Job
+from shrutlekh.api_keys import key_in
 from shrutlekh.client import ShrutlekhClient
 from shrutlekh.commands.job_ids import checked_id
-from shrutlekh.commands.options import Url
+from shrutlekh.commands.options import ApiKeyFile, Url
 from shrutlekh.quantities import span
 from shrutlekh.tables import Column, console, fitted, print_details
 
@@ -45,13 +46,14 @@ def status(
         typer.Argument(metavar="[ID]", help="Job to show. Default: the newest jobs.", show_default=False),
     ] = None,
     url: Url = "http://127.0.0.1:8000",
+    api_key_file: ApiKeyFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Follow the job to its end, or the list until Ctrl-C.")
     ] = False,
 ) -> None:
     """Show the newest jobs, or one job in detail."""
-    with ShrutlekhClient(url) as client:
+    with ShrutlekhClient(url, api_key=key_in(api_key_file)) as client:
         if job_id is None:
             _show_jobs(client, as_json, watch)
         else:

@@ -33,6 +33,7 @@ class Run:
 
     Attributes:
         url: of the service.
+        api_key: to send; None for the environment's.
         options: of the run.
         console: where progress is shown.
         note: called with a line for people.
@@ -40,6 +41,7 @@ class Run:
     """
 
     url: str
+    api_key: str | None
     options: Options
     console: Console
     note: Callable[[str], None]
@@ -125,7 +127,8 @@ class Run:
 
     def _client(self, retries: Retries) -> ShrutlekhClient:
         # One connection for each recording, and one to watch the service.
-        client = ShrutlekhClient(self.url, retries=retries, connections=self.options.in_flight + 1)
+        connections = self.options.in_flight + 1
+        client = ShrutlekhClient(self.url, api_key=self.api_key, retries=retries, connections=connections)
         try:
             client.ready()  # fails at once if no service answers, and before a bar is shown
         except BaseException:

@@ -9,10 +9,11 @@ import typer
 from rich.console import Console
 from shrutlekh_contract.options import SubmissionOptions, declared
 
+from shrutlekh.api_keys import key_in
 from shrutlekh.bulk.display import printable
 from shrutlekh.bulk.recordings import EXTENSIONS, plan
 from shrutlekh.bulk.run_options import Options
-from shrutlekh.commands.options import NOTHING_CHOSEN, Url, formats, takes
+from shrutlekh.commands.options import NOTHING_CHOSEN, ApiKeyFile, Url, formats, takes
 from shrutlekh.commands.submission_run import Run
 
 EPILOG = """Examples:
@@ -53,6 +54,7 @@ def submit(
         ),
     ],
     url: Url = "http://127.0.0.1:8000",
+    api_key_file: ApiKeyFile = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -128,7 +130,7 @@ def submit(
     def note(message: str) -> None:
         console.print(message, markup=False, highlight=False, soft_wrap=True)
 
-    run = Run(url, options, console, note, as_json=as_json)
+    run = Run(url, key_in(api_key_file), options, console, note, as_json=as_json)
     if watch:
         _refuse_for_watching(paths, out, done, wait=wait, force=force)
         run.watch(paths, out, done, settle)
