@@ -3,17 +3,19 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from api.http.heads import HeadAsGet
 from api.http.instrumentation import MeasureRequests, Metrics
 from api.http.lingering import LingeringClose
-from api.http.openapi import install_openapi
+from api.http.openapi import install_openapi, operation_id
 from api.http.problems import install_problem_handlers
 from api.http.proxies import BehindProxies
+from api.http.query_parameters import refuse_unknown_parameters
 from api.http.rate_limits import RateLimitHeaders
+from api.http.safe_headers import SafeHeaders
 from api.routes import health, jobs, models, results, simple, transcriptions
 from api.routes import metrics as measurements
 from api.services import open_services
@@ -40,6 +42,8 @@ def create_app(settings: Settings) -> FastAPI:
         version=VERSION,
         lifespan=lifespan,
         redirect_slashes=False,
+        dependencies=[Depends(refuse_unknown_parameters)],
+        generate_unique_id_function=operation_id,
     )
     for module in ROUTES:
         app.include_router(module.router)
@@ -63,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
             "Retry-After",
         ],
     )
+    app.add_middleware(SafeHeaders, embeddable=bool(settings.cors_origins))
     app.add_middleware(MeasureRequests, metrics=metrics)
     app.add_middleware(HeadAsGet)
     app.add_middleware(BehindProxies, trusted=settings.trusted_proxies, root_path=settings.root_path)

@@ -84,6 +84,13 @@ IdempotencyKey = Annotated[
     ),
 ]
 StatusFilter = Annotated[JobStatus | None, Query(description="Only jobs in this state.")]
-Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the previous page.")]
+Cursor = Annotated[
+    str | None,
+    Query(
+        description="`next_cursor` of the previous page.",
+        json_schema_extra={"format": "cursor"},
+        max_length=200,
+    ),
+]
 Counts = Annotated[bool, Query(description="Also count all jobs by state, whatever the filter.")]
 Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of jobs on a page.")]

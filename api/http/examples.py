@@ -3,6 +3,7 @@
 from pydantic import JsonValue
 from shrutlekh_contract.formats import TEXT_FORMATS
 
+FILE = "(the bytes of the recording)"
 JOB_ID = "019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77"
 _LINKS: dict[str, JsonValue] = {
     "self": f"/v1/jobs/{JOB_ID}",

@@ -12,6 +12,7 @@ from shrutlekh_contract.options import options_in
 from starlette.routing import BaseRoute
 
 from api.http import examples
+from api.http.form_rules import OtherNames, Schema, rules_of
 from api.http.openai_errors import MEDIA_TYPE as OPENAI_MEDIA_TYPE
 from api.http.openai_errors import ErrorShape, error_object, shape_at, status_in
 from api.http.openai_schemas import OPENAI_ERROR
@@ -34,7 +35,14 @@ _CONTENTS = {
     ErrorShape.BOTH: (MEDIA_TYPE, _PROBLEM),
     ErrorShape.OPENAI: (OPENAI_MEDIA_TYPE, {"$ref": "#/components/schemas/OpenAIError"}),
 }
+# Of each event of a stream, for tools that read streams by event.
+SERVER_SENT_EVENT = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+}
 NO_MORE: Mapping[str, Option] = {}
+NO_OTHER_NAMES: OtherNames = {}
 _FILE = {
     "type": "string",
     "format": "binary",
@@ -60,16 +68,39 @@ def problems(*errors: type[ServiceError], shape: ErrorShape = ErrorShape.PROBLEM
     return documented
 
 
-def form_of(form: Form, more: Mapping[str, Option] = NO_MORE) -> dict[str, Any]:
-    """Return the documentation of a form, with its file, the options that it may set and ``more`` fields."""
+def form_of(
+    form: Form,
+    more: Mapping[str, Option] = NO_MORE,
+    other_names: OtherNames = NO_OTHER_NAMES,
+    rules: Sequence[Schema] = (),
+) -> dict[str, Any]:
+    """Return the documentation of a form with its file and the options that it may set.
+
+    Args:
+        form: the form.
+        more: its fields that are not options.
+        other_names: those of them that set an option, by the option's name.
+        rules: JSON schemas that it must match, besides those that follow from the options.
+    """
     fields = {**options_in(form), **more}
-    schema = {
+    schema: dict[str, Any] = {
         "type": "object",
         "required": ["file"],
         "properties": {"file": _FILE, **{name: option.schema for name, option in fields.items()}},
         "additionalProperties": False,
     }
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    if all_rules := [*rules_of(fields, other_names), *rules]:
+        schema["allOf"] = all_rules
+    shown = {name: option.example for name, option in fields.items() if option.example}
+    example = {"summary": "A recording with options.", "value": {"file": examples.FILE, **shown}}
+    content = {"schema": schema, "examples": {"recording": example}}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": content}}}
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return a route's operation id: the name of its function in camel case, as in ``submitJob``."""
+    first, *rest = route.name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def install_openapi(app: FastAPI, routes: Sequence[BaseRoute]) -> None:

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from shrutlekh_contract.declarations import Option
-from shrutlekh_contract.option_kinds import Choice, Choices, Flag, Number, Text
+from shrutlekh_contract.hotwords import MOST
+from shrutlekh_contract.option_kinds import Choice, Flag, Many, Number, Text
+from shrutlekh_contract.options import HOTWORDS_FORM
 
-from api.intake.uploads import LIST_SUFFIX, invalid_field
+from api.http.form_rules import field, needs
+from api.http.invalid_fields import invalid_field
+from api.intake.uploads import LIST_SUFFIX
 from api.services import Services
 from shared.errors import ModelNotInstalled
 from shared.installed_models import find_model, read_card
@@ -37,6 +41,9 @@ class ResponseFormat(StrEnum):
     VERBOSE_JSON = "verbose_json"
 
 
+STREAMED: Final = frozenset({ResponseFormat.JSON, ResponseFormat.TEXT})
+
+
 class Granularity(StrEnum):
     """What `verbose_json` gives the times of."""
 
@@ -54,6 +61,9 @@ HOTWORDS: Final = "hotwords"
 # Other names of hot-words: OpenAI's, and that of a Python list in `extra_body`.
 HOTWORD_LISTS: Final = (f"keywords{LIST_SUFFIX}", f"{HOTWORDS}{LIST_SUFFIX}")
 
+LANGUAGE_TEXT: Final = Text(longest=64, form="model-language")
+HOTWORD_TEXTS: Final = Many(Text(form=HOTWORDS_FORM), MOST)
+
 FIELDS: Final[Mapping[str, Option]] = {
     RESPONSE_FORMAT: Option(
         Choice(tuple(one.value for one in ResponseFormat)),
@@ -62,7 +72,7 @@ FIELDS: Final[Mapping[str, Option]] = {
         default=ResponseFormat.JSON.value,
     ),
     GRANULARITIES: Option(
-        Choices(tuple(one.value for one in Granularity)),
+        Many(Choice(tuple(one.value for one in Granularity))),
         "What `verbose_json` has the times of: `segment` (default), `word`, or both.",
     ),
     STREAM: Option(
@@ -71,19 +81,26 @@ FIELDS: Final[Mapping[str, Option]] = {
         default=False,
     ),
     LANGUAGE: Option(
-        Text(longest=64), "The language of the recording, which must be that of the model.", example="hi"
+        LANGUAGE_TEXT, "The language of the recording, which must be that of the model.", example="hi"
     ),
     LANGUAGES: Option(
-        Text(longest=64), "Languages that the recording may be in. One of them must be the model's."
+        Many(LANGUAGE_TEXT), "Languages that the recording may be in. One of them must be the model's."
     ),
-    HOTWORD_LISTS[0]: Option(Text(), "Words and phrases to prefer, as `hotwords`, one a field."),
-    HOTWORD_LISTS[1]: Option(Text(), "The same."),
+    HOTWORD_LISTS[0]: Option(HOTWORD_TEXTS, "Words and phrases to prefer, as `hotwords`, one a field."),
+    HOTWORD_LISTS[1]: Option(HOTWORD_TEXTS, "The same."),
     "prompt": Option(Text(), "Accepted and ignored. Use `hotwords` to prefer words."),
     "temperature": Option(Number(0, 1), "Accepted and ignored: decoding is deterministic."),
     "chunking_strategy": Option(
         Choice(("auto",)), "Accepted and ignored: recordings are always cut at pauses."
     ),
 }
+_TRUE: Final = {"enum": Flag().spellings(True)}
+_FILES: Final = {"enum": [one.value for one in ResponseFormat if one not in STREAMED]}
+OTHER_NAMES: Final = {HOTWORDS: HOTWORD_LISTS}
+RULES: Final = (
+    needs(GRANULARITIES, field(RESPONSE_FORMAT, {"const": ResponseFormat.VERBOSE_JSON.value})),
+    {"not": {"allOf": [field(STREAM, _TRUE), field(RESPONSE_FORMAT, _FILES)]}},
+)
 _NO_SPEAKERS: Final = "The service does not tell speakers apart. For a recording with a channel per speaker, "
 REFUSED: Final[Mapping[str, str]] = {
     f"include{LIST_SUFFIX}": "The service has no log-probabilities of tokens. Omit it; segments of "
@@ -139,7 +156,7 @@ class OpenAIForm:
     def _read_granularities(self, chosen: tuple[str, ...]) -> None:
         if chosen and self.response_format is not ResponseFormat.VERBOSE_JSON:
             raise invalid_field(GRANULARITIES, "It needs response_format=verbose_json. Add that, or omit it.")
-        if self.is_stream and self.response_format not in (ResponseFormat.JSON, ResponseFormat.TEXT):
+        if self.is_stream and self.response_format not in STREAMED:
             raise invalid_field(
                 STREAM, f"A stream has no {self.response_format}. Omit the stream or the response_format."
             )
@@ -155,9 +172,8 @@ class OpenAIForm:
             if name not in ALIASES:
                 raise
             folder = find_model(settings.models_dir, settings.default_model)
-        for field, languages in ((LANGUAGE, sent.get(LANGUAGE)), (LANGUAGES, sent.get(LANGUAGES))):
-            if languages:
-                _check_language(folder, field, languages.splitlines())
+        for name in {LANGUAGE, LANGUAGES} & sent.keys():
+            _check_language(folder, name, sent[name].splitlines())
         return {MODEL: folder.name}
 
 
@@ -178,7 +194,7 @@ def _hotwords_in(sent: Mapping[str, str]) -> dict[str, str]:
     return {HOTWORDS: "\n".join(lists)} if lists else {}
 
 
-def _check_language(folder: Path, field: str, sent: list[str]) -> None:
+def _check_language(folder: Path, param: str, sent: list[str]) -> None:
     """Raise InvalidRequest if the model's card says that it speaks none of these languages."""
     card = read_card(folder)
     if card is None:
@@ -186,7 +202,7 @@ def _check_language(folder: Path, field: str, sent: list[str]) -> None:
     name = language_name(card.language)
     if not {_primary(text) for text in sent} & {_primary(card.language), name}:
         raise invalid_field(
-            field,
+            param,
             f"The model {folder.name} speaks {name.capitalize()}. Omit the language, or send "
             f"'{card.language}'.",
         )

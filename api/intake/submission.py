@@ -11,14 +11,15 @@ from anyio import CancelScope
 from opentelemetry.trace import SpanKind
 from shrutlekh_contract.declarations import Form, OptionError
 from shrutlekh_contract.decoders import BEAM, decoders_of
-from shrutlekh_contract.options import LONGEST_CLIENT, SubmissionOptions, declared, options_in
+from shrutlekh_contract.options import LONGEST_CLIENT, SubmissionOptions, options_in
 from starlette.requests import Request
 from uuid_utils.compat import uuid7
 
 from api.http.authentication import Caller
+from api.http.invalid_fields import invalid_field
 from api.http.paths import Paths
 from api.intake.insertion import InsertInDoubt, Placed, find, find_twin
-from api.intake.uploads import Arrival, invalid_field, receive_form, unknown_field
+from api.intake.uploads import Arrival, receive_form
 from api.services import Services
 from shared.clock import now
 from shared.errors import DecoderUnavailable, IdempotencyConflict
@@ -129,7 +130,6 @@ async def submit_form(
 async def _submit(request: Request, services: Services, caller: Caller, intent: _Intent) -> Submitted:
     max_bytes = services.settings.max_upload_bytes
     key, known = intent.key, intent.known
-    _refuse_in_query(request, known)
     async with services.admission.place(caller.tenant, key, limits=caller.limits):
         arrival = Arrival(services.files, services.threads, max_bytes)
         async with receive_form(request, arrival, max_bytes=max_bytes, known=known) as received:
@@ -169,15 +169,6 @@ async def _submit(request: Request, services: Services, caller: Caller, intent: 
         replay=submitted.is_replay,
     )
     return submitted
-
-
-def _refuse_in_query(request: Request, known: frozenset[str]) -> None:
-    """Refuse options in the URL: the form alone is read, and to ignore them would surprise."""
-    for name in request.query_params:
-        if name in known:
-            raise invalid_field(name, "Send it as a field of the form, not in the URL.")
-        if name in declared(SubmissionOptions):
-            raise unknown_field(name, known)
 
 
 def _options_of(fields: dict[str, str]) -> SubmissionOptions:

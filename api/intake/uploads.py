@@ -6,7 +6,6 @@ rejected at the first byte that shows it, and nothing of it stays on disk.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from anyio import CancelScope
@@ -14,6 +13,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
+from api.http.invalid_fields import invalid_field, unknown_name
 from api.intake.filenames import FALLBACK, name_in_header, text_of
 from api.threads import Threads
 from shared.errors import InvalidRequest, NotMultipart, UploadTooLarge
@@ -22,7 +22,7 @@ from shared.files import FileStore, StoredFile, Upload
 FILE = "file"
 BLOCK_BYTES = 1024**2
 MAX_FIELD_BYTES = 24 * 1024  # room for a hundred hot-words of 64 characters, three bytes each
-MAX_PARTS = 33  # 32 fields and the file
+MAX_PARTS = 33  # 32 fields and the file; repetitions of a field do not count
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 8
 # Fields of such a name may be repeated; their values are joined with line breaks.
@@ -239,9 +239,10 @@ class _FormReader:
             self._file_seen = True
             self._arrival.name = name_in_header(options.get(b"filename"), disposition)
         elif self._name not in self._known:
-            raise unknown_field(self._name, self._known)
+            raise unknown_name(self._name, {FILE, *self._known})
         elif self._name in self._fields and self._name.endswith(LIST_SUFFIX):
             self._fields[self._name] += b"\n"
+            self._parts -= 1  # bounded by the length of the field
         elif self._name in self._fields:
             raise invalid_field(self._name, "The form has this field twice. Send it once.")
         else:
@@ -258,19 +259,6 @@ class _FormReader:
 
     def _on_end(self) -> None:
         self._ended = True
-
-
-def invalid_field(field: str, message: str) -> InvalidRequest:
-    """Make the error about one form field, in the shape that all validation errors have."""
-    return InvalidRequest(f"{field}: {message}", extra={"errors": [{"field": field, "message": message}]})
-
-
-def unknown_field(name: str, known: frozenset[str]) -> InvalidRequest:
-    """Make the error about a field that the form does not have, with the most similar one that it has."""
-    allowed = sorted({FILE, *known})
-    similar = get_close_matches(name[:64].lower(), allowed, n=1)
-    hint = f"Did you mean {similar[0]}? " if similar else ""
-    return invalid_field(name[:64], f"Unknown field. {hint}Allowed fields: {', '.join(allowed)}.")
 
 
 def _text_of_field(name: str, value: bytes) -> str:

@@ -20,7 +20,7 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz")
-async def alive() -> AliveOut:
+async def check_health() -> AliveOut:
     """Answer 200 while the process is alive. Checks no other component."""
     return AliveOut(status="ok")
 
@@ -35,7 +35,7 @@ async def alive() -> AliveOut:
         }
     },
 )
-async def ready(services: ServicesDep, response: Response) -> ReadyOut:
+async def check_readiness(services: ServicesDep, response: Response) -> ReadyOut:
     """Answer 200 if a recording submitted now would be transcribed, else 503 with the failed checks."""
     (database, migrations), redis, workers, disk, draining = await asyncio.gather(
         _check_database(services),

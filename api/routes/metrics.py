@@ -24,7 +24,7 @@ router = APIRouter(tags=["health"])
         }
     },
 )
-async def metrics(services: ServicesDep) -> Response:
+async def get_metrics(services: ServicesDep) -> Response:
     """Expose this process's request metrics and the current state of the queue, the workers and the disk."""
     measured = services.metrics
     try:

@@ -10,8 +10,16 @@ from api.http import examples
 from api.http.dependencies import IdempotencyKey, PathsDep, ServicesDep, Submitting
 from api.http.openai_errors import ErrorShape
 from api.http.openai_schemas import TranscriptionOut, VerboseTranscriptionOut
-from api.http.openapi import form_of, problems
-from api.intake.openai_form import FIELDS, Granularity, OpenAIForm, ResponseFormat, language_name
+from api.http.openapi import SERVER_SENT_EVENT, form_of, problems
+from api.intake.openai_form import (
+    FIELDS,
+    OTHER_NAMES,
+    RULES,
+    Granularity,
+    OpenAIForm,
+    ResponseFormat,
+    language_name,
+)
 from api.intake.submission import submit_form
 from api.routes.jobs import UPLOAD_ERRORS
 from api.transcript_stream import stream_transcript
@@ -47,17 +55,15 @@ router = APIRouter(prefix="/v1/audio", tags=["openai"])
                 },
                 **{
                     media_type: {"schema": {"type": "string"}, "example": text}
-                    for media_type, text in {
-                        **examples.TRANSCRIPT_FILES,
-                        EVENT_STREAM: examples.TRANSCRIPTION_EVENTS,
-                    }.items()
+                    for media_type, text in examples.TRANSCRIPT_FILES.items()
                     if media_type != "text/tab-separated-values"
                 },
+                EVENT_STREAM: {"schema": SERVER_SENT_EVENT, "example": examples.TRANSCRIPTION_EVENTS},
             },
         },
         **problems(*ERRORS, shape=ErrorShape.OPENAI),
     },
-    openapi_extra=form_of(Form.OPENAI, FIELDS),
+    openapi_extra=form_of(Form.OPENAI, FIELDS, OTHER_NAMES, RULES),
 )
 async def create_transcription(
     request: Request,

@@ -1,8 +1,9 @@
 """The building blocks that :mod:`shrutlekh_contract.options` declares options with."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from shrutlekh_contract.option_kinds import Kind
 
@@ -14,6 +15,9 @@ class Form(enum.Flag):
     TRANSCRIBE = enum.auto()  # POST /transcribe/
     VISUALIZE = enum.auto()  # POST /visualize/
     OPENAI = enum.auto()  # POST /v1/audio/transcriptions
+
+
+ANY: Final = object()  # every value of an option that is set
 
 
 class OptionError(ValueError):
@@ -28,6 +32,25 @@ class OptionError(ValueError):
         super().__init__(f"{option}: {message}")
         self.option = option
         self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Options that must not be set together.
+
+    Attributes:
+        values: by name, the value that contradicts the others; ANY for every value.
+        option: the option that is blamed.
+        message: a sentence for people that says what to do.
+    """
+
+    values: Mapping[str, Any]
+    option: str
+    message: str
+
+    def holds(self, chosen: Mapping[str, Any]) -> bool:
+        """Return whether these options, those that are set, contradict each other."""
+        return all(name in chosen and value in (ANY, chosen[name]) for name, value in self.values.items())
 
 
 @dataclass(frozen=True, slots=True)

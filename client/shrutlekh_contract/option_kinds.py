@@ -36,6 +36,10 @@ class Kind(ABC):
         """Convert to a value of a JSON document: the inverse of :meth:`load`."""
         return value
 
+    def spellings(self, value: Any) -> list[Any]:
+        """Return how a form may spell a value, as JSON schema sees it."""
+        return [self.text(value)]
+
     @property
     @abstractmethod
     def schema(self) -> dict[str, Any]:
@@ -62,10 +66,14 @@ class Flag(Kind):
         """As :meth:`Kind.text`."""
         return "true" if value else "false"
 
+    def spellings(self, value: Any) -> list[Any]:
+        """As :meth:`Kind.spellings`."""
+        return [value, *sorted(_TRUE if value else _FALSE)]
+
     @property
     def schema(self) -> dict[str, Any]:
         """As :attr:`Kind.schema`."""
-        return {"type": "boolean"}
+        return {"anyOf": [{"type": "boolean"}, {"type": "string", "enum": sorted(_TRUE | _FALSE)}]}
 
     @property
     def json_type(self) -> Any:
@@ -95,32 +103,6 @@ class Choice(Kind):
     def json_type(self) -> Any:
         """As :attr:`Kind.json_type`."""
         return Literal[self.words]
-
-
-@dataclass(frozen=True, slots=True)
-class Choices(Kind):
-    """Some of a few words. A form repeats the field, and its reader joins the values with line breaks."""
-
-    words: tuple[str, ...]
-    nothing: ClassVar[Any] = ()
-
-    def parse(self, text: str) -> tuple[str, ...]:
-        """As :meth:`Kind.parse`."""
-        return tuple(map(Choice(self.words).parse, text.splitlines()))
-
-    def text(self, value: Any) -> str:
-        """As :meth:`Kind.text`."""
-        return "\n".join(value)
-
-    @property
-    def schema(self) -> dict[str, Any]:
-        """As :attr:`Kind.schema`."""
-        return {"type": "array", "items": {"type": "string", "enum": list(self.words)}}
-
-    @property
-    def json_type(self) -> Any:
-        """As :attr:`Kind.json_type`."""
-        return list[Choice(self.words).json_type]  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +143,11 @@ class Number(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Text(Kind):
-    """A text. `read` validates and normalises it, if given."""
+    """A text. `read` validates and normalises it, if given. `form` names its rules in OpenAPI."""
 
     read: Callable[[str], str] = str
     longest: int | None = None
+    form: str | None = None
 
     def parse(self, text: str) -> str:
         """As :meth:`Kind.parse`."""
@@ -173,7 +156,8 @@ class Text(Kind):
     @property
     def schema(self) -> dict[str, Any]:
         """As :attr:`Kind.schema`."""
-        return {"type": "string"} | ({} if self.longest is None else {"maxLength": self.longest})
+        bounds = {"maxLength": self.longest, "format": self.form}
+        return {"type": "string"} | {name: bound for name, bound in bounds.items() if bound is not None}
 
     @property
     def json_type(self) -> Any:
@@ -183,9 +167,13 @@ class Text(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Words(Kind):
-    """A list of words or phrases. A form field holds them as one text, which `read` splits."""
+    """A list of words or phrases. A form field holds them as one text, which `read` splits.
+
+    `form` names the rules of the text in OpenAPI.
+    """
 
     read: Callable[[str], tuple[str, ...]]
+    form: str
     nothing: ClassVar[Any] = ()
 
     def parse(self, text: str) -> tuple[str, ...]:
@@ -207,9 +195,37 @@ class Words(Kind):
     @property
     def schema(self) -> dict[str, Any]:
         """As :attr:`Kind.schema`."""
-        return {"type": "string"}
+        return {"type": "string", "format": self.form}
 
     @property
     def json_type(self) -> Any:
         """As :attr:`Kind.json_type`."""
         return list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Many(Kind):
+    """Several values. A form repeats the field, and its reader joins the values with line breaks."""
+
+    one: Kind
+    most: int | None = None
+    nothing: ClassVar[Any] = ()
+
+    def parse(self, text: str) -> tuple[Any, ...]:
+        """As :meth:`Kind.parse`."""
+        return tuple(map(self.one.parse, text.splitlines()))
+
+    def text(self, value: Any) -> str:
+        """As :meth:`Kind.text`."""
+        return "\n".join(map(self.one.text, value))
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """As :attr:`Kind.schema`."""
+        bound = {} if self.most is None else {"maxItems": self.most}
+        return {"type": "array", "items": self.one.schema} | bound
+
+    @property
+    def json_type(self) -> Any:
+        """As :attr:`Kind.json_type`."""
+        return list[Any]

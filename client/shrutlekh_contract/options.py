@@ -12,7 +12,15 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Final, Self, cast
 
-from shrutlekh_contract.declarations import Form, Option, OptionError, Switch, option
+from shrutlekh_contract.declarations import (
+    ANY,
+    Contradiction,
+    Form,
+    Option,
+    OptionError,
+    Switch,
+    option,
+)
 from shrutlekh_contract.decoders import BEAM, DECODERS, GREEDY
 from shrutlekh_contract.formats import FORMATS
 from shrutlekh_contract.hotwords import DEFAULT_WEIGHT, LONGEST, MAX_WEIGHT, MOST, hotwords_of
@@ -21,6 +29,10 @@ from shrutlekh_contract.readable import is_readable
 from shrutlekh_contract.statuses import Priority
 
 LONGEST_CLIENT: Final = 64
+# The formats of OpenAPI's texts whose rules a pattern cannot say. The descriptions do.
+MODEL_FORM: Final = "installed-model"
+HOTWORDS_FORM: Final = "hotwords"
+CLIENT_FORM: Final = "printable"
 
 
 class Channels(StrEnum):
@@ -36,6 +48,20 @@ class Numerals(StrEnum):
     SPOKEN = "spoken"  # in words
     LATIN = "latin"  # 0123456789
     DEVANAGARI = "devanagari"  # ०१२३४५६७८९
+
+
+CONTRADICTIONS: Final = (
+    Contradiction(
+        {"transcript": False, "waveform": False},
+        "transcript",
+        "Ask for a transcript, a waveform, or both.",
+    ),
+    Contradiction(
+        {"hotwords": ANY, "decoder": GREEDY},
+        "hotwords",
+        "The greedy decoder ignores hot-words. Omit `decoder` or choose `beam`.",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +102,7 @@ class RecognitionOptions:
         ),
     )
     hotwords: tuple[str, ...] = option(
-        Words(hotwords_of),
+        Words(hotwords_of, HOTWORDS_FORM),
         "Words and phrases to prefer where the audio allows them, such as names: in Devanagari, separated by "
         f"commas or line breaks, at most {MOST} of {LONGEST} characters each. They select beam search.",
         default=(),
@@ -111,10 +137,9 @@ class RecognitionOptions:
         Raises:
             OptionError: two of them contradict each other.
         """
-        if self.hotwords and self.decoder == GREEDY:
-            raise OptionError(
-                "hotwords", "The greedy decoder ignores hot-words. Omit `decoder` or choose `beam`."
-            )
+        for contradiction in CONTRADICTIONS:
+            if contradiction.holds(self.chosen()):
+                raise OptionError(contradiction.option, contradiction.message)
         if self.hotword_weight is not None and not self.hotwords:
             raise OptionError("hotword_weight", "It needs `hotwords`. Add some, or omit the weight.")
 
@@ -194,7 +219,7 @@ class SubmissionOptions(RecognitionOptions):
     """
 
     model: str | None = option(
-        Text(),
+        Text(form=MODEL_FORM),
         "An installed model. Default: the service's default model.",
         forms=Form.JOB | Form.TRANSCRIBE | Form.VISUALIZE | Form.OPENAI,
         switch=Switch("Model to use instead of the service's default."),
@@ -214,7 +239,7 @@ class SubmissionOptions(RecognitionOptions):
         switch=Switch("Recordings of a higher priority go first, even those of other clients.", is_sent=True),
     )
     client: str | None = option(
-        Text(_client_name, LONGEST_CLIENT),
+        Text(_client_name, LONGEST_CLIENT, CLIENT_FORM),
         "Who submits, in printable characters. Default: the address of the connection. Clients take turns, "
         "so that one with 10,000 recordings does not hold up one with a single recording.",
         answer="Who submitted the job: the form's `client`, or else the address of the connection.",
@@ -257,12 +282,6 @@ class SubmissionOptions(RecognitionOptions):
     def recognition(self) -> RecognitionOptions:
         """Return the options that reach the engine."""
         return RecognitionOptions(**{name: getattr(self, name) for name in declared(RecognitionOptions)})
-
-    def check(self) -> None:
-        """As :meth:`RecognitionOptions.check`."""
-        if self.transcript is False and self.waveform is False:
-            raise OptionError("transcript", "Ask for a transcript, a waveform, or both.")
-        super().check()
 
 
 def declared(options: type[RecognitionOptions]) -> Mapping[str, Option]:

@@ -4,6 +4,8 @@ import re
 from typing import Any
 
 import httpx
+import jsonschema_rs
+import openapi_spec_validator
 import pytest
 
 from transcript.formats import MEDIA_TYPES
@@ -46,6 +48,71 @@ async def test_the_routes_are_those_of_the_contract(document: dict[str, Any]) ->
         "GET /readyz",
         "GET /metrics",
     }
+
+
+# Programs are generated from these. A new route adds its own; none is ever renamed.
+OPERATION_IDS = {
+    "checkHealth",
+    "checkReadiness",
+    "createTranscription",
+    "deleteJob",
+    "getMetrics",
+    "getModel",
+    "getTranscript",
+    "getWaveformJson",
+    "getWaveformPng",
+    "listJobs",
+    "listModels",
+    "pollJob",
+    "retryJob",
+    "submitJob",
+    "transcribe",
+    "visualize",
+}
+
+
+async def test_the_operation_ids_are_stable(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, operation in operations(document)]
+    assert len(ids) == len(set(ids))
+    assert set(ids) == OPERATION_IDS
+
+
+async def test_the_document_is_valid(document: dict[str, Any]) -> None:
+    assert document["openapi"] == "3.1.0"
+    openapi_spec_validator.validate(document)
+
+
+async def test_examples_match_their_schemas(document: dict[str, Any]) -> None:
+    for name, content in described(document):
+        schema = {"components": document["components"], **content.get("schema", {})}
+        shown = [content["example"]] if "example" in content else []
+        shown += [example["value"] for example in content.get("examples", {}).values()]
+        if name.endswith(EVENT_STREAM):
+            shown = [{"data": event} for event in shown]
+        for example in shown:
+            jsonschema_rs.validate(schema, example)
+    for schema in document["components"]["schemas"].values():
+        for example in schema.get("examples", ()):
+            jsonschema_rs.validate({"components": document["components"], **schema}, example)
+
+
+EVENT_STREAM = "text/event-stream"
+
+
+def described(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """All contents of requests and answers."""
+    return [
+        (f"{name} {media_type}", content)
+        for name, operation in operations(document)
+        for message in (operation.get("requestBody", {}), *operation["responses"].values())
+        for media_type, content in message.get("content", {}).items()
+    ]
+
+
+async def test_every_request_has_an_example(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+            assert "examples" in content, (name, media_type)
 
 
 async def test_errors_are_problem_documents_with_their_codes(document: dict[str, Any]) -> None:
