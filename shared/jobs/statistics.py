@@ -83,7 +83,7 @@ def counts_by_status(session: Session, selection: Selection | None = None) -> di
     """
     if selection is not None and selection.conditions():
         counted = select(Job.status, func.count()).where(*selection.conditions()).group_by(Job.status)
-        return dict.fromkeys(JobStatus, 0) | dict(session.execute(counted).tuples())
+        return dict.fromkeys(JobStatus, 0) | dict(session.execute(counted).tuples().all())
     ended = session.execute(select(Job.status, func.count()).where(ENDED).group_by(Job.status))
     unfinished = {JobStatus.QUEUED: queue_length(session), JobStatus.RUNNING: count_running(session)}
     return dict.fromkeys(JobStatus, 0) | unfinished | {status: jobs for status, jobs in ended}  # noqa: C416
