@@ -28,6 +28,12 @@ _FILE = {
     "description": "The recording. Its name is only displayed and never used as a path.",
 }
 
+_ARCHIVE = {
+    "type": "string",
+    "format": "binary",
+    "description": "A zip archive of recordings, instead of `file`. Stored or deflated, without a password.",
+}
+
 
 def problems(*errors: type[ServiceError]) -> Responses:
     """Return the documentation of a route's errors."""
@@ -47,11 +53,29 @@ def problems(*errors: type[ServiceError]) -> Responses:
 
 def form_of(form: Form) -> dict[str, Any]:
     """Return the documentation of a form, with its file and the options that it may set."""
+    return _form({"file": _FILE}, form, required=["file"])
+
+
+def batch_form() -> dict[str, Any]:
+    """Return the documentation of the form of a batch, with its files and the options that it may set."""
+    parts = {
+        "file": {"type": "array", "items": _FILE, "description": "The recordings: one part for each."},
+        "archive": _ARCHIVE,
+        "name": {
+            "type": "string",
+            "maxLength": 255,
+            "description": "A name for the batch, only displayed. Default: that of the archive.",
+        },
+    }
+    return _form(parts, Form.JOB)
+
+
+def _form(parts: dict[str, Any], form: Form, **more: Any) -> dict[str, Any]:
     schema = {
         "type": "object",
-        "required": ["file"],
-        "properties": {"file": _FILE, **{name: option.schema for name, option in options_in(form).items()}},
+        "properties": {**parts, **{name: option.schema for name, option in options_in(form).items()}},
         "additionalProperties": False,
+        **more,
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
