@@ -82,6 +82,54 @@ class JobNotFound(ServiceError):
     title = "Job not found"
 
 
+class BatchNotFound(ServiceError):
+    """No batch has this id. It may have been erased."""
+
+    code = "batch_not_found"
+    status = 404
+    title = "Batch not found"
+
+
+class BatchNotFinished(ServiceError):
+    """The results of a batch were requested before all of its jobs have ended."""
+
+    code = "batch_not_finished"
+    status = 409
+    title = "The batch has not finished"
+
+
+class BatchEmpty(ServiceError):
+    """The batch has no recording: the form has no file, or the archive holds none."""
+
+    code = "batch_empty"
+    status = 422
+    title = "The batch has no recording"
+
+
+class BatchTooLarge(ServiceError):
+    """The batch has too many recordings or bytes."""
+
+    code = "batch_too_large"
+    status = 413
+    title = "The batch is too large"
+
+
+class ArchiveInvalid(ServiceError):
+    """The archive is not a zip file, or is damaged, truncated or contradicts itself."""
+
+    code = "archive_invalid"
+    status = 422
+    title = "The archive cannot be read"
+
+
+class MemberRefused(ServiceError):
+    """A file of the batch is refused, and with it the batch. ``member`` is its name, ``reason`` the kind."""
+
+    code = "member_refused"
+    status = 422
+    title = "A file of the batch is refused"
+
+
 class JobNotFinished(ServiceError):
     """The result was requested before the job finished."""
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 from shared.errors import StorageFull, UploadStalled, UploadTooLarge
 
@@ -43,6 +44,16 @@ class Upload:
     def is_open(self) -> bool:
         """Whether there is a partial file, which :meth:`close` removes."""
         return self._file is not None
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of what was written so far, in hexadecimal."""
+        return self._hash.hexdigest()
+
+    def reader(self) -> BinaryIO:
+        """Open what was written so far for reading. It stays readable if the file is deleted meanwhile."""
+        self._opened()
+        return self._partial.open("rb")
 
     def write(self, block: bytes) -> None:
         """Append a block.
@@ -126,6 +137,17 @@ class FileStore:
             self.root.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(self.root).free < self._reserve_bytes + size:
             raise StorageFull(DISK_FULL)
+
+    def touch(self, key: str) -> None:
+        """Let a file count as new in :meth:`keys`.
+
+        Raises:
+            UploadStalled: it was deleted as an abandoned one.
+        """
+        try:
+            os.utime(self.path(key))
+        except FileNotFoundError as error:
+            raise UploadStalled("The upload paused for too long. Send the recordings again.") from error
 
     def delete(self, key: str) -> None:
         """Delete a file. Does nothing if it does not exist."""

@@ -144,6 +144,18 @@ class Settings(BaseSettings):
         description="Most jobs in the queue. Further submissions are rejected with 429. 0: no limit. "
         "Lower it to tell clients sooner that the workers are behind.",
     )
+    batch_limit: int = Field(
+        10_000,
+        ge=1,
+        description="Most recordings in a batch. Larger batches are rejected with 413. "
+        "Lower it if the database is slow: all jobs of a batch are inserted in one transaction.",
+    )
+    max_batch_bytes: int = Field(
+        32 * 1024**3,
+        ge=1,
+        description="Most bytes in the recordings of a batch, extracted, and in its archive. Larger batches "
+        "are rejected with 413 before anything is extracted. Raise it for more or longer recordings.",
+    )
     max_wait_seconds: float = Field(
         60.0,
         ge=0,

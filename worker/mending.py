@@ -13,7 +13,7 @@ from shared.announcements import announce
 from shared.database import Database
 from shared.errors import FILE_MISSING, IllegalTransition, JobNotFound
 from shared.files import FileStore
-from shared.jobs import JobStatus, fail, get_job, named_keys, queued_files
+from shared.jobs import JobStatus, erase_empty_batches, fail, get_job, named_keys, queued_files
 
 AT_ONCE = 500
 
@@ -36,9 +36,10 @@ class Mender:
         self._orphan_seconds = orphan_seconds
 
     def mend(self) -> None:
-        """Check all files and all queued jobs once, in batches."""
+        """Check all files, all queued jobs and all batches once."""
         self.remove_orphans()
         self.fail_without_file()
+        self.erase_empty_batches()
 
     def remove_orphans(self) -> int:
         """Delete old files without a job, including aborted uploads. Returns their number."""
@@ -60,6 +61,11 @@ class Mender:
         queued = queued_files(self._database, AT_ONCE)
         gone = (job_id for job_id, key in queued if not self._files.path(key).is_file())
         return sum(self._fail(job_id) for job_id in gone)
+
+    def erase_empty_batches(self) -> int:
+        """Erase batches whose jobs are all erased. Returns their number."""
+        with self._database.write() as session:
+            return erase_empty_batches(session, AT_ONCE)
 
     def _fail(self, job_id: uuid.UUID) -> bool:
         try:

@@ -63,13 +63,15 @@ ServicesDep = Annotated[Services, Depends(_services)]
 PathsDep = Annotated[Paths, Depends(_paths)]
 JobId = Annotated[uuid.UUID, Path(description="The job's id.")]
 ModelName = Annotated[str, Path(max_length=64, description="Name of an installed model.")]
+BatchId = Annotated[uuid.UUID, Path(description="The batch's id.")]
+BatchFilter = Annotated[uuid.UUID | None, Query(alias="batch", description="Only jobs of this batch.")]
 WaitSeconds = Annotated[
     float,
     Query(
         ge=0,
         allow_inf_nan=False,
-        description="Long poll: respond when the job has ended or, with If-None-Match, when it has changed, "
-        "after this many seconds at most. Values above the service's limit are reduced to it.",
+        description="Long poll: respond when the job or batch has ended or, with If-None-Match, when it has "
+        "changed, after this many seconds at most. Values above the service's limit are reduced to it.",
     ),
 ]
 IdempotencyKey = Annotated[

@@ -22,6 +22,7 @@ _WARNINGS: list[JsonValue] = [
 ]
 JOB: dict[str, JsonValue] = {
     "id": JOB_ID,
+    "batch_id": None,
     "status": "succeeded",
     "progress": 1.0,
     "attempt": 1,
@@ -30,7 +31,7 @@ JOB: dict[str, JsonValue] = {
     "created_at": "2026-01-15T09:30:00.125000Z",
     "started_at": "2026-01-15T09:30:00.180000Z",
     "finished_at": "2026-01-15T09:30:00.420000Z",
-    "file": {"name": "समाचार.wav", "bytes": 128044, "sha256": "9f86d081884c7d65" * 4},
+    "file": {"name": "समाचार.wav", "folder": "", "bytes": 128044, "sha256": "9f86d081884c7d65" * 4},
     "model": "hi-ctc-base",
     "transcript": True,
     "waveform": True,
@@ -191,3 +192,27 @@ TRANSCRIPTION_EVENTS = (
     'data: {"type":"transcript.text.done","text":"नमस्ते दुनिया",'
     '"usage":{"type":"duration","seconds":4.0}}\n\n'
 )
+BATCH_ID = "019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c00"
+BATCH: dict[str, JsonValue] = {
+    "id": BATCH_ID,
+    "name": "interviews 1998",
+    "status": "running",
+    "progress": 0.25,
+    "jobs": 240,
+    "counts": {"queued": 179, "running": 2, "succeeded": 58, "failed": 1, "cancelled": 0},
+    "erased": 0,
+    "total_bytes": 1_560_281_088,
+    "created_at": "2026-01-15T09:30:00.125000Z",
+    "finished_at": None,
+    "seconds_left": 540.2,
+    "expected_finish_at": "2026-01-15T09:42:00.325000Z",
+    "skipped": [{"name": "__MACOSX/", "reason": "clutter"}],
+    "options": {"model": "hi-ctc-base", "priority": "normal"},
+    "links": {
+        "self": f"/v1/batches/{BATCH_ID}",
+        "jobs": f"/v1/jobs?batch={BATCH_ID}",
+        "results_zip": None,
+        "events": f"/v1/batches/{BATCH_ID}/events",
+    },
+}
+BATCHES: dict[str, JsonValue] = {"batches": [BATCH], "next_cursor": None}

@@ -49,6 +49,12 @@ _FILE = {
     "description": "The recording. Its name is only displayed and never used as a path.",
 }
 
+_ARCHIVE = {
+    "type": "string",
+    "format": "binary",
+    "description": "A zip archive of recordings, instead of `file`. Stored or deflated, without a password.",
+}
+
 
 def problems(*errors: type[ServiceError], shape: ErrorShape = ErrorShape.PROBLEM) -> Responses:
     """Return the documentation of a route's errors, which it answers in ``shape``."""
@@ -83,16 +89,42 @@ def form_of(
         rules: JSON schemas that it must match, besides those that follow from the options.
     """
     fields = {**options_in(form), **more}
+    all_rules = [*rules_of(fields, other_names), *rules]
+    return _form({"file": _FILE}, {"file": examples.FILE}, fields, all_rules, required=["file"])
+
+
+def batch_form() -> dict[str, Any]:
+    """Return the documentation of the form of a batch, with its files and the options that it may set."""
+    parts = {
+        "file": {"type": "array", "items": _FILE, "description": "The recordings: one part for each."},
+        "archive": _ARCHIVE,
+        "name": {
+            "type": "string",
+            "maxLength": 255,
+            "description": "A name for the batch, only displayed. Default: that of the archive.",
+        },
+    }
+    fields = options_in(Form.JOB)
+    return _form(parts, {"file": [examples.FILE]}, fields, rules_of(fields, NO_OTHER_NAMES))
+
+
+def _form(
+    parts: dict[str, Any],
+    files: dict[str, Any],
+    fields: Mapping[str, Option],
+    rules: Sequence[Schema],
+    **more: Any,
+) -> dict[str, Any]:
     schema: dict[str, Any] = {
         "type": "object",
-        "required": ["file"],
-        "properties": {"file": _FILE, **{name: option.schema for name, option in fields.items()}},
+        "properties": {**parts, **{name: option.schema for name, option in fields.items()}},
         "additionalProperties": False,
+        **more,
     }
-    if all_rules := [*rules_of(fields, other_names), *rules]:
-        schema["allOf"] = all_rules
+    if rules:
+        schema["allOf"] = list(rules)
     shown = {name: option.example for name, option in fields.items() if option.example}
-    example = {"summary": "A recording with options.", "value": {"file": examples.FILE, **shown}}
+    example = {"summary": "A recording with options.", "value": {**files, **shown}}
     content = {"schema": schema, "examples": {"recording": example}}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": content}}}
 

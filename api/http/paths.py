@@ -1,4 +1,4 @@
-"""URL paths of jobs and their results, below the path prefix of the proxy that forwarded the request."""
+"""URL paths of jobs and batches, below the path prefix of the proxy that forwarded the request."""
 
 import uuid
 from dataclasses import dataclass
@@ -21,3 +21,11 @@ class Paths:
     def job(self, job_id: uuid.UUID) -> str:
         """Return the path to poll a job at."""
         return f"{self.prefix}/v1/jobs/{job_id}"
+
+    def batch(self, batch_id: uuid.UUID) -> str:
+        """Return the path to poll a batch at."""
+        return f"{self.prefix}/v1/batches/{batch_id}"
+
+    def jobs_of(self, batch_id: uuid.UUID) -> str:
+        """Return the path that lists the jobs of a batch."""
+        return f"{self.prefix}/v1/jobs?batch={batch_id}"

@@ -26,9 +26,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = {HTTPStatus.SERVICE_UNAVAILABLE: 2, HTTPStatus.INSUFFICIENT_STORAGE: 60}
 
 # By pydantic's error type, instead of its own message. Ids are the only UUIDs of the API.
-MESSAGES = {
-    "uuid_parsing": "It is not a job id. An id is a UUID, such as 019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77."
-}
+MESSAGES = {"uuid_parsing": "It is not an id. An id is a UUID, such as 019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77."}
 ROUTER_CODES = {404: "not_found", 405: "method_not_allowed"}
 ROUTER_DETAILS = {
     404: "No route matches this path. See GET /docs for all routes.",

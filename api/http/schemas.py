@@ -31,6 +31,7 @@ class FileOut(Shape):
     """The recording as uploaded."""
 
     name: str = Field(description="The client's file name, cleaned; only displayed.")
+    folder: str = Field(description="Folder of the file in its batch, cleaned; only displayed. Often empty.")
     bytes: int
     sha256: str
 
@@ -94,6 +95,7 @@ class _JobHead(Shape):
     """Identity and progress of a job."""
 
     id: uuid.UUID
+    batch_id: uuid.UUID | None = Field(description="The batch that the job was submitted with, if any.")
     status: JobStatus
     progress: Fraction
     attempt: int = Field(description="Number of the current or last attempt; 0 before the first.")
@@ -147,6 +149,7 @@ class JobOut(_JobWithOptions):
         """Make the model of ``job``, with links below the prefix of ``paths``."""
         return cls(
             id=job.id,
+            batch_id=job.batch_id,
             status=job.status,
             progress=job.progress,
             attempt=job.attempt,
@@ -155,7 +158,9 @@ class JobOut(_JobWithOptions):
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,
-            file=FileOut(name=job.file_name, bytes=job.file_bytes, sha256=job.file_sha256),
+            file=FileOut(
+                name=job.file_name, folder=job.folder or "", bytes=job.file_bytes, sha256=job.file_sha256
+            ),
             cancel_requested=job.cancel_requested,
             audio=_audio_of(job),
             stage_seconds=job.stage_seconds,

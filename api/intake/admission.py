@@ -15,7 +15,7 @@ from api.threads import Threads
 from shared.clock import now
 from shared.database import Database
 from shared.errors import QueueFull
-from shared.jobs import count_finished, holder_of, queue_length
+from shared.jobs import batch_with_key, count_finished, holder_of, queue_length
 from shared.keys import NO_LIMITS, NO_TENANT, Limits
 
 # How long a counted queue length is used before it is counted again.
@@ -60,15 +60,21 @@ class Admission:
 
     @asynccontextmanager
     async def place(
-        self, tenant: str = NO_TENANT, key: str | None = None, *, limits: Limits = NO_LIMITS
+        self,
+        tenant: str = NO_TENANT,
+        key: str | None = None,
+        *,
+        limits: Limits = NO_LIMITS,
+        places: int = 1,
     ) -> AsyncIterator[None]:
-        """Hold a place in the queue during a submission.
+        """Hold places in the queue during a submission.
 
         Args:
             tenant: who submits.
-            key: the submission's idempotency key. If it already has a job, the submission adds none and is
-                always admitted.
+            key: the submission's idempotency key. If it already has a job or a batch, the submission adds
+                nothing and is always admitted.
             limits: of the API key that submits.
+            places: how many jobs are submitted.
 
         Raises:
             QuotaExceeded: the tenant has as many jobs waiting, or as much audio today, as it may.
@@ -76,33 +82,33 @@ class Admission:
             DatabaseUnavailable: the queue length is unknown.
         """
         if self._quotas is None:
-            async with self._place_in_queue(tenant, key):
+            async with self._place_in_queue(tenant, key, places):
                 yield
             return
-        excess = await self._quotas.excess(tenant, limits)
-        if excess is not None and not (key is not None and await self._has_job(tenant, key)):
+        excess = await self._quotas.excess(tenant, limits, places)
+        if excess is not None and not (key is not None and await self._is_known(tenant, key)):
             raise excess
-        with self._quotas.hold(tenant):
-            async with self._place_in_queue(tenant, key):
+        with self._quotas.hold(tenant, places):
+            async with self._place_in_queue(tenant, key, places):
                 yield
 
     @asynccontextmanager
-    async def _place_in_queue(self, tenant: str, key: str | None) -> AsyncIterator[None]:
+    async def _place_in_queue(self, tenant: str, key: str | None, places: int) -> AsyncIterator[None]:
         if self._limit:
-            await self._refuse_if_full(tenant, key)
-        self._in_progress += 1
+            await self._refuse_if_full(tenant, key, places)
+        self._in_progress += places
         try:
             yield
-            self._added += 1
+            self._added += places
         finally:
-            self._in_progress -= 1
+            self._in_progress -= places
 
-    async def _refuse_if_full(self, tenant: str, key: str | None) -> None:
+    async def _refuse_if_full(self, tenant: str, key: str | None, places: int) -> None:
         count = await self._count()
-        excess = count.queued + self._added + self._in_progress - self._limit
-        if excess < 0 or (key is not None and await self._has_job(tenant, key)):
+        excess = count.queued + self._added + self._in_progress + places - self._limit
+        if excess <= 0 or (key is not None and await self._is_known(tenant, key)):
             return
-        seconds = _seconds_until_room(excess + 1, count.finished_lately)
+        seconds = _seconds_until_room(excess, count.finished_lately)
         raise QueueFull(
             f"The queue is full ({self._limit:,} jobs). Try again in {seconds} s.",
             headers={"Retry-After": str(seconds)},
@@ -130,12 +136,12 @@ class Admission:
             self._counting = None
         return self._counted
 
-    async def _has_job(self, tenant: str, key: str) -> bool:
-        def has_job() -> bool:
+    async def _is_known(self, tenant: str, key: str) -> bool:
+        def is_known() -> bool:
             with self._database.read() as session:
-                return holder_of(session, tenant, key) is not None
+                return (holder_of(session, tenant, key) or batch_with_key(session, tenant, key)) is not None
 
-        return await self._threads.read(has_job)
+        return await self._threads.read(is_known)
 
 
 def _seconds_until_room(places: int, finished_lately: int) -> int:

@@ -36,8 +36,8 @@ def display_name(raw: str) -> str:
     return stem[: LONGEST - len(dot + extension)] + dot + extension
 
 
-def name_in_header(plain: bytes | None, disposition: bytes) -> str:
-    """Return the display name of the file that a part's Content-Disposition names.
+def sent_name(plain: bytes | None, disposition: bytes) -> str:
+    """Return the name of the file in a part's Content-Disposition, as the client meant it.
 
     Args:
         plain: value of the ``filename`` parameter, if present.
@@ -47,9 +47,9 @@ def name_in_header(plain: bytes | None, disposition: bytes) -> str:
     if extended is not None:
         decoded = _percent_decoded(extended[2], extended[1])
         if decoded is not None:
-            return display_name(decoded)
+            return decoded
     name = text_of(plain or b"")
-    return display_name(_BROWSER_ESCAPE.sub(lambda escape: _BROWSER_ESCAPES[escape[0].upper()], name))
+    return _BROWSER_ESCAPE.sub(lambda escape: _BROWSER_ESCAPES[escape[0].upper()], name)
 
 
 def text_of(header: bytes) -> str:
@@ -60,16 +60,22 @@ def text_of(header: bytes) -> str:
         return header.decode("latin-1")
 
 
-def content_disposition(recording: str, extension: str) -> str:
+def content_disposition(
+    recording: str, extension: str, *, kind: str = "inline", fallback: str = "transcript"
+) -> str:
     """Make the Content-Disposition (RFC 6266) of a result: the recording's name with ``extension``.
 
     Non-ASCII names are sent as ``filename*`` (RFC 8187), with an ASCII fallback in ``filename``.
+
+    Args:
+        kind: "inline", or "attachment" for what browsers are to save.
+        fallback: name for clients that do not know ``filename*``.
     """
     stem, dot, old_extension = recording.rpartition(".")
     name = stem if dot and stem and len(old_extension) <= LONGEST_EXTENSION else recording
     if _PLAIN.fullmatch(name):
-        return f'inline; filename="{name}.{extension}"'
-    return f"inline; filename=\"transcript.{extension}\"; filename*=UTF-8''{quote(name, safe='')}.{extension}"
+        return f'{kind}; filename="{name}.{extension}"'
+    return f"{kind}; filename=\"{fallback}.{extension}\"; filename*=UTF-8''{quote(name, safe='')}.{extension}"
 
 
 def _percent_decoded(value: str, charset: str) -> str | None:

@@ -1,5 +1,7 @@
 """Insert jobs that were submitted at about the same time in one transaction."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 
@@ -33,7 +35,26 @@ class Placed(NamedTuple):
 
 
 class InsertInDoubt(DatabaseUnavailable):
-    """The connection was lost during COMMIT: the jobs may be in the database, now or in a moment."""
+    """The connection was lost during COMMIT: the rows may be in the database, now or in a moment."""
+
+
+@contextmanager
+def inserting(database: Database) -> Iterator[Session]:
+    """Open a session that is committed at the end of the block, as :meth:`Database.write`.
+
+    Raises:
+        DatabaseUnavailable: nothing was inserted.
+        InsertInDoubt: unknown whether the rows were inserted.
+    """
+    is_complete = False
+    try:
+        with database.write() as session:
+            yield session
+            is_complete = True
+    except DatabaseUnavailable as error:
+        if is_complete and not _is_refusal(error):
+            raise InsertInDoubt(error.message) from error
+        raise
 
 
 def insert(database: Database, jobs: list[Job]) -> list[Placed]:
@@ -79,14 +100,8 @@ def find_twin(database: Database, job: Job, since: datetime) -> Placed | None:
 
 
 def _insert(database: Database, jobs: list[Job], *, look_first: bool) -> list[Placed]:
-    placed: list[Placed] = []
-    try:
-        with database.write() as session:
-            placed = _place(session, sorted(jobs, key=lambda job: job.id), look_first=look_first)
-    except DatabaseUnavailable as error:
-        if placed and not _is_refusal(error):
-            raise InsertInDoubt(error.message) from error
-        raise
+    with inserting(database) as session:
+        placed = _place(session, sorted(jobs, key=lambda job: job.id), look_first=look_first)
     by_id = dict(zip(sorted(job.id for job in jobs), placed, strict=True))
     return [by_id[job.id] for job in jobs]
 

@@ -1,30 +1,27 @@
 """Turn a form into a queued job: sync the file to disk, insert the row, then ring the doorbell."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import structlog
 from anyio import CancelScope
 from opentelemetry.trace import SpanKind
-from shrutlekh_contract.declarations import Form, OptionError
-from shrutlekh_contract.decoders import BEAM, decoders_of
-from shrutlekh_contract.options import LONGEST_CLIENT, SubmissionOptions, options_in
+from shrutlekh_contract.declarations import Form
+from shrutlekh_contract.options import SubmissionOptions, options_in
 from starlette.requests import Request
 from uuid_utils.compat import uuid7
 
 from api.http.authentication import Caller
-from api.http.invalid_fields import invalid_field
 from api.http.paths import Paths
+from api.intake.arrival import Arrival
+from api.intake.form_options import require_supported, settled_options
 from api.intake.insertion import InsertInDoubt, Placed, find, find_twin
-from api.intake.uploads import Arrival, receive_form
+from api.intake.uploads import receive_form
 from api.services import Services
 from shared.clock import now
-from shared.errors import DecoderUnavailable, IdempotencyConflict
+from shared.errors import IdempotencyConflict
 from shared.files import StoredFile
-from shared.installed_models import find_model
 from shared.jobs import Job, columns_of, is_same_request
 from shared.traces import traceparent, tracer
 
@@ -128,25 +125,20 @@ async def submit_form(
 
 
 async def _submit(request: Request, services: Services, caller: Caller, intent: _Intent) -> Submitted:
-    max_bytes = services.settings.max_upload_bytes
-    key, known = intent.key, intent.known
+    key = intent.key
     async with services.admission.place(caller.tenant, key, limits=caller.limits):
-        arrival = Arrival(services.files, services.threads, max_bytes)
-        async with receive_form(request, arrival, max_bytes=max_bytes, known=known) as received:
-            fields = received.fields
+        arrival = Arrival(services.files, services.threads, services.settings.max_upload_bytes)
+        async with receive_form(request, arrival, known=intent.known) as fields:
             if intent.dialect is not None:
                 fields = await intent.dialect.translate(fields)
-            options = _options_of(fields | intent.fixed.form())
-            model = options.model or services.settings.default_model
-            client = options.client or caller.name or _address_of(request)
-            options = replace(options, model=model, client=client).settled()
+            options = settled_options(request, services, caller, fields | intent.fixed.form())
             # Shielded, so that a client that disconnects does not leave a file without a job.
             with CancelScope(shield=True):
-                stored = await services.threads.file(lambda: _store(services, received.file, model, options))
+                stored = await services.threads.file(lambda: _store(services, arrival, options))
                 job = Job(
                     id=uuid7(),
                     tenant=caller.tenant,
-                    file_name=received.file.name,
+                    file_name=arrival.name,
                     file_key=stored.key,
                     file_bytes=stored.size,
                     file_sha256=stored.sha256,
@@ -165,42 +157,16 @@ async def _submit(request: Request, services: Services, caller: Caller, intent: 
         "job_submitted",
         job_id=str(submitted.job.id),
         bytes=stored.size,
-        model=model,
+        model=options.model,
         replay=submitted.is_replay,
     )
     return submitted
 
 
-def _options_of(fields: dict[str, str]) -> SubmissionOptions:
-    try:
-        return SubmissionOptions.of_form(fields)
-    except OptionError as error:
-        raise invalid_field(error.option, error.message) from error
-
-
-def _address_of(request: Request) -> str:
-    """Return the client's address; empty for a Unix socket, or if a proxy forwarded something else."""
-    host = request.client.host if request.client else ""
-    try:
-        return str(ip_address(host))[:LONGEST_CLIENT]
-    except ValueError:
-        return ""
-
-
-def _store(services: Services, arrival: Arrival, model: str, options: SubmissionOptions) -> StoredFile:
+def _store(services: Services, arrival: Arrival, options: SubmissionOptions) -> StoredFile:
     """Put the recording in the store, provided that the model is installed and supports the options."""
-    folder = find_model(services.settings.models_dir, model)
-    if options.needs_beam:
-        _require_beam(folder)
+    require_supported(services, options)
     return arrival.commit()
-
-
-def _require_beam(folder: Path) -> None:
-    if BEAM not in decoders_of(folder):
-        raise DecoderUnavailable(
-            "Beam search and hot-words need a language model, which the requested model lacks. "
-            "GET /v1/models lists the decoders of each model."
-        )
 
 
 async def _find_retried(services: Services, job: Job, options: SubmissionOptions) -> Submitted | None:

@@ -1,4 +1,4 @@
-"""Streaming parser for a form with a recording: the file goes to disk as it arrives, text fields to memory.
+"""Streaming parser for a form with files: they go to disk as they arrive, text fields to memory.
 
 Limits are enforced while streaming: a form that is too large or malformed, or has an unknown field, is
 rejected at the first byte that shows it, and nothing of it stays on disk.
@@ -6,128 +6,121 @@ rejected at the first byte that shows it, and nothing of it stays on disk.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from anyio import CancelScope
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from api.http.invalid_fields import invalid_field, unknown_name
-from api.intake.filenames import FALLBACK, name_in_header, text_of
-from api.threads import Threads
+from api.intake.filenames import sent_name, text_of
 from shared.errors import InvalidRequest, NotMultipart, UploadTooLarge
-from shared.files import FileStore, StoredFile, Upload
 
 FILE = "file"
-BLOCK_BYTES = 1024**2
 MAX_FIELD_BYTES = 24 * 1024  # room for a hundred hot-words of 64 characters, three bytes each
-MAX_PARTS = 33  # 32 fields and the file; repetitions of a field do not count
+MAX_FIELDS = 32  # repetitions of a field do not count
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 8
 # Fields of such a name may be repeated; their values are joined with line breaks.
 LIST_SUFFIX = "[]"
-# Most bytes of a form besides its file: boundaries, headers, fields.
+# Most bytes of a form besides its files: boundaries, headers, fields.
 MAX_FORM_OVERHEAD = 1024**2
 
 
-class Arrival:
-    """A file being received, buffered into blocks that a thread writes to the store.
+class Files(Protocol):
+    """The files of a form: which parts it takes as files, and where their bytes go."""
 
-    Attributes:
-        name: the client's file name, cleaned for display.
-        size: bytes received so far.
-    """
+    @property
+    def parts(self) -> frozenset[str]:
+        """Names of the parts that hold files."""
 
-    def __init__(self, store: FileStore, threads: Threads, max_bytes: int) -> None:
-        self._store = store
-        self._upload: Upload = store.receive(max_bytes)
-        self._threads = threads
-        self._buffer = bytearray()
-        self.name = FALLBACK
-        self.size = 0
+    @property
+    def most(self) -> int:
+        """How many files the form may have."""
 
-    async def require_room(self, size: int) -> None:
-        """Check before reading the body that ``size`` bytes fit on the disk.
+    @property
+    def overhead(self) -> int:
+        """Most bytes of the form besides its files."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of files received so far."""
+
+    async def expect(self, declared: int) -> None:
+        """Check, before the body is read, that a form of ``declared`` bytes is not too large for the service.
 
         Raises:
-            StorageFull: they would eat into the disk reserve.
+            UploadTooLarge, BatchTooLarge: it exceeds the limits.
+            StorageFull: it would eat into the disk reserve.
         """
-        await self._threads.file(lambda: self._store.require_room(size))
+
+    def begin(self, part: str, name: str) -> None:
+        """Begin a file with the name that the client gave it.
+
+        Raises:
+            InvalidRequest: the form may not have this file besides those before.
+        """
 
     async def add(self, data: bytes) -> None:
-        """Append received bytes.
+        """Append received bytes to the file.
 
         Raises:
-            UploadTooLarge: the file exceeds its limit.
+            UploadTooLarge, BatchTooLarge: the file exceeds its limit.
             StorageFull: the disk is full.
         """
-        self._buffer += data
-        self.size += len(data)
-        if len(self._buffer) >= BLOCK_BYTES:
-            await self._threads.file(self._flush)
 
-    def commit(self) -> StoredFile:
-        """Move the complete file into the store. Blocks, so call it in a thread. Raises as :meth:`add`."""
-        self._flush()
-        return self._upload.commit()
+    async def end(self) -> None:
+        """End the file. Raises as :meth:`add`."""
+
+    def require_complete(self) -> None:
+        """Check, after the end of the form, that it has the files that it needs.
+
+        Raises:
+            InvalidRequest, BatchEmpty: one is missing.
+        """
 
     async def close(self) -> None:
-        """Delete the partial file, unless it was committed."""
-        if self._upload.is_open:
-            with CancelScope(shield=True):
-                await self._threads.file(self._upload.close)
-
-    def _flush(self) -> None:
-        block = bytes(self._buffer)
-        self._buffer.clear()
-        self._upload.write(block)
-
-
-class Form(NamedTuple):
-    """A form that was received completely."""
-
-    file: Arrival
-    fields: dict[str, str]
+        """Delete all that was received, unless it was taken over."""
 
 
 @asynccontextmanager
 async def receive_form(
-    request: Request, arrival: Arrival, *, max_bytes: int, known: frozenset[str]
-) -> AsyncIterator[Form]:
-    """Read the request's ``multipart/form-data`` body. Discards the file at the end unless it was committed.
+    request: Request, files: Files, *, known: frozenset[str]
+) -> AsyncIterator[dict[str, str]]:
+    """Read the request's ``multipart/form-data`` body, and yield its text fields.
+
+    At the end, files that were not taken over are deleted.
 
     Args:
         request: the request, with its body not yet read.
-        arrival: receives the ``file`` part.
-        max_bytes: size limit of the file.
+        files: receives the files.
         known: names of the allowed text fields.
 
     Raises:
         NotMultipart: the body has a different media type.
-        UploadTooLarge: the file or the rest of the form is too large.
-        InvalidRequest: the form is malformed or truncated, or a field is missing, unknown, repeated or too
+        UploadTooLarge: a file or the rest of the form is too large.
+        BatchTooLarge: all files together are.
+        InvalidRequest: the form is malformed or truncated, or a part is missing, unknown, repeated or too
             long.
+        MemberRefused: a file has a refused name.
         StorageFull: the disk is full.
         ClientDisconnect: the client disconnected.
     """
-    reader = _FormReader(_boundary_of(request), arrival, known)
-    declared = _declared_bytes(request)
-    _refuse_excess(declared, max_bytes)
-    await arrival.require_room(declared)
+    reader = _FormReader(_boundary_of(request), files, known)
+    await files.expect(_declared_bytes(request))
     try:
         received = 0
         async for chunk in request.stream():
             received += len(chunk)
             await reader.feed(chunk)
-            if received - arrival.size > MAX_FORM_OVERHEAD:
+            if received - files.size > files.overhead:
                 raise UploadTooLarge(
-                    f"The form has more than {MAX_FORM_OVERHEAD:,} bytes besides its file. "
-                    "Send only the recording and its options."
+                    f"The form has more than {files.overhead:,} bytes besides its files. "
+                    "Send only recordings and their options."
                 )
-        yield Form(arrival, reader.finish())
+        yield reader.finish()
     finally:
-        await arrival.close()
+        await files.close()
 
 
 def _boundary_of(request: Request) -> bytes:
@@ -147,11 +140,15 @@ def _declared_bytes(request: Request) -> int:
     return int(declared[:20]) if declared.isdecimal() else 0
 
 
-def _refuse_excess(declared: int, max_bytes: int) -> None:
-    if declared > max_bytes + MAX_FORM_OVERHEAD:
-        raise UploadTooLarge(
-            f"The request's body has {declared:,} bytes. A recording may have at most {max_bytes:,}."
-        )
+class _Begin(NamedTuple):
+    """A file begins: its part, and the name that the client gave it."""
+
+    part: str
+    name: str
+
+
+class _End:
+    """The file that began last ends."""
 
 
 class _FormReader:
@@ -160,18 +157,17 @@ class _FormReader:
     The callbacks only collect data. :meth:`feed` acts on it, because writing to disk must be awaited.
     """
 
-    def __init__(self, boundary: bytes, arrival: Arrival, known: frozenset[str]) -> None:
-        self._arrival = arrival
+    def __init__(self, boundary: bytes, files: Files, known: frozenset[str]) -> None:
+        self._files = files
         self._known = known
         self._fields: dict[str, bytearray] = {}
         self._name = ""
-        self._file_seen = False
         self._parts = 0
         self._ended = False
         self._header_name = bytearray()
         self._header_value = bytearray()
         self._headers: dict[bytes, bytes] = {}
-        self._file_data: list[bytes] = []
+        self._file_events: list[_Begin | bytes | _End] = []
         self._parser = MultipartParser(
             boundary,
             {
@@ -181,6 +177,7 @@ class _FormReader:
                 "on_header_end": self._on_header_end,
                 "on_headers_finished": self._on_headers_finished,
                 "on_part_data": self._on_part_data,
+                "on_part_end": self._on_part_end,
                 "on_end": self._on_end,
             },
             max_header_count=MAX_HEADERS,
@@ -188,27 +185,32 @@ class _FormReader:
         )
 
     async def feed(self, chunk: bytes) -> None:
-        """Parse the next chunk of the body and store the file's part of it."""
+        """Parse the next chunk of the body and store what it holds of files."""
         try:
             self._parser.write(chunk)
         except FormParserError as error:
             raise InvalidRequest("The form is malformed: it is not valid multipart/form-data.") from error
-        for data in self._file_data:
-            await self._arrival.add(data)
-        self._file_data.clear()
+        for event in self._file_events:
+            match event:
+                case _Begin(part, name):
+                    self._files.begin(part, name)
+                case bytes():
+                    await self._files.add(event)
+                case _End():
+                    await self._files.end()
+        self._file_events.clear()
 
     def finish(self) -> dict[str, str]:
         """Return the text fields, after the end of the body."""
         if not self._ended:
             raise InvalidRequest("The form is truncated: its closing boundary is missing. Send it again.")
-        if not self._file_seen:
-            raise invalid_field(FILE, "The form has no part named 'file'. Send the recording in that part.")
+        self._files.require_complete()
         return {name: _text_of_field(name, bytes(value)) for name, value in self._fields.items()}
 
     def _on_part_begin(self) -> None:
         self._parts += 1
-        if self._parts > MAX_PARTS:
-            raise InvalidRequest(f"The form has more than {MAX_PARTS} parts.")
+        if self._parts > MAX_FIELDS + self._files.most:
+            raise InvalidRequest(f"The form has more than {MAX_FIELDS + self._files.most:,} parts.")
         self._headers.clear()
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -233,13 +235,10 @@ class _FormReader:
                 "A part of the form has an unsupported Content-Transfer-Encoding. Send its bytes unencoded."
             )
         self._name = text_of(options[b"name"])
-        if self._name == FILE:
-            if self._file_seen:
-                raise invalid_field(FILE, "The form has two files. Send one recording per request.")
-            self._file_seen = True
-            self._arrival.name = name_in_header(options.get(b"filename"), disposition)
+        if self._name in self._files.parts:
+            self._file_events.append(_Begin(self._name, sent_name(options.get(b"filename"), disposition)))
         elif self._name not in self._known:
-            raise unknown_name(self._name, {FILE, *self._known})
+            raise unknown_name(self._name, self._known | self._files.parts)
         elif self._name in self._fields and self._name.endswith(LIST_SUFFIX):
             self._fields[self._name] += b"\n"
             self._parts -= 1  # bounded by the length of the field
@@ -249,13 +248,17 @@ class _FormReader:
             self._fields[self._name] = bytearray()
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._name == FILE:
-            self._file_data.append(data[start:end])
+        if self._name in self._files.parts:
+            self._file_events.append(data[start:end])
             return
         field = self._fields[self._name]
         field += data[start:end]
         if len(field) > MAX_FIELD_BYTES:
             raise invalid_field(self._name, f"The field is longer than {MAX_FIELD_BYTES:,} bytes.")
+
+    def _on_part_end(self) -> None:
+        if self._name in self._files.parts:
+            self._file_events.append(_End())
 
     def _on_end(self) -> None:
         self._ended = True

@@ -10,6 +10,7 @@ from api.http import examples
 from api.http.authentication import Caller
 from api.http.caching import is_known, weak_etag
 from api.http.dependencies import (
+    BatchFilter,
     Counts,
     Cursor,
     IdempotencyKey,
@@ -28,6 +29,7 @@ from api.http.schemas import JobOut, PageOut
 from api.intake.submission import submit_form
 from api.services import Services
 from shared.errors import (
+    BatchNotFound,
     DatabaseUnavailable,
     DecoderUnavailable,
     IdempotencyConflict,
@@ -48,6 +50,7 @@ from shared.jobs import (
     Selection,
     cancel_or_erase,
     counts_by_status,
+    get_batch,
     get_job,
     page_of_jobs,
     queue_position,
@@ -106,12 +109,15 @@ async def submit_job(
     return Response(JobOut.of(job, paths, position).to_json(), 202, headers, JSON)
 
 
-@router.get("", response_model=PageOut, responses=problems(InvalidRequest, DatabaseUnavailable))
+@router.get(
+    "", response_model=PageOut, responses=problems(InvalidRequest, BatchNotFound, DatabaseUnavailable)
+)
 async def list_jobs(
     services: ServicesDep,
     paths: PathsDep,
     caller: Reading,
     status: StatusFilter = None,
+    batch: BatchFilter = None,
     cursor: Cursor = None,
     limit: Limit = 50,
     counts: Counts = False,
@@ -121,6 +127,9 @@ async def list_jobs(
     def read() -> bytes:
         with services.database.read() as session:
             visible = Selection(tenant=caller.sees)
+            if batch is not None:
+                get_batch(session, batch, caller.sees)
+                visible = Selection(batch_id=batch)  # all of them are the tenant's
             selection = replace(visible, statuses=() if status is None else (status,))
             page = page_of_jobs(session, selection, cursor=cursor, limit=limit)
             counted = counts_by_status(session, visible) if counts else None

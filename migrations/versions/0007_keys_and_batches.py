@@ -64,7 +64,14 @@ def upgrade() -> None:
         sa.CheckConstraint("jobs >= 0", name=op.f("ck_batches_jobs_counted")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_batches")),
     )
-    op.create_index("ix_batches_newest", "batches", ["tenant", "created_at", "id"])
+    op.create_index("ix_batches_newest", "batches", ["created_at", "id"])
+    op.create_index(
+        "ix_batches_tenant",
+        "batches",
+        ["tenant", "created_at", "id"],
+        sqlite_where=OF_A_TENANT,
+        postgresql_where=OF_A_TENANT,
+    )
     op.create_index("uq_batches_idempotency_key", "batches", ["tenant", "idempotency_key"], unique=True)
     op.create_index(
         "ix_batches_unfinished", "batches", ["id"], sqlite_where=UNFINISHED, postgresql_where=UNFINISHED
@@ -88,7 +95,18 @@ def upgrade() -> None:
         postgresql_where=WAITING_OF_A_TENANT,
     )
     op.create_index(
-        "ix_jobs_batch", "jobs", ["batch_id", "status"], sqlite_where=IN_A_BATCH, postgresql_where=IN_A_BATCH
+        "ix_jobs_batch",
+        "jobs",
+        ["batch_id", "status", "file_bytes", "started_at"],
+        sqlite_where=IN_A_BATCH,
+        postgresql_where=IN_A_BATCH,
+    )
+    op.create_index(
+        "ix_jobs_batch_newest",
+        "jobs",
+        ["batch_id", "created_at", "id"],
+        sqlite_where=IN_A_BATCH,
+        postgresql_where=IN_A_BATCH,
     )
     op.drop_index("uq_jobs_idempotency_key", "jobs")
     op.create_index("uq_jobs_idempotency_key", "jobs", ["tenant", "idempotency_key"], unique=True)
@@ -98,7 +116,7 @@ def downgrade() -> None:
     op.drop_index("uq_jobs_idempotency_key", "jobs")
     op.execute("UPDATE jobs SET idempotency_key = NULL WHERE tenant <> ''")  # else not unique
     op.create_index("uq_jobs_idempotency_key", "jobs", ["idempotency_key"], unique=True)
-    for index in ("ix_jobs_batch", "ix_jobs_waiting", "ix_jobs_tenant"):
+    for index in ("ix_jobs_batch_newest", "ix_jobs_batch", "ix_jobs_waiting", "ix_jobs_tenant"):
         op.drop_index(index, "jobs")
     for name in ("batch_id", "folder", "tenant"):
         op.execute(f"ALTER TABLE jobs DROP COLUMN {name}")

@@ -4,6 +4,23 @@ The only package with SQL about jobs. Import from the package, not from its modu
 """
 
 from shared.jobs.attempts import claim, end_cancelled, fail, hand_back, release, renew, succeed
+from shared.jobs.batch_queries import (
+    BatchPage,
+    BatchProgress,
+    batch_with_key,
+    find_batch,
+    get_batch,
+    jobs_of_batch,
+    page_of_batches,
+    progress_of,
+)
+from shared.jobs.batches import (
+    cancel_or_erase_batch,
+    erase_empty_batches,
+    is_batch_key_taken,
+    settle_batches,
+    submit_batch,
+)
 from shared.jobs.file_keys import kept_files, named_keys, queued_files, statuses_of_kept
 from shared.jobs.idempotency import is_same_request
 from shared.jobs.job_options import columns_of, options_of
@@ -48,7 +65,7 @@ from shared.jobs.statistics import (
     totals,
     was_claimed_since,
 )
-from shared.jobs.tables import Job, JobEvent, JobStatus, Priority, SegmentRow
+from shared.jobs.tables import Batch, Job, JobEvent, JobStatus, Priority, SegmentRow
 from shared.jobs.usage import Usage, book_audio, usage_of
 from shared.jobs.verbs import (
     cancel,
@@ -63,6 +80,9 @@ from shared.jobs.verbs import (
 
 __all__ = [
     "TRANSITIONS",
+    "Batch",
+    "BatchPage",
+    "BatchProgress",
     "Due",
     "Event",
     "Job",
@@ -77,9 +97,11 @@ __all__ = [
     "Totals",
     "Usage",
     "Waveform",
+    "batch_with_key",
     "book_audio",
     "cancel",
     "cancel_or_erase",
+    "cancel_or_erase_batch",
     "claim",
     "columns_of",
     "count_due",
@@ -93,23 +115,30 @@ __all__ = [
     "due_jobs",
     "end_cancelled",
     "erase",
+    "erase_empty_batches",
     "erase_finished",
     "events_of",
     "expired_jobs",
     "fail",
+    "find_batch",
     "find_job",
+    "get_batch",
     "get_job",
     "given_up",
     "hand_back",
     "holder_of",
     "ids_of",
+    "is_batch_key_taken",
     "is_key_taken",
     "is_same_request",
     "job_held_by",
+    "jobs_of_batch",
     "kept_files",
     "named_keys",
     "options_of",
+    "page_of_batches",
     "page_of_jobs",
+    "progress_of",
     "queue_length",
     "queue_position",
     "queue_positions",
@@ -122,9 +151,11 @@ __all__ = [
     "save_segments",
     "segments_of",
     "segments_since",
+    "settle_batches",
     "sizes_by_status",
     "statuses_of_kept",
     "submit",
+    "submit_batch",
     "submit_once",
     "succeed",
     "totals",

@@ -1,17 +1,16 @@
 """Queries for jobs, their position in the queue, and their results."""
 
-import base64
-import binascii
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import ScalarSelect, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from shared.clock import now
-from shared.errors import InvalidRequest, JobNotFound
+from shared.errors import JobNotFound
+from shared.jobs.cursors import decode_cursor, encode_cursor
 from shared.jobs.idempotency import is_same_request
 from shared.jobs.selection import Selection
 from shared.jobs.tables import QUEUED, RUNNING, Job, JobEvent, JobStatus, SegmentRow, WaveformRow
@@ -106,11 +105,11 @@ def page_of_jobs(session: Session, selection: Selection, *, limit: int, cursor: 
     """
     query = select(Job).where(*selection.conditions())
     if cursor is not None:
-        query = query.where(tuple_(Job.created_at, Job.id) < tuple_(*_decode_cursor(cursor)))
+        query = query.where(tuple_(Job.created_at, Job.id) < tuple_(*decode_cursor(cursor)))
     jobs = session.scalars(query.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)).all()
     if len(jobs) <= limit:
         return Page(jobs, None)
-    return Page(jobs[:limit], _encode_cursor(jobs[limit - 1]))
+    return Page(jobs[:limit], encode_cursor(jobs[limit - 1]))
 
 
 def queue_position(session: Session, job: Job) -> int | None:
@@ -177,19 +176,3 @@ def waveform_png(session: Session, job_id: uuid.UUID) -> bytes | None:
 def waveform_peaks(session: Session, job_id: uuid.UUID) -> dict[str, object] | None:
     """Return the peaks of a job's recording in audiowaveform's JSON format, if they were made."""
     return session.scalar(select(WaveformRow.peaks).where(WaveformRow.job_id == job_id))
-
-
-def _encode_cursor(job: Job) -> str:
-    return base64.urlsafe_b64encode(f"{job.created_at.isoformat()} {job.id}".encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str) -> tuple[datetime, uuid.UUID]:
-    try:
-        plain = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        moment, _, job_id = plain.partition(" ")
-        created_at = datetime.fromisoformat(moment)
-        if created_at.tzinfo is None:
-            raise ValueError("no zone")
-        return created_at.astimezone(UTC), uuid.UUID(job_id)
-    except (ValueError, OverflowError, binascii.Error) as error:  # overflow: year 1 east of Greenwich
-        raise InvalidRequest("The cursor is invalid. Use the `next_cursor` of a previous page.") from error

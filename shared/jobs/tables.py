@@ -40,7 +40,15 @@ class Batch(Base):
 
     __tablename__ = "batches"
     __table_args__ = (
-        Index("ix_batches_newest", "tenant", "created_at", "id"),
+        Index("ix_batches_newest", "created_at", "id"),
+        Index(
+            "ix_batches_tenant",
+            "tenant",
+            "created_at",
+            "id",
+            sqlite_where=OF_A_TENANT,
+            postgresql_where=OF_A_TENANT,
+        ),
         Index("uq_batches_idempotency_key", "tenant", "idempotency_key", unique=True),
         Index("ix_batches_unfinished", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
         CheckConstraint("jobs >= 0", name="jobs_counted"),
@@ -107,7 +115,24 @@ class Job(Base):
             sqlite_where=WAITING_OF_A_TENANT,
             postgresql_where=WAITING_OF_A_TENANT,
         ),
-        Index("ix_jobs_batch", "batch_id", "status", sqlite_where=IN_A_BATCH, postgresql_where=IN_A_BATCH),
+        # Everything that the progress of a batch is computed from.
+        Index(
+            "ix_jobs_batch",
+            "batch_id",
+            "status",
+            "file_bytes",
+            "started_at",
+            sqlite_where=IN_A_BATCH,
+            postgresql_where=IN_A_BATCH,
+        ),
+        Index(
+            "ix_jobs_batch_newest",
+            "batch_id",
+            "created_at",
+            "id",
+            sqlite_where=IN_A_BATCH,
+            postgresql_where=IN_A_BATCH,
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)

@@ -12,6 +12,7 @@ from shared.clock import now
 from shared.database import Database
 from shared.errors import RECORDING_ERRORS, IllegalTransition, RecordingGone
 from shared.files import FileStore
+from shared.jobs.batch_queries import reopen_batch
 from shared.jobs.lifecycle import TRANSITIONS, Event, event_row, transition
 from shared.jobs.queries import get_job
 from shared.jobs.selection import Selection
@@ -117,6 +118,8 @@ def retry(
 ) -> Job:
     """Queue a failed or cancelled job for ``attempts`` more attempts. Saved segments are kept.
 
+    The job's batch is then unfinished again.
+
     Args:
         tenant: whose job it must be; None for anybody's.
 
@@ -129,6 +132,8 @@ def retry(
     if job.status in TRANSITIONS[Event.RETRIED].sources:
         if not _is_kept(files, job):
             raise RecordingGone("The recording is no longer stored. Submit it again.")
+        if job.batch_id is not None:
+            reopen_batch(session, job.batch_id)
         give_turns(session, [job])
     return transition(
         session,

@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 import httpx
@@ -59,7 +59,7 @@ OPEN = {
     "GET /openapi.json",
     "GET /static-offline-docs",  # scripts and styles of /docs
 }
-# `{job_id}` is the id of a succeeded job.
+# `{job_id}` is the id of a succeeded job, `{batch_id}` of a batch whose only job has succeeded.
 KEYED = {
     "POST /v1/jobs": Access(Scope.SUBMIT, form, frozenset({202})),
     "GET /v1/jobs": Access(Scope.READ),
@@ -69,6 +69,11 @@ KEYED = {
     "GET /v1/jobs/{job_id}/transcript": Access(Scope.READ),
     "GET /v1/jobs/{job_id}/waveform.png": Access(Scope.READ),
     "GET /v1/jobs/{job_id}/waveform.json": Access(Scope.READ),
+    "POST /v1/batches": Access(Scope.SUBMIT, form, frozenset({202})),
+    "GET /v1/batches": Access(Scope.READ),
+    "GET /v1/batches/{batch_id}": Access(Scope.READ),
+    "GET /v1/batches/{batch_id}/results.zip": Access(Scope.READ),
+    "DELETE /v1/batches/{batch_id}": Access(Scope.SUBMIT, allowed=frozenset({204})),
     "GET /v1/models": Access(Scope.READ),
     "GET /v1/models/{model}": Access(Scope.READ),
     # They wait for a worker, and there is none: 504.
@@ -82,6 +87,13 @@ KEYED = {
 }
 OVER_HTTP = [route for route in KEYED if not route.startswith("WS ")]
 WITH_AN_ID = [route for route in OVER_HTTP if "_id}" in route]
+
+
+class Finished(NamedTuple):
+    """A key, and the ids of a succeeded job and a finished batch of its tenant, by name in a path."""
+
+    secret: str
+    ids: dict[str, str]
 
 
 def routes_of(routes: Iterable[Any]) -> Iterator[str]:
@@ -123,12 +135,15 @@ async def call(
 
 
 @pytest.fixture
-async def finished(client: httpx.AsyncClient, database: Database, worker: PretendWorker) -> tuple[str, str]:
-    """A key, and the id of a succeeded job of its tenant."""
+async def finished(client: httpx.AsyncClient, database: Database, worker: PretendWorker) -> Finished:
+    """A key, and what its tenant has."""
     secret = make_key(database, name="owner")
     job_id = await submit_as(client, secret)
-    await anyio.to_thread.run_sync(worker.succeed)
-    return secret, job_id
+    batch = await client.post("/v1/batches", **form(), headers=bearer(secret))
+    assert batch.status_code == 202, batch.text
+    for _ in range(2):
+        await anyio.to_thread.run_sync(worker.succeed)
+    return Finished(secret, {"job_id": job_id, "batch_id": str(batch.json()["id"])})
 
 
 async def submit_as(client: httpx.AsyncClient, secret: str, **headers: str) -> str:
@@ -147,9 +162,9 @@ async def test_open_routes_need_no_key(client: httpx.AsyncClient, path: str) -> 
 @on_sqlite
 @pytest.mark.parametrize("route", OVER_HTTP)
 async def test_nobody_gets_in_without_the_right_key(
-    client: httpx.AsyncClient, database: Database, finished: tuple[str, str], route: str
+    client: httpx.AsyncClient, database: Database, finished: Finished, route: str
 ) -> None:
-    owner, job_id = finished
+    owner, ids = finished
     tenant = tenant_of(database, owner)
     lacking = {Scope.SUBMIT, Scope.READ} - {KEYED[route].scope}
     unscoped = make_key(database, *lacking, tenant=tenant)
@@ -173,7 +188,7 @@ async def test_nobody_gets_in_without_the_right_key(
         (bearer(unscoped), "scope_missing"),
     ]
     for headers, code in refused:
-        answer = await call(client, route, headers, job_id=job_id)
+        answer = await call(client, route, headers, **ids)
         assert answer.status_code == (403 if code == "scope_missing" else 401), (headers, answer.text)
         assert is_error(answer, code), (headers, answer.text)
         assert owner not in answer.text
@@ -182,7 +197,7 @@ async def test_nobody_gets_in_without_the_right_key(
         assert ('error="invalid_token"' in challenge) == (code == "key_invalid")
         assert (f'scope="{KEYED[route].scope}"' in challenge) == (code == "scope_missing")
     for headers in (bearer(owner), {"Authorization": f"bearer  {owner} "}, {"X-API-Key": owner}):
-        answer = await call(client, route, headers, job_id=job_id)
+        answer = await call(client, route, headers, **ids)
         assert answer.status_code in KEYED[route].allowed | {404}, answer.text  # 404: erased just before
         assert "www-authenticate" not in answer.headers
 
@@ -200,37 +215,45 @@ async def test_a_refused_body_is_not_read(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("route", WITH_AN_ID)
 async def test_what_belongs_to_others_does_not_exist(
-    client: httpx.AsyncClient, database: Database, finished: tuple[str, str], route: str
+    client: httpx.AsyncClient, database: Database, finished: Finished, route: str
 ) -> None:
-    owner, job_id = finished
+    owner, ids = finished
+    (name,) = re.findall(r"\{(\w+)\}", route)
     stranger = bearer(make_key(database, name="stranger"))
-    before = (await client.get(f"/v1/jobs/{job_id}", headers=bearer(owner))).content
+    before = await everything_of(client, owner)
     absent_id = str(uuid.uuid4())
-    foreign = await call(client, route, stranger, job_id=job_id)
-    absent = await call(client, route, stranger, job_id=absent_id)
+    foreign = await call(client, route, stranger, **ids)
+    absent = await call(client, route, stranger, **{name: absent_id})
     assert foreign.status_code == absent.status_code == 404
-    assert is_error(foreign, "job_not_found")
-    assert foreign.text.replace(job_id, absent_id) == absent.text
+    assert is_error(foreign, f"{name.removesuffix('_id')}_not_found")
+    assert foreign.text.replace(ids[name], absent_id) == absent.text
     assert foreign.headers == absent.headers
-    assert (await client.get(f"/v1/jobs/{job_id}", headers=bearer(owner))).content == before
+    assert await everything_of(client, owner) == before
     for allowed in (make_key(database, Scope.ADMIN), owner):
-        answer = await call(client, route, bearer(allowed), job_id=job_id)
+        answer = await call(client, route, bearer(allowed), **ids)
         assert answer.status_code in KEYED[route].allowed | {404}
         if allowed != owner:
             assert answer.status_code != 404
 
 
+async def everything_of(client: httpx.AsyncClient, secret: str) -> list[bytes]:
+    """What a key sees of its tenant's jobs and batches."""
+    answers = [await client.get(path, headers=bearer(secret)) for path in ("/v1/jobs", "/v1/batches")]
+    return [answer.content for answer in answers]
+
+
 @on_sqlite
 async def test_a_long_poll_and_a_known_etag_tell_nothing(
-    client: httpx.AsyncClient, database: Database, finished: tuple[str, str]
+    client: httpx.AsyncClient, database: Database, finished: Finished
 ) -> None:
-    owner, job_id = finished
+    owner, job_id = finished.secret, finished.ids["job_id"]
     stranger = make_key(database)
     for path in ("", "/transcript", "/waveform.png"):
         etag = (await client.get(f"/v1/jobs/{job_id}{path}", headers=bearer(owner))).headers["etag"]
         for known in (etag, "*"):
             headers = {**bearer(stranger), "If-None-Match": known}
-            answer = await client.get(f"/v1/jobs/{job_id}{path}?wait=5", headers=headers)
+            params = {} if path else {"wait": "5"}
+            answer = await client.get(f"/v1/jobs/{job_id}{path}", params=params, headers=headers)
             assert answer.status_code == 404
             assert "etag" not in answer.headers
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from python_multipart.multipart import parse_options_header
 
-from api.intake.filenames import content_disposition, display_name, name_in_header
+from api.intake.filenames import content_disposition, display_name, sent_name
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_every_name_can_be_stored_and_shown(raw: str) -> None:
     ],
 )
 def test_headers(plain: bytes | None, disposition: bytes, shown: str) -> None:
-    assert name_in_header(plain, disposition) == shown
+    assert display_name(sent_name(plain, disposition)) == shown
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ def test_the_name_of_what_is_made_is_one_for_every_parser(name: str) -> None:
     header = content_disposition(display_name(name), "vtt").encode("ascii")
     kind, options = parse_options_header(header)
     assert (kind, set(options)) == (b"inline", {b"filename"})
-    assert name_in_header(options[b"filename"], header).endswith(".vtt")
+    assert display_name(sent_name(options[b"filename"], header)).endswith(".vtt")
 
 
 def test_a_hostile_header_takes_no_time() -> None:
     disposition = b'form-data; filename="' + b'\\"' * 30_000 + b"filename*=utf-8'" * 2_000
-    assert name_in_header(b"a.wav", disposition) == "a.wav"
+    assert sent_name(b"a.wav", disposition) == "a.wav"

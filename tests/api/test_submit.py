@@ -40,6 +40,7 @@ async def test_the_recording_is_stored_and_its_job_queued(
         "name": "समाचार.wav",
         "bytes": len(AUDIO),
         "sha256": hashlib.sha256(AUDIO).hexdigest(),
+        "folder": "",
     }
     assert (job["model"], job["transcript"], job["waveform"]) == ("hi-ctc-base", True, True)
     assert job["links"]["transcript"] is None

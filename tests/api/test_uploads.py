@@ -9,6 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from api.intake import uploads
+from api.intake.arrival import BLOCK_BYTES
 from api.services import Services
 from shared.settings import Settings
 from tests.api.front_end import AUDIO, running, stored_files
@@ -107,7 +108,7 @@ async def test_content_types(
     assert stored_files(services) == []
 
 
-BIG = b"x" * (uploads.BLOCK_BYTES + 1)
+BIG = b"x" * (BLOCK_BYTES + 1)
 
 
 @pytest.mark.parametrize(
