@@ -133,7 +133,7 @@ def create_key(
     )
     session.add(key)
     session.flush()
-    log.info("key_created", prefix=prefix, name=name, scopes=key.scopes, tenant=key.tenant)
+    log.info("key_created", prefix=prefix, scopes=key.scopes, tenant=key.tenant)
     return Created(key, secret)
 
 
@@ -147,7 +147,7 @@ def revoke_key(session: Session, key: ApiKey) -> None:
     if key.revoked_at is None:
         key.revoked_at = now()
         session.flush()
-        log.info("key_revoked", prefix=key.prefix, name=key.name, tenant=key.tenant)
+        log.info("key_revoked", prefix=key.prefix, tenant=key.tenant)
 
 
 def is_well_formed(secret: str) -> bool:

@@ -53,3 +53,13 @@ def test_the_example_names_what_the_stack_asks_for() -> None:
     assert asked == set(re.findall(r"^(\w+)=", example, re.MULTILINE)) - {
         f"SHRUTLEKH_{name.upper()}" for name in Settings.model_fields
     }
+
+
+def test_the_stack_requires_keys_where_others_reach_it() -> None:
+    stack = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    (published,) = re.findall(r'ports: \["(\$\{[^}]*\}):\$\{PUBLISH_PORT', stack)
+    assert f"SHRUTLEKH_PUBLISHED_HOST: {published}\n" in stack
+    default = re.fullmatch(r"\$\{PUBLISH_ADDRESS:-(.*)\}", published)
+    assert default
+    assert not Settings(host="0.0.0.0", published_host=default[1]).keys_required
+    assert Settings(host="0.0.0.0", published_host="0.0.0.0").keys_required

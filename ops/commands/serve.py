@@ -17,6 +17,7 @@ from ops.service.signals import Signals
 from ops.service.stack import Place, Stack
 from shared.clock import now
 from shared.database import Database
+from shared.errors import DatabaseUnavailable
 from shared.keys import all_keys
 from shared.settings import Settings
 
@@ -89,11 +90,15 @@ def _notes_on_access(settings: Settings) -> Iterator[str]:
     """Yield what somebody who lets other machines in should know."""
     command = f"shrutlekh keys create NAME --data {shlex.quote(str(settings.data_dir))}"
     if settings.keys_required:
-        with closing(Database(settings.database)) as database, database.read() as session:
-            valid = sum(key.is_valid(now()) for key in all_keys(session))
+        try:
+            with closing(Database(settings.database)) as database, database.read() as session:
+                valid = sum(key.is_valid(now()) for key in all_keys(session))
+        except DatabaseUnavailable:
+            yield f"Requests need an API key. Make one: {command}"
+            return
         if valid == 0:
             yield f"Requests need an API key, and there is none yet. Make one in another terminal: {command}"
         else:
             yield f"Requests need an API key ({counted(valid, 'valid key')}). Another one: {command}"
-    elif not is_loopback(settings.host):
+    elif not is_loopback(settings.published_host or settings.host):
         yield "Note: the service accepts connections from other machines without an API key."
