@@ -52,7 +52,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     doorbell = Doorbell(threads, queue, redis)
     metrics.watch(settings, database)
     try:
-        async with JobWatcher(async_redis) as watcher:
+        async with JobWatcher(async_redis, threads, database) as watcher:
             yield Services(
                 settings=settings,
                 threads=threads,

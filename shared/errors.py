@@ -66,6 +66,14 @@ class JobNotFound(ServiceError):
     title = "Job not found"
 
 
+class BatchNotFound(ServiceError):
+    """No batch has this id."""
+
+    code = "batch_not_found"
+    status = 404
+    title = "Batch not found"
+
+
 class JobNotFinished(ServiceError):
     """The result was requested before the job finished."""
 
@@ -168,6 +176,22 @@ class DecoderUnavailable(ServiceError):
     code = "decoder_unavailable"
     status = 422
     title = "The model does not support this decoder"
+
+
+class WebhookRefused(ServiceError):
+    """Webhooks are switched off, or may not go to this URL: its host is not public, or its port reserved."""
+
+    code = "webhook_refused"
+    status = 422
+    title = "Webhooks may not go to this URL"
+
+
+class DeliveryNotFound(ServiceError):
+    """No delivery of a webhook has this id. Its log entry may have expired."""
+
+    code = "delivery_not_found"
+    status = 404
+    title = "Delivery not found"
 
 
 class JobFailed(ServiceError):

@@ -48,6 +48,7 @@ Submitting = Annotated[Caller, Depends(_caller(Scope.SUBMIT))]
 ServicesDep = Annotated[Services, Depends(_services)]
 PathsDep = Annotated[Paths, Depends(_paths)]
 JobId = Annotated[uuid.UUID, Path(description="The job's id.")]
+BatchId = Annotated[uuid.UUID, Path(description="The batch's id.")]
 WaitSeconds = Annotated[
     float,
     Query(

@@ -150,3 +150,18 @@ NOT_READY: dict[str, JsonValue] = {
     },
     "draining": False,
 }
+EVENTS = f"""retry: 1000
+
+id: 41.0
+event: status
+data: {{"event": "claimed", "status": "running", "attempt": 1, "job": {{"id": "{JOB_ID}"}}}}
+
+id: 41.1
+event: segment
+data: {{"position": 0, "start": 0.31, "end": 1.62, "text": "नमस्ते दुनिया"}}
+
+id: 42.1.end
+event: end
+data: {{"id": "{JOB_ID}", "status": "succeeded"}}
+
+"""

@@ -28,10 +28,13 @@ class Metrics:
         self.requests = Histogram(
             "shrutlekh_http_request_seconds",
             "Seconds from the first byte of a request to the last of its response, including long polls and "
-            "uploads.",
+            "uploads, without event streams.",
             ["method", "route", "status"],
             buckets=BUCKETS,
             registry=self.registry,
+        )
+        self.streams = Gauge(
+            "shrutlekh_event_streams", "Event streams that are open.", registry=self.registry
         )
         self.submitted = Counter(
             "shrutlekh_jobs_submitted",
@@ -62,11 +65,15 @@ class Metrics:
 
 
 class MeasureRequests:
-    """Middleware that measures each request by method, route pattern and status."""
+    """Middleware that measures each request by method, route pattern and status.
+
+    Event streams last as long as their clients listen. They are only counted, while they are open.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._seconds = metrics.requests
+        self._streams = metrics.streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application and measure it; an exception counts as status 500."""
@@ -74,19 +81,31 @@ class MeasureRequests:
             await self._app(scope, receive, send)
             return
         status = 500
+        is_stream = False
 
         async def noting_send(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_stream
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if _is_stream(message):
+                    is_stream = True
+                    self._streams.inc()
             await send(message)
 
         began = time.perf_counter()
         try:
             await self._app(scope, receive, noting_send)
         finally:
-            route = getattr(scope.get("route"), "path", NO_ROUTE)
-            self._seconds.labels(scope["method"], route, status).observe(time.perf_counter() - began)
+            if is_stream:
+                self._streams.dec()
+            else:
+                route = getattr(scope.get("route"), "path", NO_ROUTE)
+                self._seconds.labels(scope["method"], route, status).observe(time.perf_counter() - began)
+
+
+def _is_stream(start: Message) -> bool:
+    content_type: bytes = dict(start["headers"]).get(b"content-type", b"")
+    return content_type.startswith(b"text/event-stream")
 
 
 class _Queue(Collector):

@@ -8,6 +8,17 @@ from shared.jobs.file_keys import kept_files, named_keys, queued_files, statuses
 from shared.jobs.idempotency import is_same_request
 from shared.jobs.job_options import columns_of, options_of
 from shared.jobs.lifecycle import TRANSITIONS, Event
+from shared.jobs.news import (
+    BatchNews,
+    JobNews,
+    count_ended,
+    find_batch,
+    marks_of_batches,
+    marks_of_jobs,
+    newest_event,
+    news_of_batch,
+    news_of_job,
+)
 from shared.jobs.queries import (
     Page,
     count_segments,
@@ -46,7 +57,7 @@ from shared.jobs.statistics import (
     totals,
     was_claimed_since,
 )
-from shared.jobs.tables import Job, JobEvent, JobStatus, Priority, SegmentRow
+from shared.jobs.tables import Batch, Job, JobEvent, JobStatus, Priority, SegmentRow
 from shared.jobs.verbs import (
     cancel,
     cancel_or_erase,
@@ -60,10 +71,13 @@ from shared.jobs.verbs import (
 
 __all__ = [
     "TRANSITIONS",
+    "Batch",
+    "BatchNews",
     "Due",
     "Event",
     "Job",
     "JobEvent",
+    "JobNews",
     "JobStatus",
     "Measurements",
     "Page",
@@ -78,6 +92,7 @@ __all__ = [
     "claim",
     "columns_of",
     "count_due",
+    "count_ended",
     "count_expired",
     "count_finished",
     "count_jobs",
@@ -92,6 +107,7 @@ __all__ = [
     "events_of",
     "expired_jobs",
     "fail",
+    "find_batch",
     "find_job",
     "get_job",
     "given_up",
@@ -102,7 +118,12 @@ __all__ = [
     "is_same_request",
     "job_held_by",
     "kept_files",
+    "marks_of_batches",
+    "marks_of_jobs",
     "named_keys",
+    "newest_event",
+    "news_of_batch",
+    "news_of_job",
     "options_of",
     "page_of_jobs",
     "queue_length",
