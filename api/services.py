@@ -15,6 +15,7 @@ from api.intake.batcher import Batcher
 from api.intake.insertion import Placed, insert
 from api.threads import Threads
 from shared.database import Database
+from shared.destinations import Policy
 from shared.files import FileStore
 from shared.jobs import Job
 from shared.queue import JobQueue, make_celery
@@ -38,6 +39,7 @@ class Services:
     doorbell: Doorbell
     metrics: Metrics
     keys: KeyRing
+    webhook_policy: Policy
 
 
 @asynccontextmanager
@@ -65,6 +67,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
                 doorbell=doorbell,
                 metrics=metrics,
                 keys=KeyRing(threads, database, settings),
+                webhook_policy=Policy(settings.webhook_allow),
             )
     finally:
         stop_traces()

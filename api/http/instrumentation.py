@@ -15,6 +15,7 @@ from shared.database import Database
 from shared.errors import DatabaseUnavailable
 from shared.jobs import count_due, count_running, queue_length
 from shared.settings import Settings
+from shared.webhooks import count_pending
 
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 NO_ROUTE = "(none)"  # label of requests without a route, whose path must not become a label
@@ -122,7 +123,7 @@ class _Queue(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the metrics of the queue and the disk; if the database is down, no queue metrics."""
         try:
-            queued, running, oldest = self._look()
+            queued, running, oldest, webhooks = self._look()
             up = 1.0
         except DatabaseUnavailable:
             up = 0.0
@@ -137,6 +138,11 @@ class _Queue(Collector):
                 "Age of the oldest due job; 0 if no job is due.",
                 oldest,
             )
+            yield GaugeMetricFamily(
+                "shrutlekh_webhooks_pending",
+                "Webhooks neither delivered nor given up.",
+                webhooks,
+            )
         with suppress(OSError):  # the folder does not exist or is not mounted: leave a gap in the series
             free = shutil.disk_usage(self._settings.data_dir).free
             yield GaugeMetricFamily(
@@ -148,9 +154,10 @@ class _Queue(Collector):
             self._settings.disk_reserve_bytes,
         )
 
-    def _look(self) -> tuple[int, int, float]:
+    def _look(self) -> tuple[int, int, float, int]:
         with self._database.read() as session:
             queued = queue_length(session)
             running = count_running(session)
             oldest = count_due(session, now()).oldest
-        return queued, running, 0.0 if oldest is None else (now() - oldest).total_seconds()
+            webhooks = count_pending(session)
+        return queued, running, 0.0 if oldest is None else (now() - oldest).total_seconds(), webhooks

@@ -19,7 +19,8 @@ from api.http.paths import Paths
 from api.intake.insertion import InsertInDoubt, Placed, find
 from api.intake.uploads import Arrival, invalid_field, receive_form, unknown_field
 from api.services import Services
-from shared.errors import DecoderUnavailable, IdempotencyConflict
+from shared.destinations import Destination, Refused
+from shared.errors import DecoderUnavailable, IdempotencyConflict, WebhookRefused
 from shared.files import StoredFile
 from shared.installed_models import find_model
 from shared.jobs import Job, columns_of, is_same_request
@@ -66,7 +67,8 @@ async def submit_form(
 
     Raises:
         ServiceError: see :func:`api.intake.uploads.receive_form`; also QueueFull, before the body is read,
-            ModelNotInstalled, DecoderUnavailable, IdempotencyConflict and DatabaseUnavailable.
+            ModelNotInstalled, DecoderUnavailable, WebhookRefused, IdempotencyConflict and
+            DatabaseUnavailable.
     """
     with tracer.start_as_current_span("submit", kind=SpanKind.PRODUCER) as span:
         submitted = await _submit(request, services, caller, form, fixed, key)
@@ -95,6 +97,7 @@ async def _submit(
         arrival = Arrival(services.files, services.threads, max_bytes)
         async with receive_form(request, arrival, max_bytes=max_bytes, known=known) as received:
             options = _options_of(received.fields | fixed.form())
+            refuse_webhook(services, options)
             model = options.model or services.settings.default_model
             client = options.client or caller.name or _address_of(request)
             options = replace(options, model=model, client=client).settled()
@@ -135,6 +138,22 @@ def _refuse_in_query(request: Request, known: frozenset[str]) -> None:
             raise invalid_field(name, "Send it as a field of the form, not in the URL.")
         if name in declared(SubmissionOptions):
             raise unknown_field(name, known)
+
+
+def refuse_webhook(services: Services, options: SubmissionOptions) -> None:
+    """Refuse a webhook that can't be delivered, as far as that is known without resolving its host.
+
+    Raises:
+        WebhookRefused: webhooks are switched off, or may not go to this URL.
+    """
+    if options.webhook_url is None:
+        return
+    if not services.settings.webhooks:
+        raise WebhookRefused("This service sends no webhooks. Omit `webhook_url` and poll the job.")
+    try:
+        services.webhook_policy.check(Destination.parse(options.webhook_url))
+    except Refused as error:
+        raise WebhookRefused(str(error)) from error
 
 
 def _options_of(fields: dict[str, str]) -> SubmissionOptions:

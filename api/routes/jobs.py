@@ -42,6 +42,7 @@ from shared.errors import (
     StorageFull,
     UploadStalled,
     UploadTooLarge,
+    WebhookRefused,
 )
 from shared.jobs import (
     Job,
@@ -90,7 +91,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
             },
             "content": {JSON: {"example": examples.QUEUED_JOB}},
         },
-        **problems(*UPLOAD_ERRORS, IdempotencyConflict),
+        **problems(*UPLOAD_ERRORS, WebhookRefused, IdempotencyConflict),
     },
     openapi_extra=form_of(Form.JOB),
 )
