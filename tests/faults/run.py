@@ -155,10 +155,10 @@ def _play(plan: Plan, service: Service, receiver: Receiver, tell: Callable[[Prog
         clients.answers,
         kinds,
         seconds,
-        mending,
-        delivering,
-        receiver.tries,
-        tries,
+        mending_seconds=mending,
+        telling_seconds=telling,
+        webhook_tries=receiver.tries,
+        tries=tries,
     )
 
 

@@ -137,7 +137,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     values = settings.model_dump(exclude_unset=True)
     return {
         **own,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "client"))),
         "PYTHONUNBUFFERED": "1",
         **{f"SHRUTLEKH_{name.upper()}": _text(value) for name, value in values.items()},
     }
