@@ -177,5 +177,5 @@ async def _follow(
                 yield block
             if feed.has_ended:
                 return
-            if not (feed.has_more or await watch.wait(HEARTBEAT_SECONDS)):
+            while not (feed.has_more or await watch.wait(HEARTBEAT_SECONDS)) and current_time() < deadline:
                 yield HEARTBEAT

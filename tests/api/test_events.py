@@ -455,9 +455,10 @@ async def test_listeners_that_leave_are_forgotten(client: httpx.AsyncClient, ser
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_idle_listeners_cost_one_query_a_second(
-    client: httpx.AsyncClient, services: Services, database: Database
+    client: httpx.AsyncClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever their number: the database is not asked for each of them."""
+    """Whatever their number: the database is not asked for each of them, nor for their heartbeats."""
+    monkeypatch.setattr("api.routes.events.HEARTBEAT_SECONDS", 0.5)
     ids = [await submit(client, f"{number}.wav") for number in range(3)]
     queries = 0
 
