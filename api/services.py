@@ -17,6 +17,7 @@ from api.intake.insertion import Placed, insert
 from api.intake.quotas import Quotas
 from api.threads import Threads
 from shared.database import Database
+from shared.destinations import Policy
 from shared.files import FileStore
 from shared.jobs import Job
 from shared.queue import JobQueue, make_celery
@@ -41,6 +42,7 @@ class Services:
     metrics: Metrics
     keys: KeyRing
     rate_limiter: RateLimiter
+    webhook_policy: Policy
 
 
 @asynccontextmanager
@@ -55,7 +57,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     doorbell = Doorbell(threads, queue, redis)
     metrics.watch(settings, database)
     try:
-        async with JobWatcher(async_redis) as watcher:
+        async with JobWatcher(async_redis, threads, database) as watcher:
             yield Services(
                 settings=settings,
                 threads=threads,
@@ -71,6 +73,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
                 metrics=metrics,
                 keys=KeyRing(threads, database, settings),
                 rate_limiter=RateLimiter(async_redis, settings.rate_limit_per_minute),
+                webhook_policy=Policy(settings.webhook_allow),
             )
     finally:
         stop_traces()

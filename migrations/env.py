@@ -6,7 +6,8 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
 import shared.jobs
-import shared.keys  # noqa: F401 - defines tables
+import shared.keys
+import shared.webhooks  # noqa: F401 - these define tables
 from shared.orm import Base, UtcDateTime
 
 

@@ -54,6 +54,18 @@ class Database:
             yield session
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Open a read-only session whose queries all see the database as it was at the first of them.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer.
+        """
+        with self.read() as session:
+            if not self.is_sqlite:  # a transaction of SQLite always sees one state
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    @contextmanager
     def write(self) -> Iterator[Session]:
         """Open a session in one transaction: committed at the end of the block, rolled back if it raises.
 

@@ -234,6 +234,22 @@ class DecoderUnavailable(ServiceError):
     title = "The model does not support this decoder"
 
 
+class WebhookRefused(ServiceError):
+    """Webhooks are switched off, or may not go to this URL: its host is not public, or its port reserved."""
+
+    code = "webhook_refused"
+    status = 422
+    title = "Webhooks may not go to this URL"
+
+
+class DeliveryNotFound(ServiceError):
+    """No delivery of a webhook has this id. Its log entry may have expired."""
+
+    code = "delivery_not_found"
+    status = 404
+    title = "Delivery not found"
+
+
 class JobFailed(ServiceError):
     """The job failed while a simple form waited for it. The failure's ``code`` decides the status."""
 

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.destinations import Policy
+
 MODELS_BESIDE_THE_CODE = Path(__file__).resolve().parent.parent / "models"
 LONGEST_PREFIX = 200
 _PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*")
@@ -267,6 +269,18 @@ class Settings(BaseSettings):
         description="Port of the sweeper's Prometheus `/metrics`, on `host`. 0: not served.",
     )
 
+    webhooks: bool = Field(
+        True,
+        description="Whether jobs may have a `webhook_url`, and the sweeper delivers webhooks. "
+        "Set `false` if the service must not send requests to hosts that clients name.",
+    )
+    webhook_allow: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="Comma-separated names, addresses and networks of receivers inside your network, names "
+        "and addresses optionally with a port, such as `crm.example.org,10.2.0.0/16,127.0.0.1:9000`. Empty: "
+        "webhooks go to public addresses only.",
+    )
+
     otlp_endpoint: str = Field(
         "",
         description="OTLP/HTTP collector that traces are exported to, such as `http://collector:4318`. "
@@ -279,7 +293,7 @@ class Settings(BaseSettings):
         "`DEBUG` adds the API's access log.",
     )
 
-    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", "webhook_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -296,6 +310,12 @@ class Settings(BaseSettings):
                 ipaddress.ip_network(value)
             except ValueError as error:
                 raise ValueError(f"must be addresses and networks such as 10.0.0.0/8: {error}") from error
+        return values
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _are_receivers(cls, values: list[str]) -> list[str]:
+        Policy(values)
         return values
 
     @field_validator("root_path")

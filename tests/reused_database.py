@@ -3,7 +3,8 @@
 from sqlalchemy import URL, Connection, create_engine, text
 
 import shared.jobs
-import shared.keys  # noqa: F401 - defines tables
+import shared.keys
+import shared.webhooks  # noqa: F401 - these define tables
 from shared.orm import Base
 
 END_OTHER_CONNECTIONS = """

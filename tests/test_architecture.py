@@ -30,6 +30,7 @@ MAY_WRITE_SQL = (
     "shared/keys.py",
     "shared/orm.py",
     "shared/schema.py",
+    "shared/webhooks/",
     "migrations/",
     "ops/doctor/database.py",
 )

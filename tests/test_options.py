@@ -14,7 +14,19 @@ from shrutlekh_contract.options import RecognitionOptions, SubmissionOptions, de
 from tests.conftest import ROOT
 
 ALL = SubmissionOptions(
-    "beam", "each", ("मसूरी", "नई दिल्ली"), 2.5, "m", True, False, "low", "समाचार", True, "latin", "srt"
+    "beam",
+    "each",
+    ("मसूरी", "नई दिल्ली"),
+    2.5,
+    "m",
+    True,
+    False,
+    "low",
+    "समाचार",
+    True,
+    "https://example.org/",
+    "latin",
+    "srt",
 )
 
 

@@ -47,10 +47,16 @@ WARM_UP_SECONDS = Gauge(
     "Longest time in seconds that a process took to load and warm its model.",
     multiprocess_mode="max",
 )
+WEBHOOK_DELIVERIES = Counter(
+    "shrutlekh_webhook_deliveries",
+    "Tries at delivering webhooks: delivered, failed (and to be tried again), or given up.",
+    ["outcome"],
+)
 
 # Create these at 0: Prometheus does not see the increase of a counter whose first sample is above zero.
 JOBS_ENDED.labels("failed", ATTEMPTS_EXHAUSTED)
 ATTEMPTS_BROKEN.labels(LEASE_EXPIRED)
+WEBHOOK_DELIVERIES.labels("given_up")
 
 
 def count_success(measured: Measurements, fills: Iterable[float], *, seconds: float, commit: float) -> None:

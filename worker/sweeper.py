@@ -1,7 +1,7 @@
 """The sweeper: requeue the jobs of silent workers, and send lost doorbells again.
 
-``python -m worker.sweeper`` runs it together with retention and mending. Several may run at once, because
-every step is a conditional update.
+``python -m worker.sweeper`` runs it together with retention, mending and the courier of webhooks. Several may
+run at once, because every step is a conditional update.
 """
 
 import signal
@@ -26,8 +26,10 @@ from shared.queue import QUEUE, JobQueue, make_celery
 from shared.redis import open_redis
 from shared.settings import Settings
 from worker import exposition, metrics
+from worker.courier import CourierThread
 from worker.mending import Mender
 from worker.retention import Retention
+from worker.settling import Settler
 
 AT_ONCE = 1000
 MEND_SECONDS = 600.0
@@ -107,16 +109,23 @@ def main() -> None:
     sweeper = Sweeper(database, redis, JobQueue(make_celery(settings)))
     retention = Retention(database, files, settings.retention_days)
     mender = Mender(database, redis, files, settings.orphan_seconds)
+    settler = Settler(database)
+    courier = CourierThread(settings)
+    if settings.webhooks:
+        courier.start()
     mend_pause = min(settings.orphan_seconds, MEND_SECONDS)
     mend_at = time.monotonic()
     while not stopped.is_set():
         # Draining workers would receive the messages and drop them.
         _attempt(sweeper.take_back_expired if is_draining(settings.data_dir) else sweeper.sweep)
+        _attempt(settler.settle_finished)
         _attempt(retention.erase_expired)
         if time.monotonic() >= mend_at:
             _attempt(mender.mend)
             mend_at = time.monotonic() + mend_pause
         stopped.wait(settings.sweep_seconds)
+    if courier.is_alive():
+        courier.stop()
 
 
 def _attempt(step: Callable[[], object]) -> None:

@@ -42,6 +42,7 @@ JOB: dict[str, JsonValue] = {
     "hotwords": ["देहरादून"],
     "hotword_weight": 6.0,
     "strict": False,
+    "webhook_url": None,
     "cancel_requested": False,
     "audio": {"seconds": 4.0, "sample_rate": 16000, "channels": 1, "speech_seconds": 1.9},
     "stage_seconds": {"audio": 0.004, "infer": 0.021, "text": 0.001, "waveform": 0.06},
@@ -216,3 +217,39 @@ BATCH: dict[str, JsonValue] = {
     },
 }
 BATCHES: dict[str, JsonValue] = {"batches": [BATCH], "next_cursor": None}
+EVENTS = f"""retry: 1000
+
+id: 41.0
+event: status
+data: {{"event": "claimed", "status": "running", "attempt": 1, "job": {{"id": "{JOB_ID}"}}}}
+
+id: 41.1
+event: segment
+data: {{"position": 0, "start": 0.31, "end": 1.62, "text": "नमस्ते दुनिया"}}
+
+id: 42.1.end
+event: end
+data: {{"id": "{JOB_ID}", "status": "succeeded"}}
+
+"""
+SIGNING_SECRET: dict[str, JsonValue] = {
+    "secret": "whsec_MDAxMTIyMzM0NDU1NjY3Nzg4OTlhYWJiY2NkZGVlZmY=",
+    "created_at": "2026-01-15T09:30:00.125000Z",
+    "previous_until": None,
+}
+DELIVERY: dict[str, JsonValue] = {
+    "id": "019a2f3c-6a10-7e02-8f3b-5d1c2b3a4f5e",
+    "type": "job.succeeded",
+    "job": JOB_ID,
+    "batch": None,
+    "url": "https://example.org/hooks/3f9c",
+    "body": {
+        "type": "job.succeeded",
+        "timestamp": "2026-01-15T09:30:00.420000Z",
+        "data": {"id": JOB_ID, "status": "succeeded"},
+    },
+    "status": "delivered",
+    "created_at": "2026-01-15T09:30:00.420000Z",
+    "next_try_at": None,
+    "tries": [{"at": "2026-01-15T09:30:00.500000Z", "status": 204, "error": None, "seconds": 0.112}],
+}

@@ -2,6 +2,13 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_IS_HEAD = "shrutlekh.is_head"
+
+
+def is_head(scope: Scope) -> bool:
+    """Return whether the client asked for the headers alone. A response without an end must look."""
+    return bool(scope.get(_IS_HEAD))
+
 
 class HeadAsGet:
     """ASGI middleware that lets the routes answer HEAD like GET and sends only the headers.
@@ -21,4 +28,4 @@ class HeadAsGet:
         async def send_without_body(message: Message) -> None:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-        await self._app({**scope, "method": "GET"}, receive, send_without_body)
+        await self._app({**scope, "method": "GET", _IS_HEAD: True}, receive, send_without_body)

@@ -15,6 +15,7 @@ from shared.database import Database
 from shared.errors import DatabaseUnavailable
 from shared.jobs import count_due, count_running, queue_length
 from shared.settings import Settings
+from shared.webhooks import count_pending
 
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 NO_ROUTE = "(none)"  # label of requests without a route, whose path must not become a label
@@ -28,10 +29,13 @@ class Metrics:
         self.requests = Histogram(
             "shrutlekh_http_request_seconds",
             "Seconds from the first byte of a request to the last of its response, including long polls and "
-            "uploads.",
+            "uploads, without event streams.",
             ["method", "route", "status"],
             buckets=BUCKETS,
             registry=self.registry,
+        )
+        self.streams = Gauge(
+            "shrutlekh_event_streams", "Event streams that are open.", registry=self.registry
         )
         self.submitted = Counter(
             "shrutlekh_jobs_submitted",
@@ -62,11 +66,15 @@ class Metrics:
 
 
 class MeasureRequests:
-    """Middleware that measures each request by method, route pattern and status."""
+    """Middleware that measures each request by method, route pattern and status.
+
+    Event streams last as long as their clients listen. They are only counted, while they are open.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._seconds = metrics.requests
+        self._streams = metrics.streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application and measure it; an exception counts as status 500."""
@@ -74,19 +82,31 @@ class MeasureRequests:
             await self._app(scope, receive, send)
             return
         status = 500
+        is_stream = False
 
         async def noting_send(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_stream
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if _is_stream(message):
+                    is_stream = True
+                    self._streams.inc()
             await send(message)
 
         began = time.perf_counter()
         try:
             await self._app(scope, receive, noting_send)
         finally:
-            route = getattr(scope.get("route"), "path", NO_ROUTE)
-            self._seconds.labels(scope["method"], route, status).observe(time.perf_counter() - began)
+            if is_stream:
+                self._streams.dec()
+            else:
+                route = getattr(scope.get("route"), "path", NO_ROUTE)
+                self._seconds.labels(scope["method"], route, status).observe(time.perf_counter() - began)
+
+
+def _is_stream(start: Message) -> bool:
+    content_type: bytes = dict(start["headers"]).get(b"content-type", b"")
+    return content_type.startswith(b"text/event-stream")
 
 
 class _Queue(Collector):
@@ -103,7 +123,7 @@ class _Queue(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the metrics of the queue and the disk; if the database is down, no queue metrics."""
         try:
-            queued, running, oldest = self._look()
+            queued, running, oldest, webhooks = self._look()
             up = 1.0
         except DatabaseUnavailable:
             up = 0.0
@@ -118,6 +138,11 @@ class _Queue(Collector):
                 "Age of the oldest due job; 0 if no job is due.",
                 oldest,
             )
+            yield GaugeMetricFamily(
+                "shrutlekh_webhooks_pending",
+                "Webhooks neither delivered nor given up.",
+                webhooks,
+            )
         with suppress(OSError):  # the folder does not exist or is not mounted: leave a gap in the series
             free = shutil.disk_usage(self._settings.data_dir).free
             yield GaugeMetricFamily(
@@ -129,9 +154,10 @@ class _Queue(Collector):
             self._settings.disk_reserve_bytes,
         )
 
-    def _look(self) -> tuple[int, int, float]:
+    def _look(self) -> tuple[int, int, float, int]:
         with self._database.read() as session:
             queued = queue_length(session)
             running = count_running(session)
             oldest = count_due(session, now()).oldest
-        return queued, running, 0.0 if oldest is None else (now() - oldest).total_seconds()
+            webhooks = count_pending(session)
+        return queued, running, 0.0 if oldest is None else (now() - oldest).total_seconds(), webhooks

@@ -1,15 +1,16 @@
-"""Long polls: wait for jobs without holding a thread.
+"""Wait for changes of jobs and batches without holding a thread: for long polls and event streams.
 
-One task per process subscribes to the channel of job changes and wakes the requests that wait for the named
-job. Messages are only hints: a waiting request also re-reads its job periodically, more often while Redis is
-unreachable.
+One task per process subscribes to the channel of job changes, and another one looks, with one query for all
+jobs that somebody waits for, which of them have changed. A message only makes it look at that job at once. It
+also looks at all of them periodically, more often while Redis is unreachable, so a lost message delays an
+answer and never loses it.
 """
 
 import asyncio
+import math
 import uuid
-from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -17,12 +18,19 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from api.http.watched import Watch, Watched
+from api.threads import Threads
 from shared.announcements import CHANNEL
+from shared.database import Database
+from shared.errors import DatabaseUnavailable
+from shared.jobs import marks_of_batches, marks_of_jobs
 
 READ_SECONDS = 1.0
 READ_SECONDS_WITHOUT_REDIS = 0.25
 LISTEN_SECONDS = 5.0
 RECONNECT_SECONDS = 0.5
+# How often a long poll checks whether its client is still there.
+GONE_SECONDS = 5.0
 
 Snapshot = TypeVar("Snapshot")
 
@@ -30,37 +38,61 @@ log = structlog.get_logger(__name__)
 
 
 class JobWatcher:
-    """Tells waiting requests when to re-read their job. An async context manager."""
+    """Tells waiting requests when to read again. An async context manager."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, threads: Threads, database: Database) -> None:
         self._redis = redis
-        self._waiters: defaultdict[uuid.UUID, set[asyncio.Event]] = defaultdict(set)
+        self._threads = threads
+        self._database = database
+        self._jobs = Watched(marks_of_jobs)
+        self._batches = Watched(marks_of_batches)
+        self._hints: set[uuid.UUID] = set()
+        self._hinted = asyncio.Event()
         self._listening = False
+        self._database_away = False
         self._stopping = False
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._keep_listening(), name="job-watcher")
+        self._tasks = [
+            asyncio.create_task(self._keep_listening(), name="job-listener"),
+            asyncio.create_task(self._keep_looking(), name="job-watcher"),
+        ]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
+                await task
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the process is shutting down, so that waits end at once."""
+        """Whether the process is shutting down, so that nobody may wait any longer."""
         return self._stopping
+
+    @property
+    def waiting(self) -> int:
+        """Number of requests that wait."""
+        every = (*self._jobs.waiters.values(), *self._batches.waiters.values())
+        return sum(map(len, every))
 
     def stop(self) -> None:
         """End all waits at once, because the process is shutting down."""
         self._stopping = True
+        self._hinted.set()
         self._wake_all()
+
+    def watching_job(self, job_id: uuid.UUID) -> AbstractContextManager[Watch]:
+        """Watch a job within a block."""
+        return self._jobs.watching(job_id)
+
+    def watching_batch(self, batch_id: uuid.UUID) -> AbstractContextManager[Watch]:
+        """Watch the jobs of a batch within a block."""
+        return self._batches.watching(batch_id)
 
     async def wait(
         self,
@@ -70,17 +102,19 @@ class JobWatcher:
         until: Callable[[Snapshot], bool],
         seconds: float,
         is_gone: Callable[[], Awaitable[bool]],
+        read_every: float = math.inf,
     ) -> Snapshot:
-        """Re-read a job until ``until`` accepts it.
+        """Re-read a job whenever it has changed, until ``until`` accepts it.
 
         Also ends when the time is over, the client has disconnected, or the service stops.
 
         Args:
-            job_id: the job; announcements of its changes trigger a read.
+            job_id: the job.
             read: reads the job.
             until: returns whether the snapshot ends the wait.
             seconds: longest wait.
             is_gone: returns whether the client has disconnected.
+            read_every: also read after so many seconds, for what changes without the job.
 
         Returns:
             The last snapshot.
@@ -88,23 +122,18 @@ class JobWatcher:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         # Register before the first read, so that no change is missed in between.
-        changed = asyncio.Event()
-        self._waiters[job_id].add(changed)
-        try:
+        with self.watching_job(job_id) as watch:
             while True:
-                changed.clear()
+                watch.look()
                 snapshot = await read()
-                left = deadline - loop.time()
-                if until(snapshot) or left <= 0 or self._stopping or await is_gone():
+                again = min(deadline, loop.time() + read_every)
+                if until(snapshot) or loop.time() >= deadline or self._stopping:
                     return snapshot
-                pause = READ_SECONDS if self._listening else READ_SECONDS_WITHOUT_REDIS
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(min(left, pause)):
-                        await changed.wait()
-        finally:
-            self._waiters[job_id].discard(changed)
-            if not self._waiters[job_id]:
-                del self._waiters[job_id]
+                while not await is_gone():
+                    if await watch.wait(min(again - loop.time(), GONE_SECONDS)) or loop.time() >= again:
+                        break
+                else:
+                    return snapshot
 
     async def _keep_listening(self) -> None:
         # Checks _stopping too, because redis-py can swallow a cancellation while it connects.
@@ -115,7 +144,7 @@ class JobWatcher:
                 if self._listening:
                     log.warning("changes_unreachable", error=type(error).__name__)
             self._listening = False
-            self._wake_all()  # without Redis they must re-read more often
+            self._hinted.set()  # without Redis the other task must look more often
             if self._stopping:
                 return
             await asyncio.sleep(RECONNECT_SECONDS)
@@ -124,18 +153,57 @@ class JobWatcher:
         async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe(CHANNEL)
             self._listening = True
-            self._wake_all()  # changes before the subscription may have gone unnoticed
             while not self._stopping:
                 message = await pubsub.get_message(timeout=LISTEN_SECONDS)
                 if message is not None:
-                    self._wake(message["data"])
+                    self._hint(message["data"])
 
-    def _wake(self, data: bytes) -> None:
+    def _hint(self, data: bytes) -> None:
         with suppress(ValueError):
-            for changed in self._waiters.get(uuid.UUID(data.decode("ascii", "replace")), ()):
-                changed.set()
+            job_id = uuid.UUID(data.decode("ascii", "replace"))
+            if job_id in self._jobs.waiters:
+                self._hints.add(job_id)
+                self._hinted.set()
+
+    async def _keep_looking(self) -> None:
+        loop = asyncio.get_running_loop()
+        looked = -math.inf  # when all were last looked at
+        while not self._stopping:
+            pause = READ_SECONDS if self._listening else READ_SECONDS_WITHOUT_REDIS
+            with suppress(TimeoutError):
+                async with asyncio.timeout(looked + pause - loop.time()):
+                    await self._hinted.wait()
+            self._hinted.clear()
+            hints, self._hints = self._hints, set()
+            try:
+                if loop.time() >= looked + pause:
+                    looked = loop.time()
+                    await self._look(self._jobs, list(self._jobs.waiters))
+                    await self._look(self._batches, list(self._batches.waiters))
+                else:
+                    await self._look(self._jobs, hints)
+            except Exception:  # nobody awaits this task, and without it all would wait for nothing
+                log.exception("watch_failed")
+
+    async def _look(self, watched: Watched, ids: Iterable[uuid.UUID]) -> None:
+        chosen = list(ids)
+        if not chosen:
+            return
+
+        def read() -> dict[uuid.UUID, object]:
+            with self._database.read() as session:
+                return dict(watched.read(session, chosen))
+
+        try:
+            marks = await self._threads.read(read)
+        except DatabaseUnavailable:
+            if not self._database_away:  # their own reads tell them so
+                self._wake_all()
+            self._database_away = True
+            return
+        self._database_away = False
+        watched.compare(chosen, marks)
 
     def _wake_all(self) -> None:
-        for waiters in self._waiters.values():
-            for changed in waiters:
-                changed.set()
+        self._jobs.wake_all()
+        self._batches.wake_all()

@@ -11,7 +11,7 @@ from shrutlekh_contract.options import SubmissionOptions, declared
 
 from api.http import examples
 from api.http.paths import Paths
-from shared.jobs import Job, JobStatus, options_of
+from shared.jobs import Job, JobStatus, SegmentRow, options_of
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -212,6 +212,52 @@ class SegmentOut(Shape):
         "Null in transcripts made before the service knew it."
     )
     words: list[WordOut]
+
+
+class SavedSegmentOut(SegmentOut):
+    """A segment as it was saved, of a job that has perhaps not ended."""
+
+    position: int = Field(description="Counted from 0 since the submission or the last retry.")
+
+    @classmethod
+    def of(cls, row: SegmentRow) -> "SavedSegmentOut":
+        """Make the model of a saved segment."""
+        return cls(
+            position=row.position,
+            start=row.start_seconds,
+            end=row.end_seconds,
+            channel=row.channel,
+            text=row.text,
+            confidence=row.confidence,
+            avg_logprob=row.avg_logprob,
+            words=row.words,
+        )
+
+
+class TransitionOut(Shape):
+    """A change of a job's state, and the job as it is now."""
+
+    event: str = Field(description="What happened, such as `claimed`, `requeued` or `retried`.")
+    status: JobStatus = Field(description="The state after it.")
+    attempt: int
+    at: datetime
+    code: str | None = Field(description="Why an attempt or the job failed.")
+    job: JobOut
+
+
+class ProgressOut(Shape):
+    """How far a running job is."""
+
+    id: uuid.UUID
+    progress: Fraction
+
+
+class BatchProgressOut(Shape):
+    """How far a batch is."""
+
+    id: uuid.UUID
+    jobs: int = Field(description="Number of its jobs.")
+    counts: dict[JobStatus, int] = Field(description="Number of its jobs in each state.")
 
 
 class TranscriptOut(Shape):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import structlog
@@ -195,7 +196,8 @@ def _jobs_of(
     services: Services, files: BatchFiles, batch: Batch, options: SubmissionOptions
 ) -> Iterator[Job]:
     """Make the jobs one by one: thousands of them would take much memory."""
-    columns, trace = columns_of(options), traceparent()
+    # The webhook tells of the batch: one for each of thousands of jobs would be no help.
+    columns, trace = columns_of(replace(options, webhook_url=None)), traceparent()
     for stored, path in files.recordings:
         yield Job(
             id=uuid7(),

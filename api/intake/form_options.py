@@ -12,7 +12,8 @@ from starlette.requests import Request
 from api.http.authentication import Caller
 from api.http.invalid_fields import invalid_field
 from api.services import Services
-from shared.errors import DecoderUnavailable
+from shared.destinations import Destination, Refused
+from shared.errors import DecoderUnavailable, WebhookRefused
 from shared.installed_models import find_model
 
 
@@ -23,11 +24,13 @@ def settled_options(
 
     Raises:
         InvalidRequest: a field is invalid, or the options contradict each other.
+        WebhookRefused: webhooks are switched off, or may not go to the URL.
     """
     try:
         options = SubmissionOptions.of_form(fields)
     except OptionError as error:
         raise invalid_field(error.option, error.message) from error
+    _refuse_webhook(services, options)
     model = options.model or services.settings.default_model
     client = options.client or caller.name or _address_of(request)
     return replace(options, model=model, client=client).settled()
@@ -42,6 +45,18 @@ def require_supported(services: Services, options: SubmissionOptions) -> None:
     folder = find_model(services.settings.models_dir, options.model or services.settings.default_model)
     if options.needs_beam:
         _require_beam(folder)
+
+
+def _refuse_webhook(services: Services, options: SubmissionOptions) -> None:
+    """Refuse a webhook that can't be delivered, as far as that is known without resolving its host."""
+    if options.webhook_url is None:
+        return
+    if not services.settings.webhooks:
+        raise WebhookRefused("This service sends no webhooks. Omit `webhook_url` and poll the job.")
+    try:
+        services.webhook_policy.check(Destination.parse(options.webhook_url))
+    except Refused as error:
+        raise WebhookRefused(str(error)) from error
 
 
 def _address_of(request: Request) -> str:

@@ -108,7 +108,8 @@ async def submit_form(
 
     Raises:
         ServiceError: see :func:`api.intake.uploads.receive_form`; also QueueFull and QuotaExceeded,
-            before the body is read, ModelNotInstalled, DecoderUnavailable, IdempotencyConflict and
+            before the body is read, ModelNotInstalled, DecoderUnavailable, WebhookRefused,
+            IdempotencyConflict and
             DatabaseUnavailable.
     """
     with tracer.start_as_current_span("submit", kind=SpanKind.PRODUCER) as span:

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import replace
+from math import inf
 
 from fastapi import APIRouter, Request, Response
 from shrutlekh_contract.declarations import Form
@@ -44,6 +45,7 @@ from shared.errors import (
     StorageFull,
     UploadStalled,
     UploadTooLarge,
+    WebhookRefused,
 )
 from shared.jobs import (
     Job,
@@ -72,6 +74,8 @@ UPLOAD_ERRORS = (
     StorageFull,
 )
 REPLAYED = "Idempotent-Replayed"
+# A job's position changes when others end. A long poll for changes looks at it this often.
+POSITION_SECONDS = 5.0
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -92,7 +96,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
             },
             "content": {JSON: {"example": examples.QUEUED_JOB}},
         },
-        **problems(*UPLOAD_ERRORS, IdempotencyConflict),
+        **problems(*UPLOAD_ERRORS, WebhookRefused, IdempotencyConflict),
     },
     openapi_extra=form_of(Form.JOB),
 )
@@ -170,7 +174,12 @@ async def poll_job(
     seconds = min(wait, services.settings.max_wait_seconds)
     if seconds > 0:
         _, body = await services.watcher.wait(
-            job_id, read=read, until=is_enough, seconds=seconds, is_gone=request.is_disconnected
+            job_id,
+            read=read,
+            until=is_enough,
+            seconds=seconds,
+            is_gone=request.is_disconnected,
+            read_every=POSITION_SECONDS if asks_for_change else inf,
         )
     else:
         _, body = await read()

@@ -36,6 +36,17 @@ if TYPE_CHECKING:
         RecordingUnreadable,
         Unreachable,
     )
+    from shrutlekh.events import (
+        BatchEnded,
+        BatchEvent,
+        BatchProgressed,
+        JobEnded,
+        JobErased,
+        JobEvent,
+        Progressed,
+        SegmentSaved,
+        StatusChanged,
+    )
     from shrutlekh.retries import NO_RETRIES, PATIENT, Retries
 
 # Imported at first use, so that `shrutlekh --help` does not wait for httpx and pydantic.
@@ -61,6 +72,17 @@ _HOMES = {
         "RecordingUnreadable",
         "Unreachable",
     ),
+    "events": (
+        "BatchEnded",
+        "BatchEvent",
+        "BatchProgressed",
+        "JobEnded",
+        "JobErased",
+        "JobEvent",
+        "Progressed",
+        "SegmentSaved",
+        "StatusChanged",
+    ),
     "retries": ("NO_RETRIES", "PATIENT", "Retries"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -72,18 +94,27 @@ __all__ = [
     "ApiKeyUnusable",
     "AsyncShrutlekhClient",
     "Audio",
+    "BatchEnded",
+    "BatchEvent",
+    "BatchProgressed",
     "ClientError",
     "InvalidUrl",
     "Job",
+    "JobEnded",
+    "JobErased",
     "JobError",
+    "JobEvent",
     "JobPage",
     "JobWarning",
     "NotShrutlekh",
+    "Progressed",
     "Readiness",
     "RecognitionOptions",
     "RecordingUnreadable",
     "Retries",
+    "SegmentSaved",
     "ShrutlekhClient",
+    "StatusChanged",
     "StoredFile",
     "Unreachable",
     "WarningSpan",

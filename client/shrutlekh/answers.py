@@ -87,6 +87,7 @@ class Job(Answer):
     hotwords: tuple[str, ...] = ()
     hotword_weight: float | None = None
     strict: bool = False
+    webhook_url: str | None = None
 
     @property
     def final(self) -> bool:

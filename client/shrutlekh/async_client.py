@@ -1,6 +1,7 @@
 """The asynchronous client, for asyncio and Trio. One client may be used by several tasks."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, cast
@@ -8,12 +9,15 @@ from typing import Any, Self, TypeVar, Unpack, cast
 import anyio
 import anyio.to_thread
 import httpx
+from httpx_sse import EventSource
 from tenacity import AsyncRetrying
 
-from shrutlekh import calls
+from shrutlekh import calls, events
 from shrutlekh.addresses import absolute
 from shrutlekh.answers import Job, JobPage, Readiness
 from shrutlekh.calls import LONG_POLL_SECONDS, Follower, OnProgress, SubmitOptions
+from shrutlekh.errors import ApiError
+from shrutlekh.events import BatchEvent, EventFollower, JobEvent
 from shrutlekh.exchange import Call, http_options, unreachable
 from shrutlekh.retries import NO_RETRIES, OnWait, Retries
 from shrutlekh.uploads import Source, opened
@@ -70,6 +74,14 @@ class AsyncShrutlekhClient:
         while (job := follower.ended(await self._send(follower.call()))) is None:
             await self._sleep(follower.pause())
         return job
+
+    def events(self, job_id: str, *, last_event_id: str | None = None) -> AsyncIterator[JobEvent]:
+        """Follow a job from its submission to its end: ``async for event in client.events(job.id)``."""
+        return self._follow(events.of_job(job_id, last_event_id, self._retries))
+
+    def batch_events(self, batch_id: str, *, last_event_id: str | None = None) -> AsyncIterator[BatchEvent]:
+        """Follow a job batch to its end."""
+        return self._follow(events.of_batch(batch_id, last_event_id, self._retries))
 
     async def jobs(
         self, *, status: str | None = None, limit: int = 50, cursor: str | None = None, counts: bool = False
@@ -135,6 +147,24 @@ class AsyncShrutlekhClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _follow(self, follower: EventFollower) -> AsyncIterator[Any]:
+        while not follower.is_over:
+            try:
+                response = await self._http.send(follower.request(self._http), stream=True)
+                async with aclosing(response):
+                    if not response.is_success:
+                        await response.aread()
+                    if follower.begin(response):
+                        async for received in EventSource(response).aiter_sse():
+                            if (event := follower.read(received)) is not None:
+                                yield event
+            except (httpx.TransportError, httpx.InvalidURL) as error:
+                follower.failed(unreachable(error, self.url))
+            except ApiError as error:
+                follower.failed(error)
+            if not follower.is_over:
+                await self._sleep(follower.pause())
 
     async def _send(self, call: Call[T], on_wait: OnWait | None = None) -> T:
         retries = self._retries if call.is_retried else NO_RETRIES

@@ -29,6 +29,7 @@ class SubmitOptions(TypedDict, total=False):
     waveform: bool | None
     priority: str | None
     client: str | None
+    webhook_url: str | None
     recognition: RecognitionOptions
     idempotency_key: str | None
 
@@ -42,12 +43,18 @@ def submit(
     waveform: bool | None = None,
     priority: str | None = None,
     client: str | None = None,
+    webhook_url: str | None = None,
     recognition: RecognitionOptions = NO_OPTIONS,
     idempotency_key: str | None = None,
 ) -> Call[Job]:
     """``POST /v1/jobs``. An argument overrides the option of its name in ``recognition``."""
     named = SubmissionOptions(
-        model=model, transcript=transcript, waveform=waveform, priority=priority, client=client
+        model=model,
+        transcript=transcript,
+        waveform=waveform,
+        priority=priority,
+        client=client,
+        webhook_url=webhook_url,
     )
     return Call(
         "POST",

@@ -1,17 +1,21 @@
 """The synchronous client. One client may be used by several threads."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
+from httpx_sse import EventSource
 from tenacity import Retrying
 
-from shrutlekh import calls
+from shrutlekh import calls, events
 from shrutlekh.addresses import absolute
 from shrutlekh.answers import Job, JobPage, Readiness
 from shrutlekh.calls import LONG_POLL_SECONDS, Follower, OnProgress, SubmitOptions
+from shrutlekh.errors import ApiError
+from shrutlekh.events import BatchEvent, EventFollower, JobEvent
 from shrutlekh.exchange import Call, http_options, unreachable
 from shrutlekh.retries import NO_RETRIES, OnWait, Retries
 from shrutlekh.uploads import Source, opened
@@ -75,6 +79,8 @@ class ShrutlekhClient:
             transcript, waveform: whether to make them. Default: both.
             priority: "high", "normal" or "low". Default: the service's choice.
             client: who submits; clients take turns. Default: the address of the connection.
+            webhook_url: where the service sends a signed webhook when the job has ended; see
+                :mod:`shrutlekh.webhooks`.
             recognition: options such as decoder, hot-words and channels. An argument of this method overrides
                 the option of the same name.
             idempotency_key: 1 to 255 visible ASCII characters. Default: a random one. The service answers
@@ -101,6 +107,21 @@ class ShrutlekhClient:
         while (job := follower.ended(self._send(follower.call()))) is None:
             self._sleep(follower.pause())
         return job
+
+    def events(self, job_id: str, *, last_event_id: str | None = None) -> Iterator[JobEvent]:
+        """Follow a job from its submission to its end, as it happens.
+
+        A connection that breaks is made again, and continues after the last event. The last event is
+        :class:`shrutlekh.events.JobEnded`, or ``JobErased`` if the job is erased meanwhile.
+
+        Args:
+            last_event_id: only what comes after this event.
+        """
+        return self._follow(events.of_job(job_id, last_event_id, self._retries))
+
+    def batch_events(self, batch_id: str, *, last_event_id: str | None = None) -> Iterator[BatchEvent]:
+        """Follow a job batch to its end, as :meth:`events` follows a job."""
+        return self._follow(events.of_batch(batch_id, last_event_id, self._retries))
 
     def jobs(
         self, *, status: str | None = None, limit: int = 50, cursor: str | None = None, counts: bool = False
@@ -170,6 +191,23 @@ class ShrutlekhClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _follow(self, follower: EventFollower) -> Iterator[Any]:
+        while not follower.is_over:
+            try:
+                with closing(self._http.send(follower.request(self._http), stream=True)) as response:
+                    if not response.is_success:
+                        response.read()
+                    if follower.begin(response):
+                        for received in EventSource(response).iter_sse():
+                            if (event := follower.read(received)) is not None:
+                                yield event
+            except (httpx.TransportError, httpx.InvalidURL) as error:
+                follower.failed(unreachable(error, self.url))
+            except ApiError as error:
+                follower.failed(error)
+            if not follower.is_over:
+                self._sleep(follower.pause())
 
     def _send(self, call: Call[T], on_wait: OnWait | None = None) -> T:
         retries = self._retries if call.is_retried else NO_RETRIES

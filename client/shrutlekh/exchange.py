@@ -58,7 +58,7 @@ class Call(Generic[T]):
             NotShrutlekh: the answer has a wrong shape.
         """
         if not (response.is_success or response.status_code in self.accept):
-            raise _api_error(response)
+            raise error_of(response)
         try:
             return self.read(response)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -98,7 +98,8 @@ def unreachable(error: httpx.TransportError | httpx.InvalidURL, url: str) -> Unr
     return Unreachable(f"The connection to {url} broke ({type(error).__name__}).")
 
 
-def _api_error(response: httpx.Response) -> ApiError:
+def error_of(response: httpx.Response) -> ApiError:
+    """Return the error of a response whose body was read."""
     status, after = response.status_code, _retry_after(response)
     try:
         problem = response.json()

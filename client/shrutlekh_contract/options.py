@@ -27,6 +27,7 @@ from shrutlekh_contract.hotwords import DEFAULT_WEIGHT, LONGEST, MAX_WEIGHT, MOS
 from shrutlekh_contract.option_kinds import Choice, Flag, Number, Text, Words
 from shrutlekh_contract.readable import is_readable
 from shrutlekh_contract.statuses import Priority
+from shrutlekh_contract.webhook_urls import LONGEST_URL, check_webhook_url
 
 LONGEST_CLIENT: Final = 64
 # The formats of OpenAPI's texts whose rules a pattern cannot say. The descriptions do.
@@ -214,6 +215,7 @@ class SubmissionOptions(RecognitionOptions):
         priority: "high", "normal" or "low".
         client: who submits; clients take turns. Default: the address of the connection.
         strict: whether a recording that is imperfect fails, instead of succeeding with warnings.
+        webhook_url: where to send a webhook when the job has ended.
         numerals: "spoken", "latin" or "devanagari". It formats the answer and is not stored with the job.
         format: of the transcript in the answer; not stored with the job.
     """
@@ -262,6 +264,15 @@ class SubmissionOptions(RecognitionOptions):
             "Fail recordings that are damaged, truncated or otherwise imperfect, instead of transcribing "
             "what can be heard."
         ),
+    )
+    webhook_url: str | None = option(
+        Text(check_webhook_url, LONGEST_URL),
+        "An https or http URL, without user and password, that is sent a signed webhook when the job has "
+        "ended. Its host must be public, or allowed by the operator.",
+        answer="Where a webhook is sent when the job has ended; null for nowhere.",
+        example="https://example.org/hooks/3f9c",
+        switch=Switch("Send a signed webhook to this URL when a recording's job has ended.", metavar="URL"),
+        nullable=True,
     )
     numerals: str | None = option(
         Choice(tuple(numerals.value for numerals in Numerals)),

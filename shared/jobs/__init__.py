@@ -10,6 +10,7 @@ from shared.jobs.batch_queries import (
     batch_with_key,
     find_batch,
     get_batch,
+    has_settled,
     jobs_of_batch,
     page_of_batches,
     progress_of,
@@ -25,6 +26,16 @@ from shared.jobs.file_keys import kept_files, named_keys, queued_files, statuses
 from shared.jobs.idempotency import is_same_request
 from shared.jobs.job_options import columns_of, options_of
 from shared.jobs.lifecycle import TRANSITIONS, Event
+from shared.jobs.news import (
+    BatchNews,
+    JobNews,
+    count_ended,
+    marks_of_batches,
+    marks_of_jobs,
+    newest_event,
+    news_of_batch,
+    news_of_job,
+)
 from shared.jobs.queries import (
     Page,
     count_segments,
@@ -81,12 +92,14 @@ from shared.jobs.verbs import (
 __all__ = [
     "TRANSITIONS",
     "Batch",
+    "BatchNews",
     "BatchPage",
     "BatchProgress",
     "Due",
     "Event",
     "Job",
     "JobEvent",
+    "JobNews",
     "JobStatus",
     "Measurements",
     "Page",
@@ -105,6 +118,7 @@ __all__ = [
     "claim",
     "columns_of",
     "count_due",
+    "count_ended",
     "count_expired",
     "count_finished",
     "count_jobs",
@@ -126,6 +140,7 @@ __all__ = [
     "get_job",
     "given_up",
     "hand_back",
+    "has_settled",
     "holder_of",
     "ids_of",
     "is_batch_key_taken",
@@ -134,7 +149,12 @@ __all__ = [
     "job_held_by",
     "jobs_of_batch",
     "kept_files",
+    "marks_of_batches",
+    "marks_of_jobs",
     "named_keys",
+    "newest_event",
+    "news_of_batch",
+    "news_of_job",
     "options_of",
     "page_of_batches",
     "page_of_jobs",

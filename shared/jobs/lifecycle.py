@@ -11,7 +11,8 @@
     queued, running --cancelled--> cancelled        queued --failed--> failed (its file is gone)
 
 Every transition is one conditional UPDATE and one row in ``job_events``, in the caller's transaction: two
-processes that try the same transition never both succeed.
+processes that try the same transition never both succeed. The webhook of a job that ends is put into the
+outbox in the same transaction.
 """
 
 import enum
@@ -26,6 +27,7 @@ from sqlalchemy.orm import Session
 from shared.clock import now
 from shared.errors import IllegalTransition
 from shared.jobs.tables import Job, JobEvent, JobStatus
+from shared.webhooks import enqueue_job
 
 
 class Event(enum.StrEnum):
@@ -119,7 +121,15 @@ def transition(
         raise IllegalTransition("The job's state has just changed. Look at it again.")
     row = event_row(after.id, event, source, rule.target, after.attempt, moment, code)
     session.execute(insert(JobEvent).values(row))
+    _tell_webhook(session, after)
     return after
+
+
+def _tell_webhook(session: Session, job: Job) -> None:
+    """Put a webhook for a job that has ended into the outbox, if it has one."""
+    url = (job.options or {}).get("webhook_url")
+    if url is not None and job.status.is_final:
+        enqueue_job(session, job_id=job.id, tenant=job.tenant, url=url, status=job.status.value)
 
 
 def event_row(

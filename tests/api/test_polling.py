@@ -172,7 +172,7 @@ async def test_waiting_holds_no_thread(client: httpx.AsyncClient, services: Serv
     job_id = await submit(client)
     waiting = [asyncio.create_task(poll(client, job_id, wait=15)) for _ in range(80)]
     async with asyncio.timeout(10):
-        while sum(map(len, services.watcher._waiters.values())) < len(waiting):
+        while services.watcher.waiting < len(waiting):
             await asyncio.sleep(0.01)
     began = time.monotonic()
     await poll(client, job_id)
@@ -185,7 +185,7 @@ async def test_waiting_holds_no_thread(client: httpx.AsyncClient, services: Serv
 async def test_waiters_are_forgotten(client: httpx.AsyncClient, services: Services) -> None:
     job_id = await submit(client)
     await poll(client, job_id, wait=0.1)
-    assert not services.watcher._waiters
+    assert not services.watcher.waiting
 
 
 @pytest.mark.parametrize("wait", ["-1", "nan", "inf", "soon"])

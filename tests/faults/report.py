@@ -82,7 +82,8 @@ def line(result: Result) -> str:
     return (
         f"seed {result.plan.seed} on {result.plan.database}: {verdict}; {len(result.injected)} faults, "
         f"{len(result.jobs)} jobs in {claims} attempts and {result.tries} submissions, "
-        f"{result.seconds:.0f} s; files well {result.mending_seconds:.0f} s later"
+        f"{result.seconds:.0f} s; files well {result.mending_seconds:.0f} s later, "
+        f"{result.webhook_tries} webhooks sent and all told {result.telling_seconds:.0f} s after that"
     )
 
 

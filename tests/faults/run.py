@@ -17,6 +17,8 @@ from shared.errors import DatabaseUnavailable
 from tests.faults import logs, script, submitters
 from tests.faults.faults import kill_api_in_upload
 from tests.faults.ledger import JobRow
+from tests.faults.listeners import Listeners
+from tests.faults.receiver import Receiver
 from tests.faults.recordings import Recording
 from tests.faults.script import Injected, Script
 from tests.faults.service import Service, running
@@ -27,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIMIT_SECONDS = 360.0
 LOOK_SECONDS = 0.2
 LONGER_SECONDS = 4.0  # so long does work come after the last fault has begun
+TELLING_SECONDS = 45.0  # a second try at a webhook comes after five seconds, a third after thirty
 MENDING_SECONDS = 20.0  # beyond the age at which a file without a job is an orphan
 
 
@@ -70,6 +73,8 @@ class Result:
     log_kinds: Counter[str]
     seconds: float
     mending_seconds: float
+    telling_seconds: float
+    webhook_tries: int
     tries: int
     notes: list[str] = field(default_factory=list)
 
@@ -81,23 +86,28 @@ def run(plan: Plan, tell: Callable[[Progress], None]) -> Result:
     # Not below the project: the path of a Unix socket has at most 107 bytes, and Postgres is another user.
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     workers = 2 if plan.short else 3
+    receiver = Receiver(plan.seed)
     try:
-        with running(plan.database, folder, plan.folder, plan.disk, workers) as service:
-            return _play(plan, service, tell)
+        with running(plan.database, folder, plan.folder, plan.disk, workers, receiver.allowed) as service:
+            receiver.secret = httpx.get(f"{service.url}/v1/webhooks/secret").json()["secret"]
+            return _play(plan, service, receiver, tell)
     finally:
+        receiver.close()
         shutil.rmtree(folder, ignore_errors=True)
         if plan.disk is not None:
             shutil.rmtree(plan.disk / "data", ignore_errors=True)
 
 
-def _play(plan: Plan, service: Service, tell: Callable[[Progress], None]) -> Result:
+def _play(plan: Plan, service: Service, receiver: Receiver, tell: Callable[[Progress], None]) -> Result:
     began = time.monotonic()
     faults = script.plan(plan.seed, plan.database, short=plan.short, disk=plan.disk is not None)
     # Work comes as long as faults do, so that each is met with something to do, and recovered from by it.
     duration = script.seconds(faults) + LONGER_SECONDS
     slow = sum(one.fault.inject is kill_api_in_upload for one in faults)
     submissions = submitters.plan(plan.seed, plan.recordings, plan.jobs, duration, slow)
-    clients = Submitters(service.url, submissions)
+    listeners = Listeners(service.url)
+    listeners.start()
+    clients = Submitters(service.url, submissions, receiver.url_for, listeners.follow)
     breaker = Script(faults, service, clients)
     clients.start()
     breaker.start()
@@ -114,8 +124,13 @@ def _play(plan: Plan, service: Service, tell: Callable[[Progress], None]) -> Res
         time.sleep(LOOK_SECONDS)
     seconds = time.monotonic() - began
     mending = _until_mended(service)
+    telling = _until_told(receiver, listeners, clients)
     clients.stop()
     evidence = _evidence(service, clients)
+    listeners.stop()
+    evidence.heard = {uuid.UUID(job_id): heard for job_id, heard in listeners.heard.items()}
+    evidence.received = receiver.received
+    evidence.trapped = receiver.trapped
     jobs = list(evidence.jobs)
     evidence.left = _erase(service, jobs)
     service.stop()
@@ -132,7 +147,19 @@ def _play(plan: Plan, service: Service, tell: Callable[[Progress], None]) -> Res
         if one.error is not None
     ]
     tries = sum(submission.tries for submission in submissions)
-    return Result(plan, findings, breaker.injected, jobs, clients.answers, kinds, seconds, mending, tries)
+    return Result(
+        plan,
+        findings,
+        breaker.injected,
+        jobs,
+        clients.answers,
+        kinds,
+        seconds,
+        mending_seconds=mending,
+        telling_seconds=telling,
+        webhook_tries=receiver.tries,
+        tries=tries,
+    )
 
 
 def _until_mended(service: Service) -> float:
@@ -140,6 +167,16 @@ def _until_mended(service: Service) -> float:
     began = time.monotonic()
     patience = service.settings.orphan_seconds + MENDING_SECONDS
     while (waited := time.monotonic() - began) < patience and service.files() != service.ledger.file_keys():
+        time.sleep(LOOK_SECONDS)
+    return waited
+
+
+def _until_told(receiver: Receiver, listeners: Listeners, clients: Submitters) -> float:
+    """Seconds until all webhooks are delivered and all listeners have heard the end, or patience ends."""
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < TELLING_SECONDS and (
+        len(receiver.received) < clients.accepted or listeners.listening
+    ):
         time.sleep(LOOK_SECONDS)
     return waited
 

@@ -70,8 +70,13 @@ class Service:
 
 
 @contextmanager
-def running(database: str, folder: Path, logs: Path, disk: Path | None, workers: int) -> Iterator[Service]:
-    """The service on "postgres" or "sqlite"; ``folder`` takes sockets and what lies on no small disk."""
+def running(
+    database: str, folder: Path, logs: Path, disk: Path | None, workers: int, receiver: str
+) -> Iterator[Service]:
+    """The service on "postgres" or "sqlite"; ``folder`` takes sockets and what lies on no small disk.
+
+    Webhooks may go to ``receiver`` alone, a host with its port.
+    """
     data = (disk or folder) / "data"
     supervisor = Supervisor()
     try:
@@ -81,7 +86,7 @@ def running(database: str, folder: Path, logs: Path, disk: Path | None, workers:
         if database == "postgres":
             postgres, database_url = postgres_program(folder, logs / "postgres.log")
             supervisor.add(postgres)
-        settings = _settings(data, redis_url, database_url)
+        settings = _settings(data, redis_url, database_url, receiver)
         wait_for_redis(redis_url, REDIS_START_SECONDS)
         _migrate(settings)
         names = WORKERS[:workers]
@@ -102,7 +107,7 @@ def running(database: str, folder: Path, logs: Path, disk: Path | None, workers:
         supervisor.close()
 
 
-def _settings(data: Path, redis_url: str, database_url: str) -> Settings:
+def _settings(data: Path, redis_url: str, database_url: str, receiver: str) -> Settings:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -122,6 +127,7 @@ def _settings(data: Path, redis_url: str, database_url: str) -> Settings:
         # Longer than any fault here holds up an API between its file and its row: that file is no orphan.
         orphan_seconds=10.0,
         drain_seconds=1.0,
+        webhook_allow=[receiver],
         disk_reserve_bytes=0,  # the disk must fill up during a write, not be found too small before it
     )
 
@@ -131,10 +137,14 @@ def _environment(settings: Settings) -> dict[str, str]:
     values = settings.model_dump(exclude_unset=True)
     return {
         **own,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "client"))),
         "PYTHONUNBUFFERED": "1",
-        **{f"SHRUTLEKH_{name.upper()}": str(value) for name, value in values.items()},
+        **{f"SHRUTLEKH_{name.upper()}": _text(value) for name, value in values.items()},
     }
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _migrate(settings: Settings) -> None:

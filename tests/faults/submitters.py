@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,12 +64,21 @@ def plan(
 class Submitters:
     """Threads that submit a plan, threads that poll, and notes of all answers."""
 
-    def __init__(self, url: str, submissions: Sequence[Submission]) -> None:
+    def __init__(
+        self,
+        url: str,
+        submissions: Sequence[Submission],
+        webhook_url: Callable[[str], str],
+        on_accepted: Callable[[str], None],
+    ) -> None:
+        """``webhook_url`` gives the URL for an idempotency key; ``on_accepted`` gets the id of each job."""
         self.submissions = submissions
         self.answers: Counter[str] = Counter()
         self.complaints: list[str] = []
         self.final: dict[str, str] = {}
         self._url = url
+        self._webhook_url = webhook_url
+        self._on_accepted = on_accepted
         self._lock = threading.Lock()
         self._waiting: queue.SimpleQueue[Submission] = queue.SimpleQueue()
         self._slow = deque(submission for submission in submissions if submission.slow is not None)
@@ -150,6 +159,7 @@ class Submitters:
         if submission.job_id is None:
             submission.job_id = job_id
             self._to_poll.append(job_id)
+            self._on_accepted(job_id)
         elif submission.job_id != job_id:
             self._complain(f"{submission.key} became job {submission.job_id} and job {job_id}")
         again, submission.again = submission.again, False
@@ -161,10 +171,12 @@ class Submitters:
         slow = submission.slow
         if slow is None or slow.half.is_set():
             with path.open("rb") as file:
-                return http.post("/v1/jobs", headers=headers, files={"file": (path.name, file)})
+                form = {"webhook_url": self._webhook_url(submission.key)}
+                return http.post("/v1/jobs", headers=headers, data=form, files={"file": (path.name, file)})
         headers["Content-Type"] = "multipart/form-data; boundary=slow"
         timeout = slow.seconds + PATIENCE
-        return http.post("/v1/jobs", headers=headers, content=_slowly(path, slow), timeout=timeout)
+        body = _slowly(path, slow, self._webhook_url(submission.key))
+        return http.post("/v1/jobs", headers=headers, content=body, timeout=timeout)
 
     def _poll_all(self) -> None:
         with httpx.Client(base_url=self._url, timeout=PATIENCE + 2) as http:
@@ -206,9 +218,10 @@ class Submitters:
             self.complaints.append(text)
 
 
-def _slowly(path: Path, slow: Slow) -> Iterator[bytes]:
+def _slowly(path: Path, slow: Slow, webhook_url: str) -> Iterator[bytes]:
     content = path.read_bytes()
     size = len(content) // BLOCKS + 1
+    yield f'--slow\r\nContent-Disposition: form-data; name="webhook_url"\r\n\r\n{webhook_url}\r\n'.encode()
     head = f'--slow\r\nContent-Disposition: form-data; name="file"; filename="{path.name}"\r\n\r\n'
     yield head.encode()
     for number in range(BLOCKS):

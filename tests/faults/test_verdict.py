@@ -11,6 +11,8 @@ from shared.jobs.lifecycle import Event
 from shared.jobs.tables import JobStatus
 from tests.faults import logs
 from tests.faults.ledger import EventRow, JobRow
+from tests.faults.listeners import Heard
+from tests.faults.receiver import Received
 from tests.faults.supervisor import Exit
 from tests.faults.verdict import Evidence, judge
 
@@ -42,6 +44,8 @@ def evidence(row: JobRow | None = None) -> Evidence:
         submissions=1,
         files=frozenset({"file"}),
         exits=[Exit("api", 1, -9, meant=True)],
+        heard={JOB: Heard([0], [(0.5, "नमस्ते")], [event.value for event, *_ in WELL], ["succeeded"])},
+        received={"key": [Received("key", str(JOB), "succeeded", "msg_1")] * 2},
     )
 
 
@@ -107,6 +111,34 @@ def test_a_file_too_many_and_one_too_few() -> None:
     given.files = frozenset({"other.part"})
     assert "other.part belongs to no job" in findings(given)
     assert "its file file is gone" in findings(given)
+
+
+def test_a_listener_that_missed_or_got_again() -> None:
+    for positions, ends, finding in (
+        ([0, 0], ["succeeded"], "got the segments [0, 0]"),
+        ([1], ["succeeded"], "got the segments [1]"),
+        ([0], ["succeeded"] * 2, "told the ends"),
+        ([0], [], "told the ends"),
+    ):
+        given = evidence()
+        given.heard = {JOB: replace(given.heard[JOB], positions=positions, ends=ends)}
+        assert finding in findings(given)
+    given.heard = {JOB: Heard(error="No.")}
+    assert "nobody could listen" in findings(given)
+    given.heard = {JOB: Heard([0], [(0.5, "नमस्कार")], [], ["succeeded"])}
+    assert "or others" in findings(given)
+
+
+def test_a_webhook_that_is_lost_false_or_astray() -> None:
+    given = evidence()
+    given.received = {}
+    assert "never delivered" in findings(given)
+    given.received = {"key": [Received("key", None, None, "msg_1")]}
+    assert "told of None" in findings(given)
+    given.received = {"key": [Received("key", str(JOB), "succeeded", f"msg_{n}") for n in (1, 2)]}
+    assert "several ids" in findings(given)
+    given.trapped = ["/key"]
+    assert "followed a redirect" in findings(given)
 
 
 def test_a_process_that_ended_by_itself() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 from shared.jobs.lifecycle import TRANSITIONS, Event
 from shared.jobs.tables import JobStatus
 from tests.faults.ledger import EventRow, JobRow
+from tests.faults.listeners import Heard
+from tests.faults.receiver import Received
 from tests.faults.supervisor import Exit
 
 Segments = list[dict[str, Any]]
@@ -36,6 +38,9 @@ class Evidence:
         complaints: answers that clients should not have got.
         unexplained: kinds of log entries that no outage explains, and how many there are.
         left: rows and files that are left after everything was erased.
+        heard: what listeners were told, by job.
+        received: webhooks that the receiver accepted, by idempotency key.
+        trapped: requests of webhooks that went to where they must not.
     """
 
     jobs: Sequence[JobRow] = ()
@@ -48,6 +53,9 @@ class Evidence:
     exits: Sequence[Exit] = ()
     unexplained: Mapping[str, int] = field(default_factory=dict)
     left: Sequence[str] = ()
+    heard: Mapping[uuid.UUID, Heard] = field(default_factory=dict)
+    received: Mapping[str, Sequence[Received]] = field(default_factory=dict)
+    trapped: Sequence[str] = ()
 
 
 def judge(evidence: Evidence) -> list[Finding]:
@@ -57,6 +65,8 @@ def judge(evidence: Evidence) -> list[Finding]:
         *(finding for job in evidence.jobs for finding in _legal(job)),
         *_no_doubles(evidence),
         *_files(evidence),
+        *_heard(evidence),
+        *_received(evidence),
         *(Finding(f"a client met {complaint}") for complaint in evidence.complaints),
         *(
             Finding(f"{end.name} (process {end.pid}) ended by itself with {end.code}")
@@ -145,3 +155,39 @@ def _files(evidence: Evidence) -> Iterable[Finding]:
     for job in evidence.jobs:
         if job.file_key not in evidence.files:
             yield Finding(f"its file {job.file_key} is gone", job.id)
+
+
+def _heard(evidence: Evidence) -> Iterable[Finding]:
+    """Each listener has heard all of its job once, whatever became of its connections."""
+    jobs = {job.id: job for job in evidence.jobs}
+    for key, job_id in evidence.accepted.items():
+        heard = evidence.heard.get(job_id)
+        if heard is None or heard.error is not None:
+            yield Finding(f"nobody could listen to {key}: {heard and heard.error}", job_id)
+            continue
+        if heard.ends != [JobStatus.SUCCEEDED]:
+            yield Finding(f"a listener was told the ends {heard.ends}", job_id)
+        if heard.positions != list(range(len(heard.positions))):
+            yield Finding(f"a listener got the segments {heard.positions}", job_id)
+        if job_id in jobs and heard.events != [row.event for row in jobs[job_id].events]:
+            yield Finding(f"a listener was told {', '.join(heard.events)}", job_id)
+        expected = sorted((one["start"], one["text"]) for one in evidence.expected[key])
+        if sorted(heard.texts) != expected:
+            yield Finding(
+                f"a listener got {len(heard.texts)} segments, not {len(expected)}, or others", job_id
+            )
+
+
+def _received(evidence: Evidence) -> Iterable[Finding]:
+    """The end of each job was told to its receiver, and to nobody else."""
+    for key, job_id in evidence.accepted.items():
+        webhooks = evidence.received.get(key, ())
+        if not webhooks:
+            yield Finding(f"the webhook of {key} was never delivered", job_id)
+        for webhook in webhooks:
+            if (webhook.job_id, webhook.status) != (str(job_id), JobStatus.SUCCEEDED):
+                yield Finding(f"the webhook of {key} told of {webhook.job_id} ({webhook.status})", job_id)
+        if len({webhook.webhook_id for webhook in webhooks}) > 1:
+            yield Finding(f"the webhook of {key} was sent under several ids", job_id)
+    for path in evidence.trapped:
+        yield Finding(f"a webhook followed a redirect: {path}")

@@ -1,0 +1,146 @@
+"""What has changed: marks that tell whether a job or a batch has, and the news since a listener last looked.
+
+A listener counts the segments of a run. A run begins with the submission or with a retry: between the two
+ends of a run no segment is dropped, so a position never means two segments.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from shared.jobs.lifecycle import Event
+from shared.jobs.queries import get_job
+from shared.jobs.tables import Job, JobEvent, JobStatus, SegmentRow
+
+# Ids in one IN (...): SQLite limits the variables of a statement.
+IDS_AT_ONCE = 500
+# Segments that a listener gets from one read.
+SEGMENTS_AT_ONCE = 200
+# A transaction may commit after another one with later event ids. So many ids back it may come to light.
+LATE_EVENTS = 1000
+
+FINAL = tuple(status.value for status in JobStatus if status.is_final)
+
+
+@dataclass(frozen=True, slots=True)
+class JobNews:
+    """What is new about a job.
+
+    Attributes:
+        events: transitions, oldest first.
+        first: position of the first of ``segments`` within the run.
+        segments: saved since, in the order in which they were saved.
+        has_more: whether there are more segments than these.
+    """
+
+    job: Job
+    events: Sequence[JobEvent]
+    first: int
+    segments: Sequence[SegmentRow]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An end of a job of a batch: the id of its event, and the job as it is now."""
+
+    event_id: int
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNews:
+    """What is new about a batch.
+
+    Attributes:
+        counts: number of its jobs by status.
+        ended: ends of its jobs since, in the order of their events.
+    """
+
+    counts: Mapping[JobStatus, int]
+    ended: Sequence[Ended]
+
+
+def marks_of_jobs(session: Session, job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Hashable]:
+    """Return a value for each existing job that changes whenever its listeners have something to see."""
+    newest = select(func.max(JobEvent.id)).where(JobEvent.job_id == Job.id).scalar_subquery()
+    columns = (Job.id, Job.status, Job.progress, Job.cancel_requested, Job.chunks_done, newest)
+    found: dict[uuid.UUID, Hashable] = {}
+    for ids in _chunks(job_ids):
+        found |= {row[0]: tuple(row[1:]) for row in session.execute(select(*columns).where(Job.id.in_(ids)))}
+    return found
+
+
+def marks_of_batches(session: Session, batch_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Hashable]:
+    """Return a value for each batch with jobs that changes whenever one of its jobs changes its state."""
+    columns = (Job.batch_id, Job.status, func.count(), func.sum(Job.attempt))
+    found: defaultdict[uuid.UUID, set[Hashable]] = defaultdict(set)
+    for ids in _chunks(batch_ids):
+        query = select(*columns).where(Job.batch_id.in_(ids)).group_by(Job.batch_id, Job.status)
+        for batch_id, *mark in session.execute(query):
+            assert batch_id is not None
+            found[batch_id].add(tuple(mark))
+    return {batch_id: frozenset(mark) for batch_id, mark in found.items()}
+
+
+def news_of_job(
+    session: Session, job_id: uuid.UUID, tenant: str | None, *, event: int, segments: int
+) -> JobNews:
+    """Return what is new about a job.
+
+    Args:
+        session: a session of :meth:`shared.database.Database.snapshot`.
+        tenant: whose job it must be; None for anybody's.
+        event: id of the newest event that the listener knows; 0 for none.
+        segments: how many segments it has of the run that this event belongs to.
+
+    Raises:
+        JobNotFound: as :func:`shared.jobs.queries.get_job`.
+    """
+    job = get_job(session, job_id, tenant)
+    of_job = JobEvent.job_id == job_id
+    events = session.scalars(select(JobEvent).where(of_job, JobEvent.id > event).order_by(JobEvent.id)).all()
+    first = 0 if any(row.event == Event.RETRIED for row in events) else segments
+    saved = select(SegmentRow).where(SegmentRow.job_id == job_id, SegmentRow.position >= first)
+    rows = session.scalars(saved.order_by(SegmentRow.position).limit(SEGMENTS_AT_ONCE + 1)).all()
+    return JobNews(job, events, first, rows[:SEGMENTS_AT_ONCE], len(rows) > SEGMENTS_AT_ONCE)
+
+
+def newest_event(session: Session, job_id: uuid.UUID) -> int:
+    """Return the id of a job's newest event; 0 if there is none."""
+    return session.scalar(select(func.max(JobEvent.id)).where(JobEvent.job_id == job_id)) or 0
+
+
+def news_of_batch(session: Session, batch_id: uuid.UUID, *, event: int) -> BatchNews:
+    """Return what is new about a batch since an event, and the :data:`LATE_EVENTS` ids before it.
+
+    Args:
+        session: a session of :meth:`shared.database.Database.snapshot`.
+        event: id of the newest event that the listener knows; 0 for none.
+    """
+    counted = select(Job.status, func.count()).where(Job.batch_id == batch_id).group_by(Job.status)
+    ended = _ended(batch_id).where(JobEvent.id > max(0, event - LATE_EVENTS)).order_by(JobEvent.id)
+    return BatchNews(
+        counts={row[0]: row[1] for row in session.execute(counted)},
+        ended=[Ended(row[0], row[1]) for row in session.execute(ended)],
+    )
+
+
+def count_ended(session: Session, batch_id: uuid.UUID, event: int) -> int:
+    """Count the ends of a batch's jobs up to an event."""
+    ended = _ended(batch_id).where(JobEvent.id <= event).subquery()
+    return session.scalar(select(func.count()).select_from(ended)) or 0
+
+
+def _ended(batch_id: uuid.UUID) -> Select[int, Job]:
+    of_batch = select(JobEvent.id, Job).join(Job, Job.id == JobEvent.job_id)
+    return of_batch.where(Job.batch_id == batch_id, JobEvent.to_status.in_(FINAL))
+
+
+def _chunks(ids: Sequence[uuid.UUID]) -> Iterator[Sequence[uuid.UUID]]:
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        yield ids[start : start + IDS_AT_ONCE]
