@@ -13,6 +13,7 @@ class Form(enum.Flag):
     JOB = enum.auto()  # POST /v1/jobs
     TRANSCRIBE = enum.auto()  # POST /transcribe/
     VISUALIZE = enum.auto()  # POST /visualize/
+    LIVE = enum.auto()  # WS /v1/stream
 
 
 class OptionError(ValueError):
