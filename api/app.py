@@ -13,7 +13,7 @@ from api.http.lingering import LingeringClose
 from api.http.openapi import install_openapi
 from api.http.problems import install_problem_handlers
 from api.http.proxies import BehindProxies
-from api.routes import health, jobs, models, results, simple
+from api.routes import health, jobs, models, results, simple, stream
 from api.routes import metrics as measurements
 from api.services import open_services
 from shared.settings import Settings
@@ -38,7 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    for module in (jobs, results, simple, models, health, measurements):
+    for module in (jobs, results, simple, stream, models, health, measurements):
         app.include_router(module.router)
     install_openapi(app)
     install_problem_handlers(app)

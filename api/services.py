@@ -12,6 +12,7 @@ from api.http.long_polls import JobWatcher
 from api.intake.admission import Admission
 from api.intake.batcher import Batcher
 from api.intake.insertion import Placed, insert
+from api.live.sessions import LiveSessions
 from api.threads import Threads
 from shared.database import Database
 from shared.files import FileStore
@@ -20,6 +21,10 @@ from shared.queue import JobQueue, make_celery
 from shared.redis import open_async_redis, open_redis_without_retries
 from shared.settings import Settings
 from shared.traces import configure_traces, stop_traces
+
+LIVE_CONNECTIONS = 1000
+"""Connections to Redis for live sessions, of which each needs one to wait on. They have their own pool, so
+that many sessions do not take the connections of other requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class Services:
     files: FileStore
     async_redis: AsyncRedis
     watcher: JobWatcher
+    live: LiveSessions
+    live_redis: AsyncRedis
     admission: Admission
     inserts: Batcher[Job, Placed]
     doorbell: Doorbell
@@ -47,6 +54,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     queue = JobQueue(make_celery(settings))
     redis = open_redis_without_retries(settings.redis_url)
     async_redis = open_async_redis(settings.redis_url)
+    live_redis = open_async_redis(settings.redis_url, LIVE_CONNECTIONS)
     doorbell = Doorbell(threads, queue, redis)
     metrics.watch(settings, database)
     try:
@@ -58,6 +66,8 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
                 files=FileStore(settings.files_dir, settings.disk_reserve_bytes),
                 async_redis=async_redis,
                 watcher=watcher,
+                live=LiveSessions(),
+                live_redis=live_redis,
                 admission=Admission(threads, database, settings.queue_limit),
                 inserts=Batcher(lambda jobs: threads.write(lambda: insert(database, jobs))),
                 doorbell=doorbell,
@@ -67,6 +77,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         stop_traces()
         await doorbell.close()
         await async_redis.aclose()
+        await live_redis.aclose()
         redis.close()
         queue.close()
         database.close()
