@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         RecordingUnreadable,
         Unreachable,
     )
+    from shrutlekh.live import LiveDone, LivePartial, LiveReady, LiveSegment, LiveSession, LiveSessionEnded
     from shrutlekh.retries import NO_RETRIES, PATIENT, Retries
 
 # Imported at first use, so that `shrutlekh --help` does not wait for httpx and pydantic.
@@ -59,6 +60,7 @@ _HOMES = {
         "RecordingUnreadable",
         "Unreachable",
     ),
+    "live": ("LiveDone", "LivePartial", "LiveReady", "LiveSegment", "LiveSession", "LiveSessionEnded"),
     "retries": ("NO_RETRIES", "PATIENT", "Retries"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -75,6 +77,12 @@ __all__ = [
     "JobError",
     "JobPage",
     "JobWarning",
+    "LiveDone",
+    "LivePartial",
+    "LiveReady",
+    "LiveSegment",
+    "LiveSession",
+    "LiveSessionEnded",
     "NotShrutlekh",
     "Readiness",
     "RecognitionOptions",
