@@ -6,11 +6,16 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.services import Services
 from shared.exiting import exit_fast
 from shared.logs import configure_logging
 from shared.settings import Settings
 
-DRAIN_SECONDS = 8  # for uploads in progress; container runtimes kill after 10 seconds
+FRAME_BYTES = 2**20  # of a WebSocket message: 10 s of audio at the highest rate
+LIVE_SECONDS = 3.0  # for the rest of the text of live sessions
+DRAIN_SECONDS = (
+    6  # for uploads in progress; with the time above, less than the 10 s after which container runtimes kill
+)
 
 
 class Server(uvicorn.Server):
@@ -21,8 +26,10 @@ class Server(uvicorn.Server):
         self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End long polls at once, let other requests finish, then stop."""
-        self._app.state.services.watcher.stop()
+        """End long polls and live sessions, let other requests finish, then stop."""
+        services: Services = self._app.state.services
+        services.watcher.stop()
+        await services.live.stop(LIVE_SECONDS)
         await super().shutdown(sockets)
 
 
@@ -40,6 +47,8 @@ def main() -> None:
         timeout_graceful_shutdown=DRAIN_SECONDS,
         access_log=settings.log_level == "DEBUG",  # thousands of polls would bury other lines
         server_header=False,
+        ws_max_size=FRAME_BYTES,
+        ws_per_message_deflate=False,  # audio does not shrink
         proxy_headers=False,  # the application has its own setting for proxies
     )
     Server(app, config).run()

@@ -16,13 +16,36 @@ from api.http.proxies import BehindProxies
 from api.http.query_parameters import refuse_unknown_parameters
 from api.http.rate_limits import RateLimitHeaders
 from api.http.safe_headers import SafeHeaders
-from api.routes import batches, events, health, jobs, models, results, simple, transcriptions, webhooks
+from api.routes import (
+    batches,
+    events,
+    health,
+    jobs,
+    models,
+    results,
+    simple,
+    stream,
+    transcriptions,
+    webhooks,
+)
 from api.routes import metrics as measurements
 from api.services import open_services
 from shared.settings import Settings
 from shared.version import VERSION
 
-ROUTES = (jobs, results, events, batches, webhooks, simple, transcriptions, models, health, measurements)
+ROUTES = (
+    jobs,
+    results,
+    events,
+    batches,
+    webhooks,
+    simple,
+    transcriptions,
+    stream,
+    models,
+    health,
+    measurements,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:

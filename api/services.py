@@ -15,6 +15,7 @@ from api.intake.admission import Admission
 from api.intake.batcher import Batcher
 from api.intake.insertion import Placed, insert
 from api.intake.quotas import Quotas
+from api.live.sessions import LiveSessions
 from api.threads import Threads
 from shared.database import Database
 from shared.destinations import Policy
@@ -24,6 +25,10 @@ from shared.queue import JobQueue, make_celery
 from shared.redis import open_async_redis, open_redis_without_retries
 from shared.settings import Settings
 from shared.traces import configure_traces, stop_traces
+
+LIVE_CONNECTIONS = 1000
+"""Connections to Redis for live sessions, of which each needs one to wait on. They have their own pool, so
+that many sessions do not take the connections of other requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class Services:
     files: FileStore
     async_redis: AsyncRedis
     watcher: JobWatcher
+    live: LiveSessions
+    live_redis: AsyncRedis
     admission: Admission
     inserts: Batcher[Job, Placed]
     doorbell: Doorbell
@@ -54,6 +61,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     queue = JobQueue(make_celery(settings))
     redis = open_redis_without_retries(settings.redis_url)
     async_redis = open_async_redis(settings.redis_url)
+    live_redis = open_async_redis(settings.redis_url, LIVE_CONNECTIONS)
     doorbell = Doorbell(threads, queue, redis)
     metrics.watch(settings, database)
     try:
@@ -65,6 +73,8 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
                 files=FileStore(settings.files_dir, settings.disk_reserve_bytes),
                 async_redis=async_redis,
                 watcher=watcher,
+                live=LiveSessions(),
+                live_redis=live_redis,
                 admission=Admission(
                     threads, database, settings.queue_limit, Quotas(threads, database, settings)
                 ),
@@ -79,6 +89,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         stop_traces()
         await doorbell.close()
         await async_redis.aclose()
+        await live_redis.aclose()
         redis.close()
         queue.close()
         database.close()

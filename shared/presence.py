@@ -1,4 +1,7 @@
-"""Worker presence: a Redis sorted set of workers, scored by the Unix time of their last heartbeat."""
+"""Worker presence: Redis sorted sets of workers, scored by the Unix time of their last heartbeat.
+
+There is one set for each role: by default that of the workers that take jobs.
+"""
 
 import time
 from typing import cast
@@ -9,23 +12,23 @@ from redis.asyncio import Redis as AsyncRedis
 WORKERS = "shrutlekh:workers"
 
 
-def beat(redis: Redis, worker: str, expiry: float) -> None:
+def beat(redis: Redis, worker: str, expiry: float, role: str = WORKERS) -> None:
     """Record a heartbeat of ``worker``, and remove workers silent for more than ``expiry`` seconds."""
     moment = time.time()
     with redis.pipeline() as pipeline:
-        pipeline.zadd(WORKERS, {worker: moment})
-        pipeline.zremrangebyscore(WORKERS, "-inf", moment - expiry)
+        pipeline.zadd(role, {worker: moment})
+        pipeline.zremrangebyscore(role, "-inf", moment - expiry)
         pipeline.execute()
 
 
-def leave(redis: Redis, worker: str) -> None:
+def leave(redis: Redis, worker: str, role: str = WORKERS) -> None:
     """Remove ``worker``, which is stopping."""
-    redis.zrem(WORKERS, worker)
+    redis.zrem(role, worker)
 
 
-async def count(redis: AsyncRedis, expiry: float) -> int:
+async def count(redis: AsyncRedis, expiry: float, role: str = WORKERS) -> int:
     """Count the workers with a heartbeat within the last ``expiry`` seconds."""
-    return int(await redis.zcount(WORKERS, time.time() - expiry, "+inf"))
+    return int(await redis.zcount(role, time.time() - expiry, "+inf"))
 
 
 def present(redis: Redis, expiry: float) -> list[str]:

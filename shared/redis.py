@@ -25,12 +25,17 @@ def open_redis_without_retries(url: str) -> Redis:
     )
 
 
-def open_async_redis(url: str) -> AsyncRedis:
-    """The asynchronous counterpart of :func:`open_redis_without_retries`."""
+def open_async_redis(url: str, connections: int = 100) -> AsyncRedis:
+    """The asynchronous counterpart of :func:`open_redis_without_retries`.
+
+    Args:
+        connections: most at a time. Further commands fail at once.
+    """
     return AsyncRedis.from_url(
         url,
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
         health_check_interval=HEALTH_CHECK_SECONDS,
         retry=AsyncRetry(NoBackoff(), 0),
+        max_connections=connections,
     )

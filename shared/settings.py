@@ -280,6 +280,29 @@ class Settings(BaseSettings):
         "and addresses optionally with a port, such as `crm.example.org,10.2.0.0/16,127.0.0.1:9000`. Empty: "
         "webhooks go to public addresses only.",
     )
+    stream_sessions: int = Field(
+        8,
+        ge=0,
+        description="Live sessions that one live worker takes at the same time. Lower it if partial text "
+        "comes late. 0: no live transcription.",
+    )
+    stream_stall_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="A live session that sends no audio for this long is closed. Raise it for clients that "
+        "send nothing while nobody speaks.",
+    )
+    stream_warm: bool = Field(
+        False,
+        description="Whether a live worker loads its model when it starts. If not, the first session waits a "
+        "few seconds for it, and a worker that nobody speaks to takes 50 MB instead of 330 MB.",
+    )
+    stream_metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port of a live worker's Prometheus `/metrics`, on `host`. 0: not served.",
+    )
 
     otlp_endpoint: str = Field(
         "",

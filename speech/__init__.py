@@ -27,10 +27,12 @@ from speech.events import Event, Progress, Summary
 if TYPE_CHECKING:
     from speech.chunk_recogniser import ChunkRecogniser
     from speech.engine import Engine
+    from speech.live import LiveTranscription, samples_of
     from speech.model_folder import GRAPHS, WORD_MARK, ModelFolder, read_tokens, sha256
+    from speech.preview import Preview
     from speech.text import NORMALISER, normalise_for_scoring
     from speech.transcription import Transcription
-    from speech.utterances import Utterance
+    from speech.utterance_stream import Utterance
 
 __all__ = [
     "GRAPHS",
@@ -43,9 +45,11 @@ __all__ = [
     "Engine",
     "Event",
     "HotwordsUnsupported",
+    "LiveTranscription",
     "ModelFolder",
     "ModelInvalid",
     "ModelNotFound",
+    "Preview",
     "Progress",
     "SpeechError",
     "Summary",
@@ -53,16 +57,19 @@ __all__ = [
     "Utterance",
     "normalise_for_scoring",
     "read_tokens",
+    "samples_of",
     "sha256",
 ]
 
 _MODULES: Final = {
     "speech.chunk_recogniser": ("ChunkRecogniser",),
     "speech.engine": ("Engine",),
+    "speech.live": ("LiveTranscription", "samples_of"),
     "speech.model_folder": ("GRAPHS", "WORD_MARK", "ModelFolder", "read_tokens", "sha256"),
+    "speech.preview": ("Preview",),
     "speech.text": ("NORMALISER", "normalise_for_scoring"),
     "speech.transcription": ("Transcription",),
-    "speech.utterances": ("Utterance",),
+    "speech.utterance_stream": ("Utterance",),
 }
 
 

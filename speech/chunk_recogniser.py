@@ -94,8 +94,12 @@ class ChunkRecogniser:
 
     def recognise_one(self, chunk: Chunk) -> LogProbs | None:
         """Run the graph over a single chunk; None if nobody speaks in it."""
+        return self.recognise_spans(chunk, self.voiced([chunk])[0])
+
+    def recognise_spans(self, chunk: Chunk, voiced: Sequence[Span]) -> LogProbs | None:
+        """As `recognise_one`, with the spans that `voiced` found; None if there are none."""
         found: dict[int, LogProbs | None] = {}
-        for known in self.recognise([chunk], self.voiced([chunk])):
+        for known in self.recognise([chunk], [voiced]):
             found |= known
         return found[0]
 

@@ -15,11 +15,13 @@ from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions
 from speech.audio import open_audio
 from speech.decoding import BeamDecoder, Decoder, GreedyDecoder
 from speech.errors import HotwordsUnsupported, ModelInvalid
+from speech.live import LiveTranscription
 from speech.model_folder import ModelFolder
 from speech.recognisers import Recogniser, load_recogniser
 from speech.segments import RATE, EnergySegmenter, Segmenter, SileroDetector, VoiceDetector, silero_model
 from speech.transcription import Transcription
-from speech.utterances import Utterance, UtteranceReader
+from speech.utterance_stream import Utterance
+from speech.utterances import UtteranceReader
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +129,29 @@ class Engine:
         """
         decoder = self.decoder_for(options)
         return Transcription(self._read(path, max_seconds, skip_chunks, options), decoder)
+
+    def transcribe_live(
+        self, source_rate: int, options: RecognitionOptions = NO_OPTIONS
+    ) -> LiveTranscription:
+        """Start to transcribe audio that is still being recorded.
+
+        Several may be in progress at once; they take turns with the one thread that uses this engine.
+
+        Args:
+            source_rate: hertz of the audio.
+            options: choices for this transcription alone. Live audio has one channel.
+
+        Raises:
+            ModelInvalid, ImportError, ValueError, HotwordsUnsupported: as `decoder_for`.
+        """
+        return LiveTranscription(
+            self.folder,
+            self.recogniser,
+            self.detector,
+            self.segmenter(),
+            self.decoder_for(options),
+            source_rate,
+        )
 
     def posteriors(
         self,

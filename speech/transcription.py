@@ -7,7 +7,8 @@ from typing import Self
 from speech.decoding import Decoder
 from speech.events import Event, Progress, Summary
 from speech.stage_times import StageTimes
-from speech.utterances import Utterance, UtteranceReader
+from speech.utterance_stream import Utterance
+from speech.utterances import UtteranceReader
 from transcript.words import Segment
 
 
@@ -63,13 +64,13 @@ def _events(utterances: UtteranceReader, decoder: Decoder, times: StageTimes) ->
                 yield event
                 continue
             with times.timed("text"):
-                segment = _segment(event, decoder)
+                segment = segment_of(event, decoder)
             if segment is not None:
                 yield segment
     yield _summary(utterances, times)
 
 
-def _segment(utterance: Utterance, decoder: Decoder) -> Segment | None:
+def segment_of(utterance: Utterance, decoder: Decoder) -> Segment | None:
     """Decode an utterance; None if nothing plausible was said."""
     heard = decoder.hear(utterance.log_probs)
     written = decoder.plausibility.written(heard, utterance.end - utterance.start)

@@ -10,11 +10,13 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 import worker.metrics
+import worker.streaming.metrics
 from api.app import create_app
 from api.http.instrumentation import Metrics
 from migrations.schema import upgrade
 from shared import errors
 from shared.database import Database
+from shared.live import SessionEnd
 from shared.settings import Settings
 from speech import SpeechError
 
@@ -60,6 +62,12 @@ def test_every_error_code_of_a_job_is_documented() -> None:
         assert code in of_jobs
 
 
+def test_every_end_of_a_live_session_is_documented() -> None:
+    text = (ROOT / "docs" / "stream.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d{4}) \| (?:`(\w+)`)? ?\|", text, re.M)
+    assert rows == [(str(end.close_code), end.error) for end in SessionEnd]
+
+
 def test_links_between_the_documents_lead_somewhere() -> None:
     for path in [
         *ROOT.glob("*.md"),
@@ -98,7 +106,8 @@ def test_every_metric_is_documented_with_its_type_and_labels(tmp_path: Path) -> 
     upgrade(database)
     in_api = Metrics()
     in_api.watch(settings, database)
-    collectors = [one for module in (vars(worker.metrics), vars(in_api)) for one in module.values()]
+    modules = (vars(worker.metrics), vars(worker.streaming.metrics), vars(in_api))
+    collectors = [one for module in modules for one in module.values()]
     wrappers = [one for one in collectors if isinstance(one, MetricWrapperBase)]
     in_code = {
         (family.name, family.type, tuple(one._labelnames)) for one in wrappers for family in one.describe()

@@ -75,7 +75,7 @@ class Transcript:
             "no_speech": self.no_speech,
             "warnings": [warning.json() for warning in self.warnings],
             "text": self.text,
-            "segments": [_segment_document(segment) for segment in self.segments],
+            "segments": [segment_document(segment) for segment in self.segments],
         }
 
 
@@ -96,7 +96,8 @@ def words_of(documents: Iterable[dict[str, Any]]) -> tuple[Word, ...]:
     )
 
 
-def _segment_document(segment: Segment) -> dict[str, Any]:
+def segment_document(segment: Segment) -> dict[str, Any]:
+    """Return a segment of the `json` format as plain values."""
     return {
         "start": round(segment.start, 3),
         "end": round(segment.end, 3),

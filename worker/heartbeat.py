@@ -6,17 +6,18 @@ from contextlib import suppress
 from redis import Redis
 from redis.exceptions import RedisError
 
-from shared.presence import beat, leave
+from shared.presence import WORKERS, beat, leave
 
 
 class Heartbeat:
     """Sends heartbeats from :meth:`start` to :meth:`stop`. Skips them while Redis is unreachable."""
 
-    def __init__(self, redis: Redis, worker: str, seconds: float, expiry: float) -> None:
+    def __init__(self, redis: Redis, worker: str, seconds: float, expiry: float, role: str = WORKERS) -> None:
         self._redis = redis
         self._worker = worker
         self._seconds = seconds
         self._expiry = expiry
+        self._role = role
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -29,10 +30,10 @@ class Heartbeat:
         self._stopped.set()
         self._thread.join(timeout=5)
         with suppress(RedisError, OSError):  # the last heartbeat expires anyway
-            leave(self._redis, self._worker)
+            leave(self._redis, self._worker, self._role)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             with suppress(RedisError, OSError, MemoryError):  # the job frees the memory when it fails
-                beat(self._redis, self._worker, self._expiry)
+                beat(self._redis, self._worker, self._expiry, self._role)
             self._stopped.wait(self._seconds)

@@ -33,8 +33,12 @@ BEARER = HTTPBearer(
 )
 
 
-async def authenticated(connection: HTTPConnection, scope: Scope) -> Caller:
+async def authenticated(connection: HTTPConnection, scope: Scope, secret: str | None = None) -> Caller:
     """Return who makes this request or WebSocket connection, after counting it against the rate limit.
+
+    Args:
+        scope: what the caller wants to do.
+        secret: a key that was sent elsewhere than in the headers.
 
     Raises:
         KeyMissing, KeyInvalid, DatabaseUnavailable: see :meth:`api.http.authentication.KeyRing.caller`.
@@ -42,7 +46,7 @@ async def authenticated(connection: HTTPConnection, scope: Scope) -> Caller:
         ScopeMissing: the key may not be used for this.
     """
     services: Services = connection.app.state.services
-    caller = await services.keys.caller(secret_in(connection.headers))
+    caller = await services.keys.caller(secret or secret_in(connection.headers))
     await services.rate_limiter.admit(connection, caller)
     caller.require(scope)
     return caller

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         SegmentSaved,
         StatusChanged,
     )
+    from shrutlekh.live import LiveDone, LivePartial, LiveReady, LiveSegment, LiveSession, LiveSessionEnded
     from shrutlekh.retries import NO_RETRIES, PATIENT, Retries
 
 # Imported at first use, so that `shrutlekh --help` does not wait for httpx and pydantic.
@@ -83,6 +84,7 @@ _HOMES = {
         "SegmentSaved",
         "StatusChanged",
     ),
+    "live": ("LiveDone", "LivePartial", "LiveReady", "LiveSegment", "LiveSession", "LiveSessionEnded"),
     "retries": ("NO_RETRIES", "PATIENT", "Retries"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -106,6 +108,12 @@ __all__ = [
     "JobEvent",
     "JobPage",
     "JobWarning",
+    "LiveDone",
+    "LivePartial",
+    "LiveReady",
+    "LiveSegment",
+    "LiveSession",
+    "LiveSessionEnded",
     "NotShrutlekh",
     "Progressed",
     "Readiness",

@@ -1,15 +1,16 @@
 """The asynchronous client, for asyncio and Trio. One client may be used by several tasks."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from itertools import islice
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 import anyio
 import anyio.to_thread
 import httpx
 from httpx_sse import EventSource
+from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions
 from tenacity import AsyncRetrying
 
 from shrutlekh import calls, events
@@ -21,6 +22,9 @@ from shrutlekh.events import BatchEvent, EventFollower, JobEvent
 from shrutlekh.exchange import Call, http_options, unreachable
 from shrutlekh.retries import NO_RETRIES, OnWait, Retries
 from shrutlekh.uploads import Source, opened
+
+if TYPE_CHECKING:
+    from shrutlekh.live import LiveSession
 
 BLOCKS_AT_ONCE = 16  # of httpx's 64 KiB
 
@@ -131,6 +135,25 @@ class AsyncShrutlekhClient:
     async def ready(self) -> Readiness:
         """Return whether the service can transcribe now, without retries."""
         return await self._send(calls.ready())
+
+    @asynccontextmanager
+    async def stream(
+        self, sample_rate: int, options: RecognitionOptions = NO_OPTIONS
+    ) -> AsyncIterator["LiveSession"]:
+        """Open a live session for the duration of the block. Needs asyncio.
+
+        Args:
+            sample_rate: hertz of the samples, 8,000 to 48,000.
+            options: of the recognition. SubmissionOptions also has ``numerals``.
+
+        Raises:
+            Unreachable, NotShrutlekh: no session can be opened.
+        """
+        from shrutlekh.live import opened as opened_session  # the library of WebSockets
+
+        headers = {name: value for name, value in self._http.headers.items() if name == "authorization"}
+        async with opened_session(self.url, sample_rate, options, headers) as session:
+            yield session
 
     def url_of(self, link: str) -> str:
         """Return the URL of a link in an answer, such as ``job.links["transcript_srt"]``."""

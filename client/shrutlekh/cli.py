@@ -21,6 +21,11 @@ COMMANDS = (
         "shrutlekh.commands.submit:submit",
         "Transcribe recordings and folders of recordings with a running service.",
     ),
+    Deferred(
+        "listen",
+        "shrutlekh.commands.listen:listen",
+        "Transcribe audio while it is recorded, with a running service.",
+    ),
     Deferred("status", "shrutlekh.commands.status:status", "Show the newest jobs, or one job in detail."),
     Deferred(
         "models",

@@ -15,6 +15,7 @@ class Form(enum.Flag):
     TRANSCRIBE = enum.auto()  # POST /transcribe/
     VISUALIZE = enum.auto()  # POST /visualize/
     OPENAI = enum.auto()  # POST /v1/audio/transcriptions
+    LIVE = enum.auto()  # WS /v1/stream
 
 
 ANY: Final = object()  # every value of an option that is set

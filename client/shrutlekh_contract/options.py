@@ -83,7 +83,7 @@ class RecognitionOptions:
         "`beam` searches with the model's language model and makes fewer errors, `greedy` is faster. "
         "Default: the model's default decoder.",
         answer="The requested decoder. If null, the model's default, or beam search with hot-words.",
-        forms=Form.JOB | Form.TRANSCRIBE | Form.OPENAI,
+        forms=Form.JOB | Form.TRANSCRIBE | Form.OPENAI | Form.LIVE,
         switch=Switch(
             "'beam' searches with the language model and makes fewer errors, 'greedy' is faster.",
             default="the model's own choice",
@@ -109,7 +109,7 @@ class RecognitionOptions:
         default=(),
         answer="Words and phrases to prefer.",
         example="देहरादून, मसूरी",
-        forms=Form.JOB | Form.TRANSCRIBE | Form.OPENAI,
+        forms=Form.JOB | Form.TRANSCRIBE | Form.OPENAI | Form.LIVE,
         switch=Switch(
             "A word or phrase in Devanagari to prefer where the audio allows it, such as a name. May be "
             "given several times. Requires beam search.",
@@ -121,7 +121,7 @@ class RecognitionOptions:
         "How strongly to prefer hot-words: the bonus added to their natural-log score.",
         default=DEFAULT_WEIGHT,
         answer="Bonus of each hot-word, added to its natural-log score; null without hot-words.",
-        forms=Form.JOB | Form.TRANSCRIBE | Form.OPENAI,
+        forms=Form.JOB | Form.TRANSCRIBE | Form.OPENAI | Form.LIVE,
         switch=Switch(f"How strongly to prefer hot-words, from 0 to {MAX_WEIGHT}."),
         only_with="hotwords",
         nullable=True,
@@ -278,7 +278,7 @@ class SubmissionOptions(RecognitionOptions):
         Choice(tuple(numerals.value for numerals in Numerals)),
         "How to write numbers: as spoken words, or in digits.",
         default=Numerals.SPOKEN.value,
-        forms=Form.TRANSCRIBE | Form.OPENAI,
+        forms=Form.TRANSCRIBE | Form.OPENAI | Form.LIVE,
         switch=Switch("Write numbers as spoken words, or in digits: 25 or २५."),
         of_answer=True,
     )

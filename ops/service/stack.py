@@ -1,4 +1,7 @@
-"""The embedded service: Redis, the API, a worker and the sweeper as children of this process."""
+"""The embedded service: Redis, the API, a worker, the sweeper and a live worker as children of this process.
+
+The service does without its live worker, if that does not start or is turned off.
+"""
 
 import contextlib
 import os
@@ -29,6 +32,7 @@ START_SECONDS = 180.0
 API_DRAIN_SECONDS = 15.0
 REDIS_DRAIN_SECONDS = 5.0
 SWEEPER_DRAIN_SECONDS = 5.0
+LIVE_DRAIN_SECONDS = 10.0
 # Time that a worker may need after draining, to finish one step of its job and to end its processes.
 WORKER_STEP_SECONDS = 40.0
 RESTARTS, RESTARTS_WITHIN = 5, 60.0
@@ -93,8 +97,10 @@ class Stack:
         self._api = child("the API", "api", [*python, "api"])
         self._worker = child("the worker", "worker", [*python, "worker"])
         self._sweeper = child("the sweeper", "sweeper", [*python, "worker.sweeper"])
-        self._children = (self._redis, self._api, self._worker, self._sweeper)
+        self._live = child("the live worker", "live", [*python, "worker.streaming"])
+        self._children = [self._redis, self._api, self._worker, self._sweeper, self._live]
         self._restarts: deque[float] = deque()
+        self._live_restarts: deque[float] = deque()
 
     def start(self) -> bool:
         """Start everything. True once a worker is warm, False if asked to stop before that.
@@ -102,8 +108,9 @@ class Stack:
         Raises:
             StartFailed: a child ended, or was not ready in time.
         """
+        settings = self._settings()
         self._redis.start()
-        self._migrate()
+        self._migrate(settings)
         if not self._until(lambda: _answers(self._place.socket), REDIS_SECONDS):
             return self._given_up("Redis does not answer", self._redis)
         self._worker.start()
@@ -119,6 +126,10 @@ class Stack:
                 return readiness is not None and readiness.ready
 
             if self._until(ready, START_SECONDS):
+                if settings.stream_sessions:
+                    self._live.start()  # only now, so that it delays nothing
+                else:
+                    self._children.remove(self._live)
                 return True
         missing = readiness.missing if readiness else "api"
         return self._given_up(
@@ -130,16 +141,20 @@ class Stack:
         due: dict[Child, float] = {}
         while not self._signals.stops:
             now = time.monotonic()
-            for child in self._children:
+            for child in list(self._children):
                 if child in due:
                     if due[child] <= now:
                         del due[child]
                         child.start()
                 elif not child.running:
-                    if not self._may_restart(now):
+                    restarts = self._live_restarts if child is self._live else self._restarts
+                    if not _may_restart(restarts, now):
                         self._say(f"{_ended(child)} once too often.\n{child.last_lines()}")
-                        return False
-                    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (len(self._restarts) - 1))
+                        if child is not self._live:
+                            return False
+                        self._children.remove(child)
+                        continue
+                    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (len(restarts) - 1))
                     self._say(f"{_ended(child)}; starting it again in {pause:g} s.")
                     due[child] = now + pause
             self._signals.wait(min(due.values()) - now if due else 3600.0)
@@ -157,6 +172,7 @@ class Stack:
             self._api: API_DRAIN_SECONDS,
             self._sweeper: SWEEPER_DRAIN_SECONDS,
             self._worker: self._drain_seconds,
+            self._live: LIVE_DRAIN_SECONDS,
         }
         ended_users = self._end(users)
         return self._end({self._redis: REDIS_DRAIN_SECONDS}) and ended_users
@@ -180,7 +196,7 @@ class Stack:
                 clean = False
         return clean
 
-    def _migrate(self) -> None:
+    def _settings(self) -> Settings:
         place = self._place
         try:
             settings = Settings(data_dir=place.data, host=place.host, port=place.port)
@@ -188,6 +204,9 @@ class Stack:
             raise StartFailed(f"A setting in the environment is wrong. {error}") from error
         if not self._drain_given:
             self._drain_seconds += settings.drain_seconds
+        return settings
+
+    def _migrate(self, settings: Settings) -> None:
         try:
             with contextlib.closing(Database(settings.database)) as database:
                 upgrade(database)
@@ -215,11 +234,13 @@ class Stack:
             return False
         raise StartFailed(f"{message}.{_quoted(child)}")
 
-    def _may_restart(self, now: float) -> bool:
-        while self._restarts and now - self._restarts[0] > RESTARTS_WITHIN:
-            self._restarts.popleft()
-        self._restarts.append(now)
-        return len(self._restarts) <= RESTARTS
+
+def _may_restart(restarts: deque[float], now: float) -> bool:
+    """Note a restart. False if there were too many of late."""
+    while restarts and now - restarts[0] > RESTARTS_WITHIN:
+        restarts.popleft()
+    restarts.append(now)
+    return len(restarts) <= RESTARTS
 
 
 def _environment(place: Place, workers: int | None, drain_seconds: float | None) -> dict[str, str]:

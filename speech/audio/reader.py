@@ -17,12 +17,12 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
-import soxr
 from shrutlekh_contract.audio_warnings import AudioWarning
 from shrutlekh_contract.options import Channels
 
 from speech.audio.blocks import Block, HardlyAudio, Samples
 from speech.audio.defects import Defects
+from speech.audio.resampling import Resampler
 from speech.audio.samples import FULL_SCALE_LIMIT, fitted, mixed, without_damage
 from speech.audio.signal_meter import SignalMeter
 from speech.audio.sound_files import MAX_CHANNELS, NotTaken, SoundFileReader, refusal_of
@@ -178,25 +178,13 @@ class AudioReader:
 
     def _resampled(self) -> Iterator[Samples]:
         """Yield blocks of shape (tracks, samples) at the target rate."""
-        resampler: soxr.ResampleStream | None = None
-        rate = self.sample_rate
+        rate, resampler = self.sample_rate, Resampler(self.sample_rate, self.sample_rate, self.tracks)
         for samples, source_rate in self._tracks():
             if source_rate != rate:
-                if resampler is not None:
-                    yield from _rest(resampler, self.tracks)
-                rate, resampler = source_rate, None
-                if rate != self.sample_rate:
-                    resampler = soxr.ResampleStream(
-                        rate, self.sample_rate, self.tracks, dtype="float32", quality="HQ"
-                    )
-            if resampler is None:
-                yield samples.T
-                continue
-            resampled = resampler.resample_chunk(samples)
-            if resampled.size:
-                yield np.clip(resampled, -1.0, 1.0).T
-        if resampler is not None:
-            yield from _rest(resampler, self.tracks)
+                yield from _unless_empty(resampler.flush())
+                rate, resampler = source_rate, Resampler(source_rate, self.sample_rate, self.tracks)
+            yield from _unless_empty(resampler.push(samples))
+        yield from _unless_empty(resampler.flush())
 
     def _tracks(self) -> Iterator[Block]:
         """Yield blocks of shape (samples, tracks) at the source's rate, finite and within ±1."""
@@ -345,8 +333,7 @@ def _open_reader(file: FilePart, defects: Defects) -> Reader:
         raise refusal or refusal_of(file) from None
 
 
-def _rest(resampler: soxr.ResampleStream, tracks: int) -> Iterator[Samples]:
-    """Yield what a resampler holds back."""
-    rest = resampler.resample_chunk(np.zeros((0, tracks), np.float32), last=True)
-    if rest.size:
-        yield np.clip(rest, -1.0, 1.0).T
+def _unless_empty(block: Samples) -> Iterator[Samples]:
+    """Yield a block unless it is empty."""
+    if block.size:
+        yield block

@@ -100,7 +100,7 @@ class Run:
         return f"API ready {seconds:.1f} s after its dependencies (aim {READY_SECONDS:.0f} s)"
 
     def _check_confinement(self) -> None:
-        for service in ("postgres", "redis", "api", "worker", "sweeper"):
+        for service in ("postgres", "redis", "api", "worker", "sweeper", "live"):
             (container,) = self.project.containers(service)
             assert self.project.inspect(container, ".HostConfig.ReadonlyRootfs") == "true", service
             assert self.project.inspect(container, ".HostConfig.CapDrop") == "[ALL]", service
@@ -117,6 +117,7 @@ class Run:
             ("api:8000", "shrutlekh_workers 1.0"),
             ("worker:9100", "shrutlekh_jobs_ended_total"),
             ("sweeper:9101", "shrutlekh_leases_expired_total 0.0"),
+            ("live:9102", "shrutlekh_live_sessions 0.0"),
         ):
             read = f"import urllib.request as r; print(r.urlopen('http://{target}/metrics').read().decode())"
             assert metric in self.project.compose("exec", "-T", "api", "python", "-c", read), target
@@ -259,11 +260,11 @@ class Run:
     def down(self) -> str:
         """A stop in order, nothing left."""
         containers = {
-            service: self.project.containers(service)[0] for service in ("api", "worker", "sweeper")
+            service: self.project.containers(service)[0] for service in ("api", "worker", "sweeper", "live")
         }
         self.project.compose("stop")
         codes = {name: self.project.inspect(at, ".State.ExitCode") for name, at in containers.items()}
         # uvicorn ends with the signal that it was told to stop by, once it has finished
-        assert codes == {"api": "143", "worker": "0", "sweeper": "0"}, codes
+        assert codes == {"api": "143", "worker": "0", "sweeper": "0", "live": "0"}, codes
         self.project.remove()
-        return "API, worker and sweeper ended in order"
+        return "API, workers and sweeper ended in order"

@@ -186,3 +186,25 @@ def test_the_lock_is_given_back(tmp_path: Path) -> None:
     for _ in range(2):
         with locked(tmp_path / "data"):
             assert (tmp_path / "data" / "serve.lock").read_text() == str(os.getpid())
+
+
+def test_the_service_goes_on_without_a_live_worker_that_does_not_start(
+    stack: Stack, signals: Signals, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack_module, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(stack_module, "LONGEST_PAUSE", 0.01)
+    stack._live.command = [sys.executable, "-c", FAILING]
+    start(stack)
+
+    def stop() -> None:
+        while stack._live in stack._children:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    assert stack.watch()
+    thread.join()
+    assert said[-1].startswith("The live worker ended (exit status 1) once too often.")
+    assert all(child.running for child in stack._children)
+    assert stack.stop()

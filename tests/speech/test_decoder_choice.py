@@ -12,7 +12,7 @@ from shrutlekh_contract.options import RecognitionOptions
 
 from speech import Engine, ModelInvalid, Progress
 from speech.decoding import BeamDecoder, GreedyDecoder
-from speech.utterances import UtteranceReader
+from speech.utterance_stream import UtteranceStream
 from tests.speech.language_models import write_language_model
 from tests.speech.sounds import RATE, silence, speak, write_model, write_wav
 from transcript.words import Segment
@@ -79,7 +79,7 @@ def test_without_the_library_the_default_falls_back_and_says_so(
 def test_a_long_recording_and_its_rest_after_a_stop(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(UtteranceReader, "WORKING_BYTES", 4 * 2**20)
+    monkeypatch.setattr(UtteranceStream, "WORKING_BYTES", 4 * 2**20)
     dice = np.random.default_rng(3)
     texts = ["नम", "नमस्ते मन", "सम मत नम मन " * 3]
     parts = [

@@ -19,7 +19,7 @@ from speech.audio import open_audio
 from speech.recognisers import LogProbs
 from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
 from speech.segments import Span
-from speech.utterances import UtteranceReader
+from speech.utterance_stream import UtteranceStream
 from tests.speech.sounds import FRAME, RATE, Samples, silence, speak, wav_bytes, write_wav
 from transcript.words import Segment
 
@@ -254,7 +254,7 @@ def test_skipped_chunks_are_not_recognised_and_the_rest_is_the_same(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Resume from every reported number of chunks, with pauses and words of many lengths."""
-    monkeypatch.setattr(UtteranceReader, "WORKING_BYTES", 4 * 2**20)
+    monkeypatch.setattr(UtteranceStream, "WORKING_BYTES", 4 * 2**20)
     dice = np.random.default_rng(5)
     texts = ["न", "नमस्ते", "मन तन नमस्ते मन", "नम मन तन " * 6]
     parts = [
@@ -283,7 +283,7 @@ def test_both_sides_of_a_call_go_on_where_an_attempt_broke_off(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One channel needs overlapping windows, the other has short sentences."""
-    monkeypatch.setattr(UtteranceReader, "WORKING_BYTES", 6 * 2**20)
+    monkeypatch.setattr(UtteranceStream, "WORKING_BYTES", 6 * 2**20)
     dice = np.random.default_rng(2)
     long = speak(" ".join(["नमस्ते मन", "सन तन"][dice.integers(2)] for _ in range(50)))
     answers = [part for _ in range(60) for part in (speak("नम तन"), silence(dice.uniform(0.7, 2.0)))]

@@ -10,7 +10,7 @@ from shared.jobs.tables import Job, JobStatus
 from speech import Progress
 from speech.recognisers import LogProbs, Samples
 from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
-from speech.utterances import UtteranceReader
+from speech.utterance_stream import UtteranceStream
 from tests.worker.jobs import after, history, long_recording, make_due, transcript
 from worker.lease import Lease, Renewal
 from worker.process import WorkerProcess
@@ -21,7 +21,7 @@ from worker.transcribe import answer
 def runs(monkeypatch: pytest.MonkeyPatch, process: WorkerProcess) -> Iterator[list[int]]:
     """Chunks in each run of the graph: runs of about three chunks, saved after each."""
     monkeypatch.setattr(worker.transcribe, "SAVE_EVERY_SECONDS", 0.0)
-    monkeypatch.setattr(UtteranceReader, "WORKING_BYTES", 3 * 2**20)
+    monkeypatch.setattr(UtteranceStream, "WORKING_BYTES", 3 * 2**20)
     sizes: list[int] = []
     log_probs = OnnxCtcRecogniser.log_probs
 
