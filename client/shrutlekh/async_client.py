@@ -151,7 +151,8 @@ class AsyncShrutlekhClient:
         """
         from shrutlekh.live import opened as opened_session  # the library of WebSockets
 
-        headers = {name: value for name, value in self._http.headers.items() if name == "authorization"}
+        own = {"authorization", "x-api-key"}
+        headers = {name: value for name, value in self._http.headers.items() if name in own}
         async with opened_session(self.url, sample_rate, options, headers) as session:
             yield session
 

@@ -76,6 +76,7 @@ KEYED = {
     "DELETE /v1/batches/{batch_id}": Access(Scope.SUBMIT, allowed=frozenset({204})),
     "GET /v1/models": Access(Scope.READ),
     "GET /v1/models/{model}": Access(Scope.READ),
+    "WS /v1/stream": Access(Scope.SUBMIT),  # tests/api/test_stream.py
     # They wait for a worker, and there is none: 504.
     "POST /v1/audio/transcriptions": Access(
         Scope.SUBMIT, lambda: form() | {"data": {"model": "whisper-1"}}, frozenset({504})

@@ -16,6 +16,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from api.__main__ import FRAME_BYTES, Server
 from api.app import create_app
+from shared.database import Database
+from shared.keys import Scope
 from shared.live import (
     BEAT,
     CLAIMED,
@@ -34,6 +36,7 @@ from shared.live import (
 from shared.presence import beat
 from shared.settings import Settings
 from tests.api.front_end import give_language_model
+from tests.api.keys import bearer, make_key
 from worker.streaming.mailbox import Mailbox
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -366,6 +369,40 @@ def test_pages_that_may_open_sessions(settings: Settings, worker: Worker) -> Non
     with serving(changed) as api:
         for origin in ("https://app.example", f"http://127.0.0.1:{api.port}"):
             with api.connect(origin=origin) as client:
+                worker.take()
+                assert next_of(client)["type"] == "ready"
+
+
+def test_a_session_needs_a_key_that_may_submit(
+    settings: Settings, database: Database, worker: Worker
+) -> None:
+    key = make_key(database)
+    refused = [
+        ({}, "key_missing", SessionEnd.UNAUTHORISED),
+        ({"additional_headers": bearer("wrong")}, "key_invalid", SessionEnd.UNAUTHORISED),
+        ({"subprotocols": ["shrutlekh", "key.wrong"]}, "key_invalid", SessionEnd.UNAUTHORISED),
+        (
+            {"additional_headers": bearer(make_key(database, expired=True))},
+            "key_invalid",
+            SessionEnd.UNAUTHORISED,
+        ),
+        (
+            {"additional_headers": bearer(make_key(database, Scope.READ))},
+            "scope_missing",
+            SessionEnd.FORBIDDEN,
+        ),
+    ]
+    with serving(settings.model_copy(update={"require_keys": "always"})) as api:
+        for options, code, end in refused:
+            with api.connect(**options) as client:
+                assert end_of(client) == (code, end)
+        admitted = [
+            {"additional_headers": bearer(key)},
+            {"additional_headers": {"X-API-Key": key}},
+            {"subprotocols": ["shrutlekh", f"key.{key}"]},
+        ]
+        for options in admitted:
+            with api.connect(**options) as client:
                 worker.take()
                 assert next_of(client)["type"] == "ready"
 
