@@ -160,7 +160,7 @@ async def _insert(
     services: Services, files: BatchFiles, batch: Batch, options: SubmissionOptions, paths: Paths
 ) -> SubmittedBatch:
     batch_id = batch.id
-    await services.threads.file(files.refresh)
+    await services.threads.file(files.sync)
     jobs = _jobs_of(services, files, batch, options)
     try:
         job_ids = await services.threads.write(lambda: _store(services, batch, jobs))

@@ -17,11 +17,14 @@ from shrutlekh_contract.options import RecognitionOptions
 if TYPE_CHECKING:
     from shrutlekh.answers import (
         Audio,
+        Batch,
+        BatchPage,
         Job,
         JobError,
         JobPage,
         JobWarning,
         Readiness,
+        Skipped,
         StoredFile,
         WarningSpan,
     )
@@ -41,11 +44,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "answers": (
         "Audio",
+        "Batch",
+        "BatchPage",
         "Job",
         "JobError",
         "JobPage",
         "JobWarning",
         "Readiness",
+        "Skipped",
         "StoredFile",
         "WarningSpan",
     ),
@@ -69,6 +75,8 @@ __all__ = [
     "ApiError",
     "AsyncShrutlekhClient",
     "Audio",
+    "Batch",
+    "BatchPage",
     "ClientError",
     "InvalidUrl",
     "Job",
@@ -81,6 +89,7 @@ __all__ = [
     "RecordingUnreadable",
     "Retries",
     "ShrutlekhClient",
+    "Skipped",
     "StoredFile",
     "Unreachable",
     "WarningSpan",
