@@ -173,7 +173,7 @@ def too_many_recordings(limits: Limits) -> BatchTooLarge:
     """Make the error for a batch with too many recordings."""
     return BatchTooLarge(
         f"The batch has more than {limits.recordings:,} recordings. Split it, or ask the operator to raise "
-        "SHRUTLEKH_BATCH_LIMIT."
+        "SHRUTLEKH_BATCH_LIMIT, and SHRUTLEKH_QUEUE_LIMIT if that is smaller."
     )
 
 
