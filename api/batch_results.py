@@ -12,7 +12,7 @@ from io import RawIOBase
 from typing import IO, Any, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from api.finished_jobs import read_png, read_transcript
+from api.finished_jobs import read_png, transcript_of
 from api.http.paths import Paths
 from api.result_names import ResultNames
 from api.services import Services
@@ -39,17 +39,17 @@ class Wanted:
         formats: of the transcripts.
         numerals: how numbers are written in them.
         waveform: whether the pictures are included, as NAME.png.
-        tenant: whose jobs they must be; None for anybody's.
     """
 
     formats: Sequence[Format]
     numerals: Numerals
     waveform: bool
-    tenant: str | None
 
 
 def results_zip(services: Services, paths: Paths, batch_id: uuid.UUID, wanted: Wanted) -> Iterator[bytes]:
     """Yield the archive in blocks. Each step blocks for as long as a job's results take.
+
+    The caller has checked whose batch it is: all of its jobs belong to the same tenant.
 
     Jobs without results are listed in the file `errors.tsv`, which is absent if there are none.
     """
@@ -119,14 +119,14 @@ def _files_of(
         return
     try:
         if wanted.formats:
-            transcript = read_transcript(services, paths, job.id, wanted.numerals, wanted.tenant).transcript
+            transcript = transcript_of(services, job, wanted.numerals)
             for chosen in wanted.formats:
                 # As GET /v1/jobs/{id}/transcript: JSON names its job.
                 document = {"job_id": str(job.id), **transcript.document()}
                 text = dump(document) if chosen is Format.JSON else render(transcript, chosen)
                 yield _File(f".{chosen}", text.encode())
         if wanted.waveform:
-            yield _File(".png", read_png(services, paths, job.id, wanted.tenant))
+            yield _File(".png", read_png(services, paths, job.id, tenant=None))
     except NO_RESULT as error:  # not made, or erased meanwhile
         errors.append(_line(job, error.code, error.message))
 

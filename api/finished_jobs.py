@@ -46,13 +46,22 @@ def read_transcript(
     """
     with services.database.read() as session:
         job = _succeeded(session, paths, job_id, tenant)
-        if not job.transcript:
-            raise TranscriptNotMade(
-                "The job was submitted with transcript=false. Submit the recording again."
-            )
-        rows = segments_of(session, job_id)
+    return FinishedTranscript(job, transcript_of(services, job, numerals))
+
+
+def transcript_of(services: Services, job: Job, numerals: Numerals) -> Transcript:
+    """Read the transcript of a job that is known to have succeeded.
+
+    Raises:
+        JobNotFound: it was erased since.
+        TranscriptNotMade: it has no transcript.
+    """
+    if not job.transcript:
+        raise TranscriptNotMade("The job was submitted with transcript=false. Submit the recording again.")
+    with services.database.read() as session:
+        rows = segments_of(session, job.id)
         if not rows:
-            get_job(session, job_id)  # raises if the job was erased since; otherwise it has no speech
+            get_job(session, job.id)  # raises if the job was erased since; otherwise it has no speech
     transcript = Transcript.of(
         map(segment_of, rows),
         language=_language_of(services, job.model),
@@ -61,7 +70,7 @@ def read_transcript(
         speech_seconds=job.speech_seconds,
         warnings=map(AudioWarning.of_json, job.warnings or ()),
     )
-    return FinishedTranscript(job, transcript.with_numerals(numerals))
+    return transcript.with_numerals(numerals)
 
 
 def read_png(services: Services, paths: Paths, job_id: uuid.UUID, tenant: str | None) -> bytes:

@@ -26,9 +26,9 @@ class ResultNames:
 
         Paths count as alike if a file system that ignores case or composition would take them for one.
         """
-        folders = "".join(f"{_safe(component)}/" for component in folder.split("/") if component)
+        folders = "".join(f"{safe_name(component)}/" for component in folder.split("/") if component)
         stem, dot, _ = file_name.rpartition(".")
-        path = folders + _safe(stem if dot and stem else file_name)
+        path = folders + safe_name(stem if dot and stem else file_name)
         candidate, number = path, 1
         while (key := unicodedata.normalize("NFKC", candidate).casefold()) in self._taken:
             number += 1
@@ -37,7 +37,7 @@ class ResultNames:
         return candidate
 
 
-def _safe(component: str) -> str:
+def safe_name(component: str) -> str:
     """Return a name that Windows, macOS and Linux take for a file or folder and for nothing else."""
     name = _UNSAFE.sub("_", component)
     name = name.encode()[:LONGEST_BYTES].decode(errors="ignore").strip().rstrip(". ")

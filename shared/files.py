@@ -6,7 +6,8 @@ import math
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
@@ -16,6 +17,7 @@ from typing import BinaryIO
 from shared.errors import StorageFull, UploadStalled, UploadTooLarge
 
 PARTIAL = ".part"
+SYNCS = 8
 DISK_FULL = "The server has no disk space for this recording. Contact the operator."
 
 
@@ -76,8 +78,11 @@ class Upload:
             while rest:
                 rest = rest[file.write(rest) :]
 
-    def commit(self) -> StoredFile:
+    def commit(self, *, synced: bool = True) -> StoredFile:
         """Flush the file to disk and rename it to its final path.
+
+        Args:
+            synced: whether to wait for the disk. If false, :meth:`FileStore.sync` does so later.
 
         Raises:
             StorageFull: the disk is full.
@@ -85,7 +90,8 @@ class Upload:
         """
         with _translated_errors():
             file = self._opened()
-            os.fsync(file.fileno())
+            if synced:
+                os.fsync(file.fileno())
             file.close()
             try:
                 self._partial.rename(self._store.path(self._key))
@@ -149,6 +155,19 @@ class FileStore:
         except FileNotFoundError as error:
             raise UploadStalled("The upload paused for too long. Send the recordings again.") from error
 
+    def sync(self, keys: Sequence[str]) -> None:
+        """Wait until files that were committed without it are on the disk.
+
+        Several at a time: the file system then writes its journal once for all of them.
+
+        Raises:
+            UploadStalled: one was deleted as an abandoned one.
+            StorageFull: the disk is full.
+        """
+        with ThreadPoolExecutor(SYNCS) as pool:
+            for _ in pool.map(self._sync, keys):
+                pass
+
     def delete(self, key: str) -> None:
         """Delete a file. Does nothing if it does not exist."""
         self.path(key).unlink(missing_ok=True)
@@ -171,6 +190,11 @@ class FileStore:
                 Path(entry.path).unlink(missing_ok=True)
                 removed += 1
         return removed
+
+    def _sync(self, key: str) -> None:
+        self.touch(key)
+        with _translated_errors(), self.path(key).open("rb") as file:
+            os.fsync(file.fileno())
 
     def _entries(self, older_than: float) -> Iterator["os.DirEntry[str]"]:
         """Yield the files folder by folder, so that memory does not grow with their number."""

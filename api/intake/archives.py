@@ -48,7 +48,7 @@ _ARCHIVES: Mapping[str, tuple[int, bytes]] = {
 
 
 class Recording(NamedTuple):
-    """A file of a batch in the store, which has no job yet."""
+    """A file of a batch in the store, not yet synced to disk. It has no job yet."""
 
     file: StoredFile
     path: MemberPath
@@ -107,7 +107,7 @@ def opened_archive(file: BinaryIO, size: int, limits: Limits) -> Iterator[Archiv
 
 
 def extract(archive: Archive, store: FileStore, limits: Limits) -> Iterator[Recording]:
-    """Extract the members one by one. Each is complete in the store when it is yielded.
+    """Extract the members one by one. Each is in the store when it is yielded, but not synced to disk.
 
     Raises:
         ArchiveInvalid: a member is damaged, or has other data than declared.
@@ -122,7 +122,7 @@ def extract(archive: Archive, store: FileStore, limits: Limits) -> Iterator[Reco
                 upload.write(block)
             if upload.size != member.info.file_size:
                 raise _lies(member.sent)
-            stored = upload.commit()
+            stored = upload.commit(synced=False)
         yield Recording(stored, member.path)
 
 
@@ -173,7 +173,7 @@ def too_many_recordings(limits: Limits) -> BatchTooLarge:
     """Make the error for a batch with too many recordings."""
     return BatchTooLarge(
         f"The batch has more than {limits.recordings:,} recordings. Split it, or ask the operator to raise "
-        "SHRUTLEKH_BATCH_LIMIT."
+        "SHRUTLEKH_BATCH_LIMIT, and SHRUTLEKH_QUEUE_LIMIT if that is smaller."
     )
 
 

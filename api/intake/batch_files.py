@@ -147,15 +147,14 @@ class BatchFiles:
                     raise ClientDisconnect
         await self._threads.file(self._archive.close)
 
-    def refresh(self) -> None:
-        """Let the recordings count as new for the sweeper. Blocks.
+    def sync(self) -> None:
+        """Wait until all recordings are on the disk. Blocks.
 
         Raises:
-            UploadStalled: one was deleted as an abandoned file.
+            UploadStalled: the sweeper deleted one as an abandoned file.
+            StorageFull: the disk is full.
         """
-        for recording in self.recordings:
-            self._store.touch(recording.file.key)
-        self._touched_at = time.monotonic()
+        self._store.sync([recording.file.key for recording in self.recordings])
 
     def keep(self) -> None:
         """Leave the recordings in the store: they belong to jobs now."""
@@ -181,7 +180,7 @@ class BatchFiles:
         if self.has_archive:
             self._hash.update(bytes.fromhex(self._upload.sha256))
             return
-        stored = self._upload.commit()
+        stored = self._upload.commit(synced=False)
         self._hash.update(bytes.fromhex(stored.sha256))
         self.recordings.append(Recording(stored, self._path))
 
@@ -203,7 +202,9 @@ class BatchFiles:
 
     def _refresh_if_due(self) -> None:
         if time.monotonic() - self._touched_at >= self._touch_seconds:
-            self.refresh()
+            for recording in self.recordings:
+                self._store.touch(recording.file.key)
+            self._touched_at = time.monotonic()
 
     def _close(self) -> None:
         for upload in (self._upload, self._archive):

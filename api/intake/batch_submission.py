@@ -21,7 +21,7 @@ from api.http.invalid_fields import invalid_field
 from api.http.paths import Paths
 from api.intake.archives import Limits
 from api.intake.batch_files import BatchFiles
-from api.intake.filenames import LONGEST, display_name
+from api.intake.filenames import LONGEST, readable
 from api.intake.form_options import require_supported, settled_options
 from api.intake.insertion import InsertInDoubt, inserting
 from api.intake.uploads import receive_form
@@ -97,7 +97,7 @@ async def _submit(request: Request, services: Services, caller: Caller, key: str
             name=name,
             digest=_digest(files, options),
             idempotency_key=key,
-            options=options.json(),
+            options={name: options.json()[name] for name in options_in(Form.JOB)},
         )
         earlier = await services.threads.read(lambda: _find(services, batch)) if key else None
         if earlier is not None:
@@ -124,9 +124,7 @@ def _limits_of(services: Services) -> Limits:
 def _name_of(sent: str, files: BatchFiles) -> str:
     if len(sent) > LONGEST:
         raise invalid_field(NAME, f"At most {LONGEST} characters.")
-    if sent:
-        return display_name(sent)
-    return files.archive_name.removesuffix(".zip")
+    return readable(sent) or files.archive_name.removesuffix(".zip")
 
 
 def _digest(files: BatchFiles, options: SubmissionOptions) -> str:
@@ -161,7 +159,7 @@ async def _insert(
     services: Services, files: BatchFiles, batch: Batch, options: SubmissionOptions, paths: Paths
 ) -> SubmittedBatch:
     batch_id = batch.id
-    await services.threads.file(files.refresh)
+    await services.threads.file(files.sync)
     jobs = _jobs_of(services, files, batch, options)
     try:
         job_ids = await services.threads.write(lambda: _store(services, batch, jobs))

@@ -25,7 +25,7 @@ def display_name(raw: str) -> str:
     An empty or dots-only name becomes :data:`FALLBACK`.
     """
     component = raw.replace("\\", "/").rpartition("/")[2]
-    name = unicodedata.normalize("NFC", "".join(filter(is_readable, component))).strip()
+    name = readable(component)
     if not name.strip("."):
         return FALLBACK
     if len(name) <= LONGEST:
@@ -34,6 +34,11 @@ def display_name(raw: str) -> str:
     if not stem or len(extension) > LONGEST_EXTENSION:
         return name[:LONGEST]
     return stem[: LONGEST - len(dot + extension)] + dot + extension
+
+
+def readable(text: str) -> str:
+    """Return a text in NFC without characters that cannot be shown, and without spaces around it."""
+    return unicodedata.normalize("NFC", "".join(filter(is_readable, text))).strip()
 
 
 def sent_name(plain: bytes | None, disposition: bytes) -> str:

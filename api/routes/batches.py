@@ -29,6 +29,7 @@ from api.http.openapi import batch_form, problems
 from api.http.paths import Paths
 from api.intake.batch_submission import submit_batch_form
 from api.intake.filenames import content_disposition
+from api.result_names import safe_name
 from api.routes.jobs import JSON, REPLAYED, UPLOAD_ERRORS, WHERE_TO_POLL
 from api.routes.results import NumeralsChoice
 from api.services import Services
@@ -182,7 +183,7 @@ async def get_results_zip(
 
     FOLDER/NAME.srt holds the transcript of FOLDER/NAME.wav. Jobs without results are listed in `errors.tsv`.
     """
-    wanted = Wanted(_formats_in(formats), numerals, waveform, caller.sees)
+    wanted = Wanted(_formats_in(formats), numerals, waveform)
     batch = await services.threads.read(lambda: _read_batch(services, paths, caller, batch_id))
     if batch.finished_at is None and not partial:
         seconds = min(max(math.ceil(batch.seconds_left or 1), 1), LONGEST_RETRY_SECONDS)
@@ -190,8 +191,10 @@ async def get_results_zip(
             f"Not all jobs have ended. Poll {paths.batch(batch_id)}, or ask for `partial=true`.",
             headers={"Retry-After": str(seconds)},
         )
-    name = content_disposition(batch.name or "results", "zip", kind="attachment", fallback="results")
-    headers = {"Content-Disposition": name, "Cache-Control": "private, no-cache"}
+    # With an extension to replace, so that "tapes v1.2" keeps its last part.
+    name = f"{safe_name(batch.name) if batch.name else 'results'}.zip"
+    disposition = content_disposition(name, "zip", kind="attachment", fallback="results")
+    headers = {"Content-Disposition": disposition, "Cache-Control": "private, no-cache"}
     blocks = results_zip(services, paths, batch_id, wanted)
     return StreamingResponse(_in_threads(services, blocks), 200, headers, ZIP)
 

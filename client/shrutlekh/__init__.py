@@ -17,11 +17,14 @@ from shrutlekh_contract.options import RecognitionOptions
 if TYPE_CHECKING:
     from shrutlekh.answers import (
         Audio,
+        Batch,
+        BatchPage,
         Job,
         JobError,
         JobPage,
         JobWarning,
         Readiness,
+        Skipped,
         StoredFile,
         WarningSpan,
     )
@@ -54,11 +57,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "answers": (
         "Audio",
+        "Batch",
+        "BatchPage",
         "Job",
         "JobError",
         "JobPage",
         "JobWarning",
         "Readiness",
+        "Skipped",
         "StoredFile",
         "WarningSpan",
     ),
@@ -96,8 +102,10 @@ __all__ = [
     "ApiKeyUnusable",
     "AsyncShrutlekhClient",
     "Audio",
+    "Batch",
     "BatchEnded",
     "BatchEvent",
+    "BatchPage",
     "BatchProgressed",
     "ClientError",
     "InvalidUrl",
@@ -122,6 +130,7 @@ __all__ = [
     "Retries",
     "SegmentSaved",
     "ShrutlekhClient",
+    "Skipped",
     "StatusChanged",
     "StoredFile",
     "Unreachable",

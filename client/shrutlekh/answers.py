@@ -14,11 +14,15 @@ class Answer(BaseModel):
 
 
 class StoredFile(Answer):
-    """The uploaded file: its name, its size in bytes and its SHA-256 digest in hexadecimal."""
+    """The uploaded file: its name, its size in bytes and its SHA-256 digest in hexadecimal.
+
+    ``folder`` is where it was in its batch, if it came in one.
+    """
 
     name: str
     bytes: int
     sha256: str
+    folder: str = ""
 
 
 class Audio(Answer):
@@ -88,6 +92,7 @@ class Job(Answer):
     hotword_weight: float | None = None
     strict: bool = False
     webhook_url: str | None = None
+    batch_id: str | None = None
 
     @property
     def final(self) -> bool:
@@ -109,6 +114,53 @@ class JobPage(Answer):
     jobs: tuple[Job, ...]
     next_cursor: str | None = None
     counts: Mapping[str, int] | None = None
+
+
+class Skipped(Answer):
+    """A file or folder of an archive that got no job, and a stable word for the reason."""
+
+    name: str
+    reason: str
+
+
+class Batch(Answer):
+    """Recordings that were submitted together. Times are RFC 3339 strings in UTC.
+
+    Attributes:
+        status: "queued", "running" or "finished".
+        progress: 0 to 1, by bytes.
+        jobs: how many recordings were submitted.
+        counts: number of jobs in each state.
+        erased: number of jobs that were erased since.
+        seconds_left: an estimate; None while there is none.
+    """
+
+    id: str
+    name: str = ""
+    status: str
+    progress: float
+    jobs: int
+    counts: Mapping[str, int]
+    erased: int = 0
+    total_bytes: int = 0
+    created_at: str
+    finished_at: str | None = None
+    seconds_left: float | None = None
+    expected_finish_at: str | None = None
+    skipped: tuple[Skipped, ...] = ()
+    links: Mapping[str, str | None] = {}
+
+    @property
+    def final(self) -> bool:
+        """Whether all jobs have ended."""
+        return self.finished_at is not None
+
+
+class BatchPage(Answer):
+    """Some batches, newest first, and the cursor of the next page if there is one."""
+
+    batches: tuple[Batch, ...]
+    next_cursor: str | None = None
 
 
 class Readiness(Answer):

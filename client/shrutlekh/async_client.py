@@ -1,8 +1,11 @@
 """The asynchronous client, for asyncio and Trio. One client may be used by several tasks."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import functools
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
@@ -13,15 +16,17 @@ from httpx_sse import EventSource
 from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions
 from tenacity import AsyncRetrying
 
-from shrutlekh import calls, events
+from shrutlekh import batch_calls, calls, events
 from shrutlekh.addresses import absolute
-from shrutlekh.answers import Job, JobPage, Readiness
-from shrutlekh.calls import LONG_POLL_SECONDS, Follower, OnProgress, SubmitOptions
+from shrutlekh.answers import Batch, BatchPage, Job, JobPage, Readiness
+from shrutlekh.atomic_files import replacing
+from shrutlekh.batch_calls import OnBatchProgress
+from shrutlekh.calls import LONG_POLL_SECONDS, Follower, Follows, OnProgress, SubmitOptions
 from shrutlekh.errors import ApiError
 from shrutlekh.events import BatchEvent, EventFollower, JobEvent
 from shrutlekh.exchange import Call, http_options, unreachable
 from shrutlekh.retries import NO_RETRIES, OnWait, Retries
-from shrutlekh.uploads import Source, opened
+from shrutlekh.uploads import Source, opened, uploads_of
 
 if TYPE_CHECKING:
     from shrutlekh.live import LiveSession
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
 BLOCKS_AT_ONCE = 16  # of httpx's 64 KiB
 
 T = TypeVar("T")
+Followed = TypeVar("Followed", bound=Follows)
 
 
 class AsyncShrutlekhClient:
@@ -74,21 +80,24 @@ class AsyncShrutlekhClient:
         self, job_id: str, on_progress: OnProgress | None = None, poll: float = LONG_POLL_SECONDS
     ) -> Job:
         """Wait until the job has ended. ``on_progress``, a plain function, gets the job at each change."""
-        follower = Follower(job_id, on_progress, poll)
-        while (job := follower.ended(await self._send(follower.call()))) is None:
-            await self._sleep(follower.pause())
-        return job
+        return await self._follow(calls.follow_job(job_id, on_progress, poll))
 
     def events(self, job_id: str, *, last_event_id: str | None = None) -> AsyncIterator[JobEvent]:
         """Follow a job from its submission to its end: ``async for event in client.events(job.id)``."""
-        return self._follow(events.of_job(job_id, last_event_id, self._retries))
+        return self._listen(events.of_job(job_id, last_event_id, self._retries))
 
     def batch_events(self, batch_id: str, *, last_event_id: str | None = None) -> AsyncIterator[BatchEvent]:
         """Follow a job batch to its end."""
-        return self._follow(events.of_batch(batch_id, last_event_id, self._retries))
+        return self._listen(events.of_batch(batch_id, last_event_id, self._retries))
 
     async def jobs(
-        self, *, status: str | None = None, limit: int = 50, cursor: str | None = None, counts: bool = False
+        self,
+        *,
+        status: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        counts: bool = False,
+        batch: str | None = None,
     ) -> JobPage:
         """Return a page of jobs, newest first.
 
@@ -96,8 +105,9 @@ class AsyncShrutlekhClient:
             status: only jobs in this state.
             cursor: the ``next_cursor`` of the preceding page.
             counts: also count all jobs by state.
+            batch: only jobs of the batch with this id.
         """
-        return await self._send(calls.jobs(status, limit, cursor, counts))
+        return await self._send(calls.jobs(status, limit, cursor, counts, batch))
 
     async def transcript(self, job_id: str, numerals: str | None = None) -> dict[str, Any]:
         """Return the transcript of a succeeded job; numerals "spoken", "latin" or "devanagari"."""
@@ -127,6 +137,62 @@ class AsyncShrutlekhClient:
     async def retry(self, job_id: str) -> Job:
         """Queue a failed or cancelled job again."""
         return await self._send(calls.retry(job_id))
+
+    async def submit_batch(
+        self,
+        sources: Iterable[Source] = (),
+        *,
+        archive: Source | None = None,
+        root: str | os.PathLike[str] | None = None,
+        on_wait: OnWait | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> Batch:
+        """Upload many recordings, or a zip archive of them, and queue a job for each: for all or none."""
+        files = uploads_of(sources, root) + uploads_of([] if archive is None else [archive], None, "archive")
+        return await self._send(batch_calls.submit_batch(files, **options), on_wait)
+
+    async def batch(self, batch_id: str, wait: float | None = None) -> Batch:
+        """Return a batch. With ``wait``, return when it has ended, or after that many seconds."""
+        return await self._send(batch_calls.batch(batch_id, wait))
+
+    async def wait_for_batch(
+        self, batch_id: str, on_progress: OnBatchProgress | None = None, poll: float = LONG_POLL_SECONDS
+    ) -> Batch:
+        """Wait until all jobs of the batch have ended, as :meth:`wait_for` does for one."""
+        return await self._follow(batch_calls.follow_batch(batch_id, on_progress, poll))
+
+    async def batches(self, *, limit: int = 50, cursor: str | None = None) -> BatchPage:
+        """Return a page of batches, newest first."""
+        return await self._send(batch_calls.batches(limit, cursor))
+
+    async def delete_batch(self, batch_id: str) -> Batch | None:
+        """Cancel the jobs of a batch. If all have ended, erase them and the batch, and return None."""
+        return await self._send(batch_calls.delete_batch(batch_id))
+
+    async def results_zip(
+        self,
+        batch_id: str,
+        path: str | os.PathLike[str],
+        *,
+        formats: Iterable[str] = ("txt",),
+        numerals: str | None = None,
+        waveform: bool = False,
+        partial: bool = False,
+    ) -> Path:
+        """Save the results of a batch as a zip archive, streamed to ``path``, and return the path.
+
+        Args:
+            formats: of the transcripts: "txt", "srt", "vtt", "tsv" or "json".
+            numerals: as for :meth:`transcript`.
+            waveform: also save the pictures of the waveforms.
+            partial: do so also before all jobs have ended.
+
+        Raises:
+            OSError: the file cannot be written. A file that was there before is then unchanged.
+        """
+        call = batch_calls.results_zip(batch_id, formats, numerals, waveform, partial)
+        await self._send(call, attempt=functools.partial(self._try_download, Path(path)))
+        return Path(path)
 
     async def models(self) -> dict[str, Any]:
         """Return the installed models as ``{"default": name, "models": [...]}``."""
@@ -172,7 +238,7 @@ class AsyncShrutlekhClient:
     ) -> None:
         await self.close()
 
-    async def _follow(self, follower: EventFollower) -> AsyncIterator[Any]:
+    async def _listen(self, follower: EventFollower) -> AsyncIterator[Any]:
         while not follower.is_over:
             try:
                 response = await self._http.send(follower.request(self._http), stream=True)
@@ -190,19 +256,44 @@ class AsyncShrutlekhClient:
             if not follower.is_over:
                 await self._sleep(follower.pause())
 
-    async def _send(self, call: Call[T], on_wait: OnWait | None = None) -> T:
+    async def _follow(self, follower: Follower[Followed]) -> Followed:
+        while (answer := follower.ended(await self._send(follower.call()))) is None:
+            await self._sleep(follower.pause())
+        return answer
+
+    async def _send(
+        self,
+        call: Call[T],
+        on_wait: OnWait | None = None,
+        attempt: Callable[[Call[T]], Awaitable[T]] | None = None,
+    ) -> T:
         retries = self._retries if call.is_retried else NO_RETRIES
-        return await AsyncRetrying(sleep=self._sleep, **retries.for_tenacity(on_wait))(self._try, call)
+        retrying = AsyncRetrying(sleep=self._sleep, **retries.for_tenacity(on_wait))
+        return await retrying(attempt or self._try, call)
 
     async def _try(self, call: Call[T]) -> T:
         request = call.request(self._http, self._timeout)
-        if call.file is not None:
+        if call.files:
             request.stream = _ReadInThreads(cast(httpx.SyncByteStream, request.stream))
         try:
             response = await self._http.send(request)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise unreachable(error, self.url) from error
         return call.result(response, self.url)
+
+    async def _try_download(self, path: Path, call: Call[T]) -> T:
+        try:
+            response = await self._http.send(call.request(self._http, self._timeout), stream=True)
+            async with aclosing(response):
+                if response.is_success:
+                    with replacing(path) as file:
+                        async for block in response.aiter_bytes():
+                            await anyio.to_thread.run_sync(file.write, block)
+                else:
+                    await response.aread()
+                return call.result(response, self.url)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise unreachable(error, self.url) from error
 
 
 class _ReadInThreads(httpx.AsyncByteStream):

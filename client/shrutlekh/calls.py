@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any, BinaryIO, NamedTuple, TypedDict
+from typing import Any, BinaryIO, Generic, NamedTuple, Protocol, TypedDict, TypeVar
 
 import httpx
 from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions, SubmissionOptions
@@ -18,6 +18,17 @@ SHORTEST_POLL_SECONDS = 0.1
 ASKED_FOR_ALWAYS = SubmissionOptions(transcript=True, waveform=True)
 
 OnProgress = Callable[[Job], None]
+
+
+class Follows(Protocol):
+    """What can be waited for: a job or a batch."""
+
+    @property
+    def final(self) -> bool:
+        """Whether it has ended."""
+
+
+T = TypeVar("T", bound=Follows)
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -60,33 +71,47 @@ def submit(
         "POST",
         "/v1/jobs",
         _job,
-        headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
-        form=ASKED_FOR_ALWAYS.form() | recognition.form() | named.form(),
-        file=upload_of(file, name),
+        headers=idempotent(idempotency_key),
+        form=form_of(recognition, named),
+        files=[("file", upload_of(file, name))],
     )
+
+
+def form_of(recognition: RecognitionOptions, named: SubmissionOptions) -> dict[str, str]:
+    """Return the fields of a submission. Options in ``named`` override those in ``recognition``."""
+    return ASKED_FOR_ALWAYS.form() | recognition.form() | named.form()
+
+
+def idempotent(key: str | None) -> dict[str, str]:
+    """Return the header that makes it safe to repeat a submission; a random key by default."""
+    return {"Idempotency-Key": key or str(uuid.uuid4())}
 
 
 def job(job_id: str, wait: float | None = None) -> Call[Job]:
     """``GET /v1/jobs/{id}``, as a long poll of ``wait`` seconds."""
-    params = _given(wait=None if wait is None else f"{wait:g}")
+    params = given(wait=None if wait is None else f"{wait:g}")
     return Call("GET", f"/v1/jobs/{job_id}", _job, params=params, held_seconds=wait or 0.0)
 
 
-def jobs(status: str | None, limit: int, cursor: str | None, counts: bool) -> Call[JobPage]:
+def jobs(
+    status: str | None, limit: int, cursor: str | None, counts: bool, batch: str | None
+) -> Call[JobPage]:
     """``GET /v1/jobs``."""
-    params = _given(status=status, limit=str(limit), cursor=cursor, counts="true" if counts else None)
+    params = given(
+        status=status, batch=batch, limit=str(limit), cursor=cursor, counts="true" if counts else None
+    )
     return Call("GET", "/v1/jobs", lambda answer: JobPage.model_validate(answer.json()), params=params)
 
 
 def transcript(job_id: str, numerals: str | None) -> Call[dict[str, Any]]:
     """``GET /v1/jobs/{id}/transcript`` as JSON."""
-    params = {"format": "json", **_given(numerals=numerals)}
+    params = {"format": "json", **given(numerals=numerals)}
     return Call("GET", f"/v1/jobs/{job_id}/transcript", _document_with("text", "segments"), params=params)
 
 
 def transcript_text(job_id: str, form: str, numerals: str | None) -> Call[str]:
     """``GET /v1/jobs/{id}/transcript`` as a text file."""
-    params = {"format": form, **_given(numerals=numerals)}
+    params = {"format": form, **given(numerals=numerals)}
     return Call("GET", f"/v1/jobs/{job_id}/transcript", lambda answer: answer.content.decode(), params=params)
 
 
@@ -130,57 +155,73 @@ def ready() -> Call[Readiness]:
     )
 
 
-class Seen(NamedTuple):
-    """An answer of a long poll: the job, or None if it has not changed."""
+class Seen(NamedTuple, Generic[T]):
+    """An answer of a long poll: what is followed, or None if it has not changed."""
 
-    job: Job | None
+    answer: T | None
     etag: str | None
 
 
-class Follower:
-    """Builds and reads the long polls, of ``poll`` seconds each, that follow a job to its end."""
+class Follower(Generic[T]):
+    """Builds and reads the long polls, of ``poll`` seconds each, that follow a job or batch to its end.
 
-    def __init__(self, job_id: str, on_progress: OnProgress | None, poll: float) -> None:
-        self._job_id = job_id
+    Args:
+        path: where to poll.
+        read: converts a response.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        read: Callable[[httpx.Response], T],
+        on_progress: Callable[[T], None] | None,
+        poll: float,
+    ) -> None:
+        self._path = path
+        self._read = read
         self._on_progress = on_progress
         self._poll = poll
         self._etag: str | None = None
         self._asked = 0.0
 
-    def call(self) -> Call[Seen]:
+    def call(self) -> Call[Seen[T]]:
         """The next long poll."""
         self._asked = time.monotonic()
         return Call(
             "GET",
-            f"/v1/jobs/{self._job_id}",
-            _seen,
+            self._path,
+            self._seen,
             params={"wait": f"{self._poll:g}"},
             headers={} if self._etag is None else {"If-None-Match": self._etag},
             accept=frozenset({httpx.codes.NOT_MODIFIED}),
             held_seconds=self._poll,
         )
 
-    def ended(self, seen: Seen) -> Job | None:
-        """The job if it has ended. Reports a change."""
-        if seen.job is None:
+    def ended(self, seen: Seen[T]) -> T | None:
+        """The job or batch if it has ended. Reports a change."""
+        if seen.answer is None:
             return None
         if self._on_progress is not None:
-            self._on_progress(seen.job)
+            self._on_progress(seen.answer)
             self._etag = seen.etag
-        return seen.job if seen.job.final else None
+        return seen.answer if seen.answer.final else None
 
     def pause(self) -> float:
         """Return the seconds until the next poll, because a service may answer before the requested time."""
         return max(0.0, SHORTEST_POLL_SECONDS - (time.monotonic() - self._asked))
 
+    def _seen(self, response: httpx.Response) -> Seen[T]:
+        is_new = response.status_code != httpx.codes.NOT_MODIFIED
+        return Seen(self._read(response) if is_new else None, response.headers.get("ETag"))
+
+
+def follow_job(job_id: str, on_progress: OnProgress | None, poll: float) -> Follower[Job]:
+    """Make the follower of a job."""
+    return Follower(f"/v1/jobs/{job_id}", _job, on_progress, poll)
+
 
 def _job(response: httpx.Response) -> Job:
     return Job.model_validate(response.json())
-
-
-def _seen(response: httpx.Response) -> Seen:
-    is_new = response.status_code != httpx.codes.NOT_MODIFIED
-    return Seen(_job(response) if is_new else None, response.headers.get("ETag"))
 
 
 def _document_with(*required: str) -> Callable[[httpx.Response], dict[str, Any]]:
@@ -195,5 +236,6 @@ def _document_with(*required: str) -> Callable[[httpx.Response], dict[str, Any]]
     return read
 
 
-def _given(**values: str | None) -> dict[str, str]:
+def given(**values: str | None) -> dict[str, str]:
+    """Return the parameters that are given."""
     return {name: value for name, value in values.items() if value is not None}

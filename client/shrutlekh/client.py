@@ -1,8 +1,11 @@
 """The synchronous client. One client may be used by several threads."""
 
+import functools
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
@@ -10,17 +13,20 @@ import httpx
 from httpx_sse import EventSource
 from tenacity import Retrying
 
-from shrutlekh import calls, events
+from shrutlekh import batch_calls, calls, events
 from shrutlekh.addresses import absolute
-from shrutlekh.answers import Job, JobPage, Readiness
-from shrutlekh.calls import LONG_POLL_SECONDS, Follower, OnProgress, SubmitOptions
+from shrutlekh.answers import Batch, BatchPage, Job, JobPage, Readiness
+from shrutlekh.atomic_files import replacing
+from shrutlekh.batch_calls import OnBatchProgress
+from shrutlekh.calls import LONG_POLL_SECONDS, Follower, Follows, OnProgress, SubmitOptions
 from shrutlekh.errors import ApiError
 from shrutlekh.events import BatchEvent, EventFollower, JobEvent
 from shrutlekh.exchange import Call, http_options, unreachable
 from shrutlekh.retries import NO_RETRIES, OnWait, Retries
-from shrutlekh.uploads import Source, opened
+from shrutlekh.uploads import Source, opened, uploads_of
 
 T = TypeVar("T")
+Followed = TypeVar("Followed", bound=Follows)
 
 
 class ShrutlekhClient:
@@ -103,10 +109,7 @@ class ShrutlekhClient:
 
         ``on_progress`` is called with the job whenever it has changed.
         """
-        follower = Follower(job_id, on_progress, poll)
-        while (job := follower.ended(self._send(follower.call()))) is None:
-            self._sleep(follower.pause())
-        return job
+        return self._follow(calls.follow_job(job_id, on_progress, poll))
 
     def events(self, job_id: str, *, last_event_id: str | None = None) -> Iterator[JobEvent]:
         """Follow a job from its submission to its end, as it happens.
@@ -117,14 +120,20 @@ class ShrutlekhClient:
         Args:
             last_event_id: only what comes after this event.
         """
-        return self._follow(events.of_job(job_id, last_event_id, self._retries))
+        return self._listen(events.of_job(job_id, last_event_id, self._retries))
 
     def batch_events(self, batch_id: str, *, last_event_id: str | None = None) -> Iterator[BatchEvent]:
         """Follow a job batch to its end, as :meth:`events` follows a job."""
-        return self._follow(events.of_batch(batch_id, last_event_id, self._retries))
+        return self._listen(events.of_batch(batch_id, last_event_id, self._retries))
 
     def jobs(
-        self, *, status: str | None = None, limit: int = 50, cursor: str | None = None, counts: bool = False
+        self,
+        *,
+        status: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        counts: bool = False,
+        batch: str | None = None,
     ) -> JobPage:
         """Return a page of jobs, newest first.
 
@@ -132,8 +141,9 @@ class ShrutlekhClient:
             status: only jobs in this state.
             cursor: the ``next_cursor`` of the preceding page.
             counts: also count all jobs by state.
+            batch: only jobs of the batch with this id.
         """
-        return self._send(calls.jobs(status, limit, cursor, counts))
+        return self._send(calls.jobs(status, limit, cursor, counts, batch))
 
     def transcript(self, job_id: str, numerals: str | None = None) -> dict[str, Any]:
         """Return the transcript of a succeeded job as a JSON document.
@@ -168,6 +178,73 @@ class ShrutlekhClient:
         """Queue a failed or cancelled job again."""
         return self._send(calls.retry(job_id))
 
+    def submit_batch(
+        self,
+        sources: Iterable[Source] = (),
+        *,
+        archive: Source | None = None,
+        root: str | os.PathLike[str] | None = None,
+        on_wait: OnWait | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> Batch:
+        """Upload many recordings, or a zip archive of them, and queue a job for each: for all or none.
+
+        Args:
+            sources: paths, or seekable binary files, each sent from its beginning.
+            archive: a zip of recordings, instead of ``sources``.
+            root: a folder; the paths are sent relative to it, and their folders are kept in the results.
+            on_wait, options: as for :meth:`submit`; ``name`` is that of the batch.
+
+        Raises:
+            RecordingUnreadable: a file cannot be read, became shorter during the upload, or is not below
+                ``root``.
+        """
+        files = uploads_of(sources, root) + uploads_of([] if archive is None else [archive], None, "archive")
+        return self._send(batch_calls.submit_batch(files, **options), on_wait)
+
+    def batch(self, batch_id: str, wait: float | None = None) -> Batch:
+        """Return a batch. With ``wait``, return when it has ended, or after that many seconds."""
+        return self._send(batch_calls.batch(batch_id, wait))
+
+    def wait_for_batch(
+        self, batch_id: str, on_progress: OnBatchProgress | None = None, poll: float = LONG_POLL_SECONDS
+    ) -> Batch:
+        """Wait until all jobs of the batch have ended, as :meth:`wait_for` does for one."""
+        return self._follow(batch_calls.follow_batch(batch_id, on_progress, poll))
+
+    def batches(self, *, limit: int = 50, cursor: str | None = None) -> BatchPage:
+        """Return a page of batches, newest first."""
+        return self._send(batch_calls.batches(limit, cursor))
+
+    def delete_batch(self, batch_id: str) -> Batch | None:
+        """Cancel the jobs of a batch. If all have ended, erase them and the batch, and return None."""
+        return self._send(batch_calls.delete_batch(batch_id))
+
+    def results_zip(
+        self,
+        batch_id: str,
+        path: str | os.PathLike[str],
+        *,
+        formats: Iterable[str] = ("txt",),
+        numerals: str | None = None,
+        waveform: bool = False,
+        partial: bool = False,
+    ) -> Path:
+        """Save the results of a batch as a zip archive, streamed to ``path``, and return the path.
+
+        Args:
+            formats: of the transcripts: "txt", "srt", "vtt", "tsv" or "json".
+            numerals: as for :meth:`transcript`.
+            waveform: also save the pictures of the waveforms.
+            partial: do so also before all jobs have ended.
+
+        Raises:
+            OSError: the file cannot be written. A file that was there before is then unchanged.
+        """
+        call = batch_calls.results_zip(batch_id, formats, numerals, waveform, partial)
+        self._send(call, attempt=functools.partial(self._try_download, Path(path)))
+        return Path(path)
+
     def models(self) -> dict[str, Any]:
         """Return the installed models as ``{"default": name, "models": [...]}``."""
         return self._send(calls.models())
@@ -192,7 +269,7 @@ class ShrutlekhClient:
     ) -> None:
         self.close()
 
-    def _follow(self, follower: EventFollower) -> Iterator[Any]:
+    def _listen(self, follower: EventFollower) -> Iterator[Any]:
         while not follower.is_over:
             try:
                 with closing(self._http.send(follower.request(self._http), stream=True)) as response:
@@ -209,9 +286,20 @@ class ShrutlekhClient:
             if not follower.is_over:
                 self._sleep(follower.pause())
 
-    def _send(self, call: Call[T], on_wait: OnWait | None = None) -> T:
+    def _follow(self, follower: Follower[Followed]) -> Followed:
+        while (answer := follower.ended(self._send(follower.call()))) is None:
+            self._sleep(follower.pause())
+        return answer
+
+    def _send(
+        self,
+        call: Call[T],
+        on_wait: OnWait | None = None,
+        attempt: Callable[[Call[T]], T] | None = None,
+    ) -> T:
         retries = self._retries if call.is_retried else NO_RETRIES
-        result: T = Retrying(sleep=self._sleep, **retries.for_tenacity(on_wait))(self._try, call)
+        retrying = Retrying(sleep=self._sleep, **retries.for_tenacity(on_wait))
+        result: T = retrying(attempt or self._try, call)
         return result
 
     def _try(self, call: Call[T]) -> T:
@@ -220,3 +308,16 @@ class ShrutlekhClient:
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise unreachable(error, self.url) from error
         return call.result(response, self.url)
+
+    def _try_download(self, path: Path, call: Call[T]) -> T:
+        try:
+            with closing(self._http.send(call.request(self._http, self._timeout), stream=True)) as response:
+                if response.is_success:
+                    with replacing(path) as file:
+                        for block in response.iter_bytes():
+                            file.write(block)
+                else:
+                    response.read()
+                return call.result(response, self.url)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise unreachable(error, self.url) from error

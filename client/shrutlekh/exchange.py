@@ -1,6 +1,6 @@
 """Build the requests of the API and read the responses. Nothing here sends."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Generic, TypeVar
 
@@ -22,6 +22,7 @@ class Call(Generic[T]):
     Attributes:
         read: converts an accepted response to the result; KeyError, TypeError, ValueError and AttributeError
             mean that the response has a wrong shape.
+        files: parts of the form with the name, content and media type of each.
         accept: status codes to accept besides 2xx.
         held_seconds: how long the service may delay the response.
         is_retried: whether a failed call is retried.
@@ -33,7 +34,7 @@ class Call(Generic[T]):
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = None
-    file: tuple[str, BinaryIO, str] | None = None
+    files: Sequence[tuple[str, tuple[str, BinaryIO, str]]] = ()
     accept: frozenset[int] = frozenset()
     held_seconds: float = 0.0
     is_retried: bool = True
@@ -46,7 +47,7 @@ class Call(Generic[T]):
             params=self.params,
             headers=self.headers,
             data=self.form,
-            files=None if self.file is None else {"file": self.file},
+            files=list(self.files) or None,
             timeout=httpx.Timeout(timeout + self.held_seconds, connect=CONNECT_SECONDS, pool=None),
         )
 

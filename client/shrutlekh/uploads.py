@@ -1,7 +1,7 @@
-"""The uploaded file: opening it, naming it, and sending it at the length it had at first."""
+"""Uploaded files: opening them, naming them, and sending each at the length it had at first."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -10,6 +10,9 @@ from shrutlekh.errors import RecordingUnreadable
 
 Source = str | os.PathLike[str] | BinaryIO
 """A path, or a seekable binary file."""
+
+Part = tuple[str, tuple[str, BinaryIO, str]]
+"""A part of a form: its name, and the name, content and media type of its file."""
 
 
 @contextmanager
@@ -36,6 +39,71 @@ def upload_of(file: BinaryIO, name: str | None) -> tuple[str, BinaryIO, str]:
         cast(BinaryIO, _Snapshot(file)),
         "application/octet-stream",
     )
+
+
+def uploads_of(
+    sources: Iterable[Source], root: str | os.PathLike[str] | None, part: str = "file"
+) -> list[Part]:
+    """Return the files of a batch as httpx expects them. A path is opened when its turn comes.
+
+    Args:
+        root: the paths are sent relative to this folder. Default: their names alone.
+        part: name of the part that each is sent in.
+
+    Raises:
+        RecordingUnreadable: a file is missing, or not below ``root``.
+    """
+    return [(part, _upload_of(source, root)) for source in sources]
+
+
+def _upload_of(source: Source, root: str | os.PathLike[str] | None) -> tuple[str, BinaryIO, str]:
+    if not isinstance(source, str | os.PathLike):
+        return upload_of(source, None)
+    path = Path(source)
+    try:
+        name = path.name if root is None else path.relative_to(root).as_posix()
+        file = _OpenedLate(path)
+    except (OSError, ValueError) as error:
+        raise RecordingUnreadable(f"{path} cannot be sent: {error}.") from error
+    return _sendable(name), cast(BinaryIO, file), "application/octet-stream"
+
+
+class _OpenedLate:
+    """A file that is open only while it is read: a batch may have more files than a process may open."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._size = path.stat().st_size
+        self._file: BinaryIO | None = None
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        try:
+            if self._file is None:
+                self._file = self._path.open("rb")
+            block = self._file.read(min(size, self._size - self._at))
+        except OSError as error:
+            raise RecordingUnreadable(f"{self._path} cannot be read: {error.strerror or error}.") from error
+        if self._at < self._size and not block:
+            raise RecordingUnreadable(f"{self._path} became shorter while it was uploaded.")
+        self._at += len(block)
+        if self._at == self._size:
+            self._close()
+        return block
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to the beginning or the end, as httpx does."""
+        self._close()
+        self._at = offset if whence == os.SEEK_SET else self._size
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class _Snapshot:

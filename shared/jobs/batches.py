@@ -13,7 +13,7 @@ from shared.database import Database
 from shared.errors import IllegalTransition
 from shared.files import FileStore
 from shared.jobs.batch_queries import get_batch
-from shared.jobs.lifecycle import Event, transition
+from shared.jobs.lifecycle import Event, transition_queued
 from shared.jobs.selection import Selection
 from shared.jobs.tables import QUEUED, RUNNING, UNFINISHED, Batch, Job, JobStatus
 from shared.jobs.verbs import erase_finished, submit
@@ -130,18 +130,11 @@ def erase_empty_batches(session: Session, at_most: int) -> int:
 
 def _cancel(database: Database, batch_id: uuid.UUID) -> None:
     """Cancel the queued jobs, and ask the workers of the running ones to stop."""
-    is_left = True
-    while is_left:
+    queued = select(Job.id).where(Job.batch_id == batch_id, QUEUED).limit(AT_ONCE)
+    cancelled = AT_ONCE
+    while cancelled:
         with database.write() as session:
-            queued = session.scalars(
-                select(Job)
-                .where(Job.batch_id == batch_id, QUEUED)
-                .limit(AT_ONCE)
-                .with_for_update(skip_locked=True)
-            ).all()
-            for job in queued:
-                transition(session, job, Event.CANCELLED)
-            is_left = bool(queued)
+            cancelled = transition_queued(session, Event.CANCELLED, queued.with_for_update(skip_locked=True))
     with database.write() as session:
         running = update(Job).where(Job.batch_id == batch_id, RUNNING).values(cancel_requested=True)
         session.execute(running.execution_options(synchronize_session=False))

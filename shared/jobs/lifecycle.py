@@ -1,4 +1,4 @@
-"""The job life cycle: which event may happen in which state, and the one function that makes a transition.
+"""The job life cycle: which event may happen in which state, and the functions that make the transitions.
 
 ::
 
@@ -10,7 +10,7 @@
 
     queued, running --cancelled--> cancelled        queued --failed--> failed (its file is gone)
 
-Every transition is one conditional UPDATE and one row in ``job_events``, in the caller's transaction: two
+Every transition is a conditional UPDATE and a row in ``job_events``, in the caller's transaction: two
 processes that try the same transition never both succeed. The webhook of a job that ends is put into the
 outbox in the same transaction.
 """
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import Select, insert, update
 from sqlalchemy.orm import Session
 
 from shared.clock import now
@@ -94,16 +94,7 @@ def transition(
     moment = now()
     if job.status not in rule.sources:
         raise IllegalTransition(f"The job can't be {event.value} now: it is {job.status}.")
-    values: dict[str, Any] = {
-        "status": rule.target,
-        "lease_owner": None,
-        "lease_expires_at": None,
-        "error_code": None,
-        "error_message": None,
-        "warnings": None,
-        "finished_at": moment if rule.target.is_final else None,
-    }
-    values |= changes
+    values = _columns_after(rule, moment) | changes
     conditions = [Job.id == job.id, Job.status == job.status]
     if owner is not None:
         conditions.append(Job.lease_owner == owner)
@@ -121,15 +112,62 @@ def transition(
         raise IllegalTransition("The job's state has just changed. Look at it again.")
     row = event_row(after.id, event, source, rule.target, after.attempt, moment, code)
     session.execute(insert(JobEvent).values(row))
-    _tell_webhook(session, after)
+    _tell_webhook(session, after.id, after.tenant, after.options, after.status)
     return after
 
 
-def _tell_webhook(session: Session, job: Job) -> None:
+def transition_queued(session: Session, event: Event, chosen: Select[Any]) -> int:
+    """Apply ``event`` to all queued jobs of a query in one statement.
+
+    Args:
+        session: a writing session; the caller commits.
+        event: what happens.
+        chosen: selects the ids of the jobs. Those that are no longer queued are passed over.
+
+    Returns:
+        The number of jobs that it was applied to.
+
+    Raises:
+        IllegalTransition: the event cannot happen to queued jobs.
+    """
+    rule, source, moment = TRANSITIONS[event], JobStatus.QUEUED, now()
+    if source not in rule.sources:
+        raise IllegalTransition(f"A queued job can't be {event.value}.")
+    changed = session.execute(
+        update(Job)
+        .where(Job.id.in_(chosen.scalar_subquery()), Job.status == source)
+        .values(_columns_after(rule, moment))
+        .returning(Job.id, Job.attempt, Job.tenant, Job.options)
+        .execution_options(synchronize_session=False)
+    ).all()
+    rows = [event_row(job.id, event, source, rule.target, job.attempt, moment, None) for job in changed]
+    if rows:
+        session.execute(insert(JobEvent), rows)
+    for job in changed:
+        _tell_webhook(session, job.id, job.tenant, job.options, rule.target)
+    return len(rows)
+
+
+def _columns_after(rule: Transition, moment: datetime) -> dict[str, Any]:
+    """Return the columns that each transition sets."""
+    return {
+        "status": rule.target,
+        "lease_owner": None,
+        "lease_expires_at": None,
+        "error_code": None,
+        "error_message": None,
+        "warnings": None,
+        "finished_at": moment if rule.target.is_final else None,
+    }
+
+
+def _tell_webhook(
+    session: Session, job_id: uuid.UUID, tenant: str, options: dict[str, Any] | None, status: JobStatus
+) -> None:
     """Put a webhook for a job that has ended into the outbox, if it has one."""
-    url = (job.options or {}).get("webhook_url")
-    if url is not None and job.status.is_final:
-        enqueue_job(session, job_id=job.id, tenant=job.tenant, url=url, status=job.status.value)
+    url = (options or {}).get("webhook_url")
+    if url is not None and status.is_final:
+        enqueue_job(session, job_id=job_id, tenant=tenant, url=url, status=status.value)
 
 
 def event_row(

@@ -196,12 +196,14 @@ async def test_results_in_a_zip(client: httpx.AsyncClient, worker: PretendWorker
 async def test_results_by_default_and_with_wrong_parameters(
     client: httpx.AsyncClient, worker: PretendWorker
 ) -> None:
-    batch = await submit_batch(client, "a.wav", name="मई.1")
+    batch = await submit_batch(client, "a.wav", name="5/98 मई.1")
     await anyio.to_thread.run_sync(worker.succeed)
     url = f"/v1/batches/{batch['id']}/results.zip"
     response = await client.get(url)
     assert response.headers["content-type"] == "application/zip"
-    assert response.headers["content-disposition"].startswith('attachment; filename="results.zip"; filename*')
+    assert response.headers["content-disposition"] == (
+        "attachment; filename=\"results.zip\"; filename*=UTF-8''5_98%20%E0%A4%AE%E0%A4%88.1.zip"
+    )
     assert zipfile.ZipFile(io.BytesIO(response.content)).namelist() == ["a.txt"]
     assert (await results(client, batch, format=["vtt", "tsv", "vtt"])).namelist() == ["a.vtt", "a.tsv"]
     for params in ({"format": "doc"}, {"format": ""}, {"numerals": "x"}, {"partial": "x"}):

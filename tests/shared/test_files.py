@@ -126,3 +126,33 @@ def test_listing_takes_no_memory_for_each_file(tmp_path: Path) -> None:
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 100_000
+
+
+def test_files_may_be_synced_later_and_many_at_once(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    keys = []
+    for number in range(20):
+        with closing(store.receive(max_bytes=10)) as upload:
+            upload.write(b"%d" % number)
+            keys.append(upload.commit(synced=False).key)
+    old = time.time() - 1000
+    for key in keys:
+        os.utime(store.path(key), (old, old))
+    assert len(list(store.keys(old + 1))) == 20
+    store.sync(keys)
+    assert list(store.keys(old + 1)) == [], "they count as new"
+    store.delete(keys[7])
+    with pytest.raises(UploadStalled):
+        store.sync(keys)
+
+
+def test_an_upload_can_be_read_before_it_is_committed(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    with closing(store.receive(max_bytes=10)) as upload:
+        upload.write(b"half")
+        assert upload.sha256 == hashlib.sha256(b"half").hexdigest()
+        with upload.reader() as file:
+            upload.close()
+            assert file.read() == b"half", "also if it is deleted meanwhile"
+    with closing(store.receive(max_bytes=10)) as upload, upload.reader() as file:
+        assert file.read() == b""

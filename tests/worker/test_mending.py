@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from uuid_utils.compat import uuid7
 
 import worker.mending
+from shared.clock import now
 from shared.database import Database
 from shared.files import FileStore
+from shared.jobs import page_of_batches
 from shared.jobs.attempts import claim
-from shared.jobs.tables import Job, JobStatus
+from shared.jobs.tables import Batch, Job, JobStatus
 from tests.worker.jobs import after, at_once, history, stored
 from worker.mending import Mender
 from worker.process import WorkerProcess
@@ -134,3 +137,16 @@ def test_a_cancelled_job_keeps_its_file(
     age(process.files.path(job.file_key))
     mender.mend()
     assert stored(process, job)
+
+
+def test_batches_whose_jobs_are_erased_go(
+    process: WorkerProcess, submit_file: Callable[..., Job], mender: Mender
+) -> None:
+    batches = [Batch(id=uuid7(), name="", jobs=1, digest="", skipped=[], created_at=now()) for _ in range(2)]
+    kept = batches[0].id
+    with process.database.write() as session:
+        session.add_all(batches)
+    submit_file(b"a", batch_id=kept)
+    mender.mend()
+    with process.database.read() as session:
+        assert [batch.id for batch in page_of_batches(session, None, limit=5).batches] == [kept]

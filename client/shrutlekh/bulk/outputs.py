@@ -1,8 +1,6 @@
 """The files written for a recording: texts, picture and, last, NAME.json, which marks them complete."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any, Final
 from shrutlekh_contract.formats import TEXT_FORMATS
 
 from shrutlekh.answers import Job
+from shrutlekh.atomic_files import replacing
 from shrutlekh.bulk.contents import Content
 from shrutlekh.bulk.provenance import Provenance
 from shrutlekh.bulk.recordings import JOB_EXTENSION, Recording, same_name
@@ -127,24 +126,6 @@ def write_atomically(path: str, content: bytes) -> str:
     Raises:
         OSError: it cannot be written.
     """
-    # The temporary name does not include the file's name, which may already have the greatest length.
-    handle, name = tempfile.mkstemp(dir=Path(path).parent, prefix=".shrutlekh-")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        temporary.chmod(0o666 & ~_UMASK)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink()
-        raise
+    with replacing(Path(path)) as file:
+        file.write(content)
     return path
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _umask()  # read once at import, before there are threads: reading it sets it for a moment
