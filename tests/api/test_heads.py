@@ -18,6 +18,8 @@ pytestmark = [
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
 ]
 
+# To GET it streams until the job has ended; tests/api/test_events.py sends HEAD before that.
+ENDLESS = {"/v1/jobs/{job_id}/events"}
 OTHER_AT_EACH_REQUEST = {"/metrics"}  # its text counts the requests
 UNKNOWN = "019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77"
 
@@ -54,15 +56,15 @@ async def assert_alike(client: httpx.AsyncClient, path: str, **headers: str) -> 
 async def test_every_route(front_end: tuple[FastAPI, httpx.AsyncClient], worker: PretendWorker) -> None:
     app, client = front_end
     queued = await submit(client)
-    paths = got(app)
+    paths = {path for path in got(app) if "{batch_id}" not in path}  # there is no batch
     assert {"/docs", "/openapi.json", "/metrics", "/v1/jobs/{job_id}/waveform.png"} <= paths
-    for path in paths:  # unfinished: 409 for the results
+    for path in paths - ENDLESS:  # unfinished: 409 for the results
         await assert_alike(client, path.replace("{job_id}", queued))
     await anyio.to_thread.run_sync(worker.succeed)
     for path in paths:
         head = await assert_alike(client, path.replace("{job_id}", queued))
         assert head.status_code in {200, 503}, path
-        assert "content-length" in head.headers, path
+        assert ("content-length" in head.headers) == (path not in ENDLESS), path
     for path in paths:
         if "{job_id}" in path:
             assert (await assert_alike(client, path.replace("{job_id}", UNKNOWN))).status_code == 404
