@@ -70,4 +70,4 @@ lock: ## resolve the dependencies again (needs uv)
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet --output-file deploy/$$image.lock; done
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) .demo .work .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .demo .work .mypy_cache .pytest_cache .ruff_cache .schemathesis

@@ -61,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
             "Link",
             "Location",
             "Retry-After",
+            "X-Request-Id",
         ],
     )
     app.add_middleware(SafeHeaders, embeddable=bool(settings.cors_origins))
