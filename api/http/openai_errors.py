@@ -25,7 +25,11 @@ class ErrorShape(Enum):
 
 def shape_of(scope: Scope) -> ErrorShape:
     """Return the shape of errors at the path of a request, whether or not a route matches it."""
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    return shape_at(scope["path"].removeprefix(scope.get("root_path", "")))
+
+
+def shape_at(path: str) -> ErrorShape:
+    """Return the shape of errors at a path of the API."""
     if path.startswith("/v1/audio/"):
         return ErrorShape.OPENAI
     return ErrorShape.BOTH if f"{path}/".startswith("/v1/models/") else ErrorShape.PROBLEM

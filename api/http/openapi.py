@@ -1,5 +1,6 @@
 """Parts of the OpenAPI document that FastAPI cannot derive: streamed forms, and errors with their codes."""
 
+import copy
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from starlette.routing import BaseRoute
 from api.http import examples
 from api.http.form_rules import OtherNames, Schema, rules_of
 from api.http.openai_errors import MEDIA_TYPE as OPENAI_MEDIA_TYPE
-from api.http.openai_errors import ErrorShape, error_object, shape_of, status_in
+from api.http.openai_errors import ErrorShape, error_object, shape_at, status_in
 from api.http.openai_schemas import OPENAI_ERROR
 from api.http.problems import MEDIA_TYPE
 from api.http.schemas import Problem, Shape
@@ -30,10 +31,11 @@ _RETRY_AFTER = {
 }
 _SAYS_WHEN = frozenset({429, 503, 507})
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
+_OPENAI_ERROR = {"$ref": "#/components/schemas/OpenAIError"}
 _CONTENTS = {
     ErrorShape.PROBLEM: (MEDIA_TYPE, _PROBLEM),
     ErrorShape.BOTH: (MEDIA_TYPE, _PROBLEM),
-    ErrorShape.OPENAI: (OPENAI_MEDIA_TYPE, {"$ref": "#/components/schemas/OpenAIError"}),
+    ErrorShape.OPENAI: (OPENAI_MEDIA_TYPE, _OPENAI_ERROR),
 }
 # Of each event of a stream, for tools that read streams by event.
 SERVER_SENT_EVENT = {
@@ -81,13 +83,11 @@ def _documented(error: type[ServiceError]) -> list[_Documented]:
 def _response(status: int, errors: Sequence[_Documented], shape: ErrorShape) -> dict[str, Any]:
     """Return the documentation of the errors of one status."""
     media_type, schema = _CONTENTS[shape]
-    codes = {"code": {"enum": list(dict.fromkeys(one.code for one in errors))}}
-    members = {"error": {"properties": codes}} if shape is ErrorShape.OPENAI else codes
     response: dict[str, Any] = {
         "description": " ".join(f"`{one.code}`: {one.text}" for one in errors),
         "content": {
             media_type: {
-                "schema": {"allOf": [schema, {"properties": members}]},
+                "schema": schema,
                 "examples": {one.code: {"value": _example_of(one, status, shape)} for one in errors},
             }
         },
@@ -148,6 +148,7 @@ def install_openapi(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
             schemas = document["components"]["schemas"]
             schemas["Problem"] = Problem.model_json_schema()
             schemas["OpenAIError"] = OPENAI_ERROR
+            _list_codes(document)
             app.openapi_schema = document
         return app.openapi_schema
 
@@ -168,9 +169,22 @@ def _drop_validation_errors(document: dict[str, Any]) -> None:
 def _add_unexpected_errors(document: dict[str, Any]) -> None:
     """Describe that every operation may meet a fault of the service."""
     for path, methods in document["paths"].items():
-        unexpected = problems(ServiceError, shape=shape_of({"path": path}))[ServiceError.status]
         for operation in methods.values():
+            (unexpected,) = problems(ServiceError, shape=shape_at(path)).values()
             operation["responses"].setdefault(str(ServiceError.status), unexpected)
+
+
+def _list_codes(document: dict[str, Any]) -> None:
+    """Let the schema of each error say which codes there are: those that have an example."""
+    for path, methods in document["paths"].items():
+        is_openai = shape_at(path) is ErrorShape.OPENAI
+        for operation in methods.values():
+            for response in operation["responses"].values():
+                for content in response.get("content", {}).values():
+                    if content.get("schema") in (_PROBLEM, _OPENAI_ERROR):
+                        codes = {"code": {"enum": list(content["examples"])}}
+                        members = {"error": {"properties": codes}} if is_openai else codes
+                        content["schema"] = {"allOf": [content["schema"], {"properties": members}]}
 
 
 def _restore_examples(document: dict[str, Any], routes: Sequence[BaseRoute]) -> None:
@@ -183,7 +197,7 @@ def _restore_examples(document: dict[str, Any], routes: Sequence[BaseRoute]) -> 
             for status, response in route.responses.items():
                 for media_type, content in response.get("content", {}).items():
                     shown = {name: content[name] for name in ("example", "examples") if name in content}
-                    documented[str(status)]["content"][media_type] |= shown
+                    documented[str(status)]["content"][media_type] |= copy.deepcopy(shown)
     for shape in _subclasses(Shape):
         schema = document["components"]["schemas"].get(shape.__name__, {})
         if "examples" in schema:

@@ -171,8 +171,9 @@ class OpenAIForm:
             if name not in ALIASES:
                 raise
             folder = find_model(settings.models_dir, settings.default_model)
-        for name in {LANGUAGE, LANGUAGES} & sent.keys():
-            _check_language(folder, name, sent[name].splitlines())
+        for param in (LANGUAGE, LANGUAGES):
+            if param in sent:
+                _check_language(folder, param, sent[param].splitlines())
         return {MODEL: folder.name}
 
 
