@@ -10,7 +10,7 @@ JEMALLOC := $(firstword $(wildcard /usr/lib/*/libjemalloc.so.2))
 # The targets start many processes: without byte code each would compile the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint audit format bench bench-api faults fuzz compose-test model lock clean
+.PHONY: help setup demo test lint audit format bench bench-api faults fuzz schemathesis compose-test model lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -53,6 +53,9 @@ bench-api: setup ## submits and polls a second on Postgres while two workers are
 faults: setup ## kill, freeze, flush and fill in the middle of 200 jobs (SEED=7, SHORT=1, ARGS=--help)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(ARGS)
 
+schemathesis: setup ## requests that the OpenAPI document allows and forbids, to every route (EXAMPLES=200 SEED=7)
+	EXAMPLES=$(or $(EXAMPLES),100) SEED=$(SEED) $(BIN)/python -m pytest -n0 tests/api/test_schemathesis.py $(ARGS)
+
 compose-test: setup ## build and run the compose stack, crash, upgrade, back up and restore it (needs Docker)
 	$(BIN)/python -m tests.compose $(ARGS)
 
@@ -70,4 +73,4 @@ lock: ## resolve the dependencies again (needs uv)
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet --output-file deploy/$$image.lock; done
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) .demo .work .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .demo .work .mypy_cache .pytest_cache .ruff_cache .schemathesis

@@ -88,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
             "RateLimit",
             "RateLimit-Policy",
             "Retry-After",
+            "X-Request-Id",
         ],
     )
     app.add_middleware(SafeHeaders, embeddable=bool(settings.cors_origins))

@@ -167,8 +167,9 @@ class Settings(BaseSettings):
     simple_wait_seconds: float = Field(
         600.0,
         gt=0,
-        description="How long `/transcribe/` and `/visualize/` wait for their job before they answer 504 "
-        "with a link to it. Keep it below the timeout of a proxy in front of the API.",
+        description="How long `/transcribe/`, `/visualize/` and `/v1/audio/transcriptions` wait for their "
+        "job before they answer 504 with a link to it. Keep it below the timeout of a proxy in front of the "
+        "API.",
     )
 
     max_audio_seconds: float = Field(

@@ -10,7 +10,7 @@ import re
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = {
-    r"stack/test_(main_job|bad_input|folder_upload)\.py::.*\[sqlite": "service on SQLite",
+    r"stack/test_(main_job|bad_input|folder_upload|api_examples)\.py::.*\[sqlite": "service on SQLite",
     r"stack/test_(main_job|bad_input|folder_upload)\.py::.*\[postgres": "service on Postgres",
     r"stack/test_(logs|traces)\.py": "two jobs",
     r"ops/test_serve\.py::test_(a_long_path|a_data_folder|what_dies)": "running service",

@@ -1,8 +1,9 @@
 """Parts of the OpenAPI document that FastAPI cannot derive: streamed forms, and errors with their codes."""
 
 import copy
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -18,7 +19,17 @@ from api.http.openai_errors import ErrorShape, error_object, shape_at, status_in
 from api.http.openai_schemas import OPENAI_ERROR
 from api.http.problems import MEDIA_TYPE
 from api.http.schemas import Problem, Shape
-from shared.errors import KeyInvalid, KeyMissing, RateLimited, ScopeMissing, ServiceError
+from shared.errors import (
+    ATTEMPTS_EXHAUSTED,
+    FILE_MISSING,
+    PERMANENT_JOB_ERRORS,
+    JobFailed,
+    KeyInvalid,
+    KeyMissing,
+    RateLimited,
+    ScopeMissing,
+    ServiceError,
+)
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -30,10 +41,11 @@ _RETRY_AFTER = {
 }
 _SAYS_WHEN = frozenset({429, 503, 507})
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
+_OPENAI_ERROR = {"$ref": "#/components/schemas/OpenAIError"}
 _CONTENTS = {
     ErrorShape.PROBLEM: (MEDIA_TYPE, _PROBLEM),
     ErrorShape.BOTH: (MEDIA_TYPE, _PROBLEM),
-    ErrorShape.OPENAI: (OPENAI_MEDIA_TYPE, {"$ref": "#/components/schemas/OpenAIError"}),
+    ErrorShape.OPENAI: (OPENAI_MEDIA_TYPE, _OPENAI_ERROR),
 }
 # Of each event of a stream, for tools that read streams by event.
 SERVER_SENT_EVENT = {
@@ -41,6 +53,7 @@ SERVER_SENT_EVENT = {
     "required": ["data"],
     "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
 }
+JOB_FAILED = "The job failed with this code."
 NO_MORE: Mapping[str, Option] = {}
 NO_OTHER_NAMES: OtherNames = {}
 _FILE = {
@@ -58,20 +71,44 @@ _ARCHIVE = {
 
 def problems(*errors: type[ServiceError], shape: ErrorShape = ErrorShape.PROBLEM) -> Responses:
     """Return the documentation of a route's errors, which it answers in ``shape``."""
+    by_status: dict[int, list[_Documented]] = defaultdict(list)
+    for one in (one for error in errors for one in _documented(error)):
+        by_status[int(status_in(shape, one.code, one.status))].append(one)
+    return {status: _response(status, ones, shape) for status, ones in by_status.items()}
+
+
+class _Documented(NamedTuple):
+    """An error as the document describes it. ``status`` is that of the service's own shape."""
+
+    code: str
+    status: int
+    title: str
+    text: str
+
+
+def _documented(error: type[ServiceError]) -> list[_Documented]:
+    """Return what there is to document of an error: a failed job has the code of its failure."""
+    text = " ".join((error.__doc__ or "").split())
+    if error is not JobFailed:
+        return [_Documented(error.code, error.status, error.title, text)]
+    codes = [(code, 422) for code in sorted(PERMANENT_JOB_ERRORS)]
+    codes += [(code, 500) for code in (ATTEMPTS_EXHAUSTED, FILE_MISSING)]
+    return [_Documented(code, status, error.title, JOB_FAILED) for code, status in codes]
+
+
+def _response(status: int, errors: Sequence[_Documented], shape: ErrorShape) -> dict[str, Any]:
+    """Return the documentation of the errors of one status."""
     media_type, schema = _CONTENTS[shape]
-    documented: Responses = {}
-    for error in errors:
-        text = " ".join((error.__doc__ or "").split())
-        status = status_in(shape, error.code, error.status)
-        response = documented.setdefault(
-            int(status), {"description": "", "content": {media_type: {"schema": schema, "examples": {}}}}
-        )
-        if status in _SAYS_WHEN:
-            response["headers"] = _RETRY_AFTER
-        response["description"] = f"{response['description']} `{error.code}`: {text}".strip()
-        example = _example_of(error, text, int(status), shape)
-        response["content"][media_type]["examples"][error.code] = {"value": example}
-    return documented
+    response: dict[str, Any] = {
+        "description": " ".join(f"`{one.code}`: {one.text}" for one in errors),
+        "content": {
+            media_type: {
+                "schema": schema,
+                "examples": {one.code: {"value": _example_of(one, status, shape)} for one in errors},
+            }
+        },
+    }
+    return response | ({"headers": _RETRY_AFTER} if status in _SAYS_WHEN else {})
 
 
 def form_of(
@@ -148,11 +185,13 @@ def install_openapi(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
                 routes=app.routes,
             )
             _drop_validation_errors(document)
+            _add_unexpected_errors(document)
             _restore_examples(document, routes)
             schemas = document["components"]["schemas"]
             schemas["Problem"] = Problem.model_json_schema()
             schemas["OpenAIError"] = OPENAI_ERROR
             _add_key_errors(document)
+            _list_codes(document)
             app.openapi_schema = document
         return app.openapi_schema
 
@@ -189,6 +228,27 @@ def _drop_validation_errors(document: dict[str, Any]) -> None:
         document["components"]["schemas"].pop(unused, None)
 
 
+def _add_unexpected_errors(document: dict[str, Any]) -> None:
+    """Describe that every operation may meet a fault of the service."""
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            (unexpected,) = problems(ServiceError, shape=shape_at(path)).values()
+            operation["responses"].setdefault(str(ServiceError.status), unexpected)
+
+
+def _list_codes(document: dict[str, Any]) -> None:
+    """Let the schema of each error say which codes there are: those that have an example."""
+    for path, methods in document["paths"].items():
+        is_openai = shape_at(path) is ErrorShape.OPENAI
+        for operation in methods.values():
+            for response in operation["responses"].values():
+                for content in response.get("content", {}).values():
+                    if content.get("schema") in (_PROBLEM, _OPENAI_ERROR):
+                        codes = {"code": {"enum": list(content["examples"])}}
+                        members = {"error": {"properties": codes}} if is_openai else codes
+                        content["schema"] = {"allOf": [content["schema"], {"properties": members}]}
+
+
 def _restore_examples(document: dict[str, Any], routes: Sequence[BaseRoute]) -> None:
     """Put the examples back as they were declared, because FastAPI drops their null members."""
     for route in routes:
@@ -199,7 +259,7 @@ def _restore_examples(document: dict[str, Any], routes: Sequence[BaseRoute]) -> 
             for status, response in route.responses.items():
                 for media_type, content in response.get("content", {}).items():
                     shown = {name: content[name] for name in ("example", "examples") if name in content}
-                    documented[str(status)]["content"][media_type] |= shown
+                    documented[str(status)]["content"][media_type] |= copy.deepcopy(shown)
     for shape in _subclasses(Shape):
         schema = document["components"]["schemas"].get(shape.__name__, {})
         if "examples" in schema:
@@ -212,15 +272,15 @@ def _subclasses(shape: type[Shape]) -> Iterator[type[Shape]]:
         yield from _subclasses(one)
 
 
-def _example_of(error: type[ServiceError], text: str, status: int, shape: ErrorShape) -> dict[str, Any]:
-    openai = {"error": error_object(error.code, status, text)}
+def _example_of(error: _Documented, status: int, shape: ErrorShape) -> dict[str, Any]:
+    openai = {"error": error_object(error.code, status, error.text)}
     if shape is ErrorShape.OPENAI:
         return openai
     document = {
         "type": f"urn:shrutlekh:error:{error.code}",
         "title": error.title,
         "status": status,
-        "detail": text,
+        "detail": error.text,
         "code": error.code,
         "instance": f"/v1/jobs/{examples.JOB_ID}",
     }

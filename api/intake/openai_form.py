@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from shrutlekh_contract.declarations import Option
-from shrutlekh_contract.hotwords import MOST
 from shrutlekh_contract.option_kinds import Choice, Flag, Many, Number, Text
 from shrutlekh_contract.options import HOTWORDS_FORM
 
@@ -62,7 +61,7 @@ HOTWORDS: Final = "hotwords"
 HOTWORD_LISTS: Final = (f"keywords{LIST_SUFFIX}", f"{HOTWORDS}{LIST_SUFFIX}")
 
 LANGUAGE_TEXT: Final = Text(longest=64, form="model-language")
-HOTWORD_TEXTS: Final = Many(Text(form=HOTWORDS_FORM), MOST)
+HOTWORD_TEXTS: Final = Many(Text(form=HOTWORDS_FORM))
 
 FIELDS: Final[Mapping[str, Option]] = {
     RESPONSE_FORMAT: Option(
@@ -172,8 +171,9 @@ class OpenAIForm:
             if name not in ALIASES:
                 raise
             folder = find_model(settings.models_dir, settings.default_model)
-        for name in {LANGUAGE, LANGUAGES} & sent.keys():
-            _check_language(folder, name, sent[name].splitlines())
+        for param in (LANGUAGE, LANGUAGES):
+            if param in sent:
+                _check_language(folder, param, sent[param].splitlines())
         return {MODEL: folder.name}
 
 

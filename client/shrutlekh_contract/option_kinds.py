@@ -208,7 +208,6 @@ class Many(Kind):
     """Several values. A form repeats the field, and its reader joins the values with line breaks."""
 
     one: Kind
-    most: int | None = None
     nothing: ClassVar[Any] = ()
 
     def parse(self, text: str) -> tuple[Any, ...]:
@@ -222,8 +221,7 @@ class Many(Kind):
     @property
     def schema(self) -> dict[str, Any]:
         """As :attr:`Kind.schema`."""
-        bound = {} if self.most is None else {"maxItems": self.most}
-        return {"type": "array", "items": self.one.schema} | bound
+        return {"type": "array", "items": self.one.schema}
 
     @property
     def json_type(self) -> Any:

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from tests.api.front_end import submit
 from tests.api.pretend_worker import PretendWorker
+from tests.conftest import MODEL
 from transcript.formats import Format
 
 pytestmark = [
@@ -59,10 +60,10 @@ async def test_every_route(front_end: tuple[FastAPI, httpx.AsyncClient], worker:
     paths = {path for path in got(app) if "{batch_id}" not in path}  # there is no batch
     assert {"/docs", "/openapi.json", "/metrics", "/v1/jobs/{job_id}/waveform.png"} <= paths
     for path in paths - ENDLESS:  # unfinished: 409 for the results
-        await assert_alike(client, path.replace("{job_id}", queued))
+        await assert_alike(client, path.replace("{job_id}", queued).replace("{model}", MODEL))
     await anyio.to_thread.run_sync(worker.succeed)
     for path in paths:
-        head = await assert_alike(client, path.replace("{job_id}", queued))
+        head = await assert_alike(client, path.replace("{job_id}", queued).replace("{model}", MODEL))
         assert head.status_code in {200, 503}, path
         assert ("content-length" in head.headers) == (path not in ENDLESS), path
     for path in paths:

@@ -140,6 +140,12 @@ def test_a_list_of_hotwords(create: Create, database: Database) -> None:
     assert options_of(jobs(database)[0]).hotwords == ("देहरादून", "मसूरी")
 
 
+def test_many_keywords(create: Create, database: Database) -> None:
+    words = [f"शब्द{'क' * number}" for number in range(1, 41)]
+    create(keywords=words)
+    assert options_of(jobs(database)[0]).hotwords == tuple(words)
+
+
 def test_numerals_and_channels(client: OpenAI, worker: PretendWorker) -> None:
     answers: list[Any] = []
     arguments = {"response_format": "verbose_json", "extra_body": {"numerals": "devanagari"}}
@@ -379,6 +385,11 @@ def test_a_client_that_leaves_does_not_end_the_job(
     ) as response:
         job = claim_soon(worker)
         assert response.status_code == 200
+    ended = '_count{method="POST",route="/v1/audio/transcriptions",status="200"} 1.0'
+    deadline = time.monotonic() + 20
+    while ended not in httpx.get(f"{url}/metrics").text:
+        assert time.monotonic() < deadline, "the request goes on without a client"
+        time.sleep(0.1)
     worker.save(job, SEGMENTS[:1])
     worker.finish(job, [])
     assert httpx.get(f"{url}/v1/jobs/{job.id}").json()["status"] == "succeeded"
