@@ -31,7 +31,7 @@ DeliveryCursor = Annotated[uuid.UUID | None, Query(description="`next_cursor` of
 
 
 @router.get("/secret", response_model=SigningSecretOut, responses=problems(DatabaseUnavailable))
-async def show_secret(services: ServicesDep, caller: Submitting) -> Response:
+async def show_webhook_secret(services: ServicesDep, caller: Submitting) -> Response:
     """Show the secret that webhooks are signed with. It is made at the first need.
 
     This takes the scope `submit`: whoever has the secret can send webhooks that look like the service's.
@@ -46,7 +46,7 @@ async def show_secret(services: ServicesDep, caller: Submitting) -> Response:
 
 
 @router.post("/secret/rotate", response_model=SigningSecretOut, responses=problems(DatabaseUnavailable))
-async def replace_secret(services: ServicesDep, caller: Submitting) -> Response:
+async def rotate_webhook_secret(services: ServicesDep, caller: Submitting) -> Response:
     """Replace the secret. For a day, webhooks are signed with both."""
 
     def rotate() -> SigningSecretOut:
