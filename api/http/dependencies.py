@@ -73,4 +73,4 @@ IdempotencyKey = Annotated[
 StatusFilter = Annotated[JobStatus | None, Query(description="Only jobs in this state.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the previous page.")]
 Counts = Annotated[bool, Query(description="Also count all jobs by state, whatever the filter.")]
-Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of jobs on a page.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of entries on a page.")]
