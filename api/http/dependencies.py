@@ -99,4 +99,4 @@ Cursor = Annotated[
     ),
 ]
 Counts = Annotated[bool, Query(description="Also count all jobs by state, whatever the filter.")]
-Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of jobs on a page.")]
+Limit = Annotated[int, Query(ge=1, le=200, description="Maximum number of entries on a page.")]

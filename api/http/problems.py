@@ -25,8 +25,11 @@ MEDIA_TYPE = "application/problem+json"
 # Retry-After of temporary errors. A database restart takes seconds, a full disk waits for the operator.
 RETRY_SECONDS = {HTTPStatus.SERVICE_UNAVAILABLE: 2, HTTPStatus.INSUFFICIENT_STORAGE: 60}
 
-# By pydantic's error type, instead of its own message. Ids are the only UUIDs of the API.
-MESSAGES = {"uuid_parsing": "It is not an id. An id is a UUID, such as 019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77."}
+# By pydantic's error type, instead of its own message. Ids are the only UUIDs of the API, and the name of a
+# parameter says whose: `job_id`, `batch`.
+MESSAGES = {
+    "uuid_parsing": "It is not a {owner} id. An id is a UUID, such as 019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77."
+}
 ROUTER_CODES = {404: "not_found", 405: "method_not_allowed"}
 ROUTER_DETAILS = {
     404: "No route matches this path. See GET /docs for all routes.",
@@ -138,7 +141,10 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     """Name the invalid parameters without echoing their values."""
     assert isinstance(error, RequestValidationError)
     errors = [
-        {"field": str(item["loc"][-1]), "message": MESSAGES.get(item["type"], item["msg"])}
+        {
+            "field": str(item["loc"][-1]),
+            "message": _message_of(item["type"], str(item["loc"][-1]), item["msg"]),
+        }
         for item in error.errors()
     ]
     return problem(
@@ -149,6 +155,12 @@ async def _validation_error(request: Request, error: Exception) -> Response:
         detail="; ".join(f"{item['field']}: {item['message']}" for item in errors),
         extra={"errors": errors},
     )
+
+
+def _message_of(kind: str, field: str, message: str) -> str:
+    if kind not in MESSAGES:
+        return message
+    return MESSAGES[kind].format(owner=field.removesuffix("_id"))
 
 
 async def _router_error(request: Request, error: Exception) -> Response:

@@ -124,20 +124,26 @@ def settle_batches(session: Session, at_most: int) -> list[Batch]:
 def erase_empty_batches(session: Session, at_most: int) -> int:
     """Erase batches whose jobs are all erased. Returns their number."""
     empty = select(Batch.id).where(~_has_jobs()).limit(at_most)
-    gone = delete(Batch).where(Batch.id.in_(empty.scalar_subquery())).returning(Batch.id)
+    gone = delete(Batch).where(Batch.id.in_(empty)).returning(Batch.id)
     return len(session.scalars(gone.execution_options(synchronize_session=False)).all())
 
 
 def _cancel(database: Database, batch_id: uuid.UUID) -> None:
     """Cancel the queued jobs, and ask the workers of the running ones to stop."""
-    queued = select(Job.id).where(Job.batch_id == batch_id, QUEUED).limit(AT_ONCE)
-    cancelled = AT_ONCE
-    while cancelled:
+    queued = select(Job.id).where(Job.batch_id == batch_id, QUEUED)
+    # Waits for a worker that is just claiming one of them: that job is asked to stop below.
+    some = queued.order_by(Job.id).limit(AT_ONCE).with_for_update()
+    is_left = True
+    while is_left:
         with database.write() as session:
-            cancelled = transition_queued(session, Event.CANCELLED, queued.with_for_update(skip_locked=True))
-    with database.write() as session:
-        running = update(Job).where(Job.batch_id == batch_id, RUNNING).values(cancel_requested=True)
-        session.execute(running.execution_options(synchronize_session=False))
+            is_left = transition_queued(session, Event.CANCELLED, some) > 0
+        if is_left:
+            continue
+        with database.write() as session:
+            running = update(Job).where(Job.batch_id == batch_id, RUNNING).values(cancel_requested=True)
+            session.execute(running.execution_options(synchronize_session=False))
+            # A worker may have returned a job to the queue in between.
+            is_left = session.scalar(queued.limit(1)) is not None
 
 
 def _has_jobs(*statuses: JobStatus) -> ColumnElement[bool]:

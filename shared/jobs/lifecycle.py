@@ -135,7 +135,7 @@ def transition_queued(session: Session, event: Event, chosen: Select[Any]) -> in
         raise IllegalTransition(f"A queued job can't be {event.value}.")
     changed = session.execute(
         update(Job)
-        .where(Job.id.in_(chosen.scalar_subquery()), Job.status == source)
+        .where(Job.id.in_(chosen), Job.status == source)
         .values(_columns_after(rule, moment))
         .returning(Job.id, Job.attempt, Job.tenant, Job.options)
         .execution_options(synchronize_session=False)

@@ -315,8 +315,10 @@ def test_queries_of_batches_use_their_indexes(
         for statement, parameters in statements:
             plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             steps = [str(row[-1]) for row in plan]
-            scans = [step for step in steps if step in ("SCAN jobs", "SCAN batches")]
-            assert not scans, (statement, steps)
-            is_sorted = any("B-TREE" in step for step in steps)
-            assert not is_sorted or "ORDER BY jobs.finished_at" in statement, (statement, steps)
+            assert not {"SCAN jobs", "SCAN batches"} & set(steps), (statement, steps)
+            # Jobs that are cancelled or erased are sorted, 500 at a time. Pages and counts are not.
+            if not statement.startswith("UPDATE") and "finished_at IS NOT NULL" not in statement:
+                assert not any("B-TREE" in step for step in steps), (statement, steps)
+            of_jobs = [step for step in steps if " jobs USING " in step]
+            assert all("batch_id=" in step or "(id=" in step for step in of_jobs), (statement, steps)
     assert len(statements) > 15
