@@ -67,7 +67,7 @@ class JobNotFound(ServiceError):
 
 
 class BatchNotFound(ServiceError):
-    """No batch has this id."""
+    """No batch has this id. It may have been erased."""
 
     code = "batch_not_found"
     status = 404
