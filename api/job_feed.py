@@ -123,12 +123,12 @@ class BatchFeed:
     def __init__(self, batch_id: uuid.UUID, at: EventId, jobs: int, paths: Paths) -> None:
         self.event = at.event
         self.ended = at.count
+        self.seen: set[int] = set()  # ids of recent ends
         self.has_ended = False
         self.has_more = False
         self._id = batch_id
         self._jobs = jobs
         self._paths = paths
-        self._recent: set[int] = set()
         self._counts: dict[JobStatus, int] | None = None
 
     def resume(self, news: BatchNews, ended: int) -> None:
@@ -138,23 +138,26 @@ class BatchFeed:
             ended: number of ends up to its event. If it has seen fewer, a transaction with an earlier event
                 was committed later, and the listener gets all recent ones again.
         """
+        before = {event_id for event_id in news.recent if event_id <= self.event}
         if ended == self.ended:
-            self._recent = {one.event_id for one in news.ended if one.event_id <= self.event}
-        self.ended = ended - sum(one.event_id <= self.event for one in news.ended) + len(self._recent)
+            self.seen = before
+        self.ended = ended - len(before) + len(self.seen)
 
     def is_over(self, news: BatchNews) -> bool:
         """Return whether all jobs have ended and the listener has seen that of each."""
-        return _has_ended(news) and all(one.event_id in self._recent for one in news.ended)
+        return _has_ended(news) and self.seen.issuperset(news.recent)
 
     def blocks(self, news: BatchNews) -> Iterator[bytes]:
         """Format the news: jobs that ended, the progress, then the end."""
         for one in news.ended:
-            if one.event_id not in self._recent:
-                self._recent.add(one.event_id)
-                self.event = max(self.event, one.event_id)
-                self.ended += 1
-                yield self._event("job", JobOut.of(one.job, self._paths))
-        self._recent &= {one.event_id for one in news.ended}  # the others are too old to come again
+            self.seen.add(one.event_id)
+            self.event = max(self.event, one.event_id)
+            self.ended += 1
+            yield self._event("job", JobOut.of(one.job, self._paths))
+        self.seen.intersection_update(news.recent)  # the others are too old to come again
+        self.has_more = news.has_more
+        if self.has_more:
+            return
         counts = {status: news.counts.get(status, 0) for status in JobStatus}
         progress = BatchProgressOut(id=self._id, jobs=self._jobs, counts=counts)
         if counts != self._counts:

@@ -129,7 +129,7 @@ async def batch_events(
 
     def read() -> BatchNews:
         with services.database.snapshot() as session:
-            return news_of_batch(session, batch_id, event=feed.event)
+            return news_of_batch(session, batch_id, event=feed.event, seen=feed.seen)
 
     watching = services.watcher.watching_batch(batch_id)
     return EventStream(_follow(services, watching, feed, read, feed.blocks, batch_id))
@@ -143,7 +143,7 @@ def _batch_feed(
         batch = find_batch(session, batch_id, caller.sees)
         if batch is None:
             raise BatchNotFound("No batch has this id, or it was erased.")
-        news = news_of_batch(session, batch_id, event=at.event)
+        news = news_of_batch(session, batch_id, event=at.event, seen=frozenset())
         ended = count_ended(session, batch_id, at.event)
     feed = BatchFeed(batch_id, at, batch.jobs, paths)
     feed.resume(news, ended)

@@ -6,7 +6,7 @@ ends of a run no segment is dropped, so a position never means two segments.
 
 import uuid
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from sqlalchemy import Select, func, select
@@ -20,6 +20,8 @@ from shared.jobs.tables import Job, JobEvent, JobStatus, SegmentRow
 IDS_AT_ONCE = 500
 # Segments that a listener gets from one read.
 SEGMENTS_AT_ONCE = 200
+# Jobs of a batch that a listener gets from one read.
+JOBS_AT_ONCE = 200
 # A transaction may commit after another one with later event ids. So many ids back it may come to light.
 LATE_EVENTS = 1000
 
@@ -58,11 +60,15 @@ class BatchNews:
 
     Attributes:
         counts: number of its jobs by status.
-        ended: ends of its jobs since, in the order of their events.
+        recent: ids of the ends of its jobs that the listener may not have seen, and of some before.
+        ended: the first of those that it has not seen, in the order of their events.
+        has_more: whether there are more of them.
     """
 
     counts: Mapping[JobStatus, int]
+    recent: Sequence[int]
     ended: Sequence[Ended]
+    has_more: bool
 
 
 def marks_of_jobs(session: Session, job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Hashable]:
@@ -115,18 +121,27 @@ def newest_event(session: Session, job_id: uuid.UUID) -> int:
     return session.scalar(select(func.max(JobEvent.id)).where(JobEvent.job_id == job_id)) or 0
 
 
-def news_of_batch(session: Session, batch_id: uuid.UUID, *, event: int) -> BatchNews:
+def news_of_batch(session: Session, batch_id: uuid.UUID, *, event: int, seen: Set[int]) -> BatchNews:
     """Return what is new about a batch since an event, and the :data:`LATE_EVENTS` ids before it.
 
     Args:
         session: a session of :meth:`shared.database.Database.snapshot`.
         event: id of the newest event that the listener knows; 0 for none.
+        seen: ids of recent ends that it has seen.
     """
     counted = select(Job.status, func.count()).where(Job.batch_id == batch_id).group_by(Job.status)
+    counts = {row[0]: row[1] for row in session.execute(counted)}
     ended = _ended(batch_id).where(JobEvent.id > max(0, event - LATE_EVENTS)).order_by(JobEvent.id)
+    recent = {row[0]: row[1] for row in session.execute(ended.limit(LATE_EVENTS + JOBS_AT_ONCE))}
+    unseen = [event_id for event_id in recent if event_id not in seen]
+    chosen = unseen[:JOBS_AT_ONCE]
+    found = session.scalars(select(Job).where(Job.id.in_({recent[event_id] for event_id in chosen})))
+    jobs = {job.id: job for job in found}
     return BatchNews(
-        counts={row[0]: row[1] for row in session.execute(counted)},
-        ended=[Ended(row[0], row[1]) for row in session.execute(ended)],
+        counts=counts,
+        recent=list(recent),
+        ended=[Ended(event_id, jobs[recent[event_id]]) for event_id in chosen],
+        has_more=len(unseen) > len(chosen),
     )
 
 
@@ -136,8 +151,8 @@ def count_ended(session: Session, batch_id: uuid.UUID, event: int) -> int:
     return session.scalar(select(func.count()).select_from(ended)) or 0
 
 
-def _ended(batch_id: uuid.UUID) -> Select[int, Job]:
-    of_batch = select(JobEvent.id, Job).join(Job, Job.id == JobEvent.job_id)
+def _ended(batch_id: uuid.UUID) -> Select[int, uuid.UUID]:
+    of_batch = select(JobEvent.id, JobEvent.job_id).join(Job, Job.id == JobEvent.job_id)
     return of_batch.where(Job.batch_id == batch_id, JobEvent.to_status.in_(FINAL))
 
 

@@ -538,6 +538,24 @@ async def test_a_batch(
         assert again[-1].name == "end"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_more_ended_jobs_than_one_read_returns(
+    client: httpx.AsyncClient,
+    worker: PretendWorker,
+    database: Database,
+    batch: uuid.UUID,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.jobs.news.JOBS_AT_ONCE", 1)
+    queue_jobs(database, batch)
+    for _ in range(3):
+        worker.succeed()
+    async with listening(client, batch, what="batches") as listener:
+        events = await listener.rest()
+    assert [event.name for event in events] == ["job"] * 3 + ["progress", "end"]
+    assert len({event.data["id"] for event in events[:3]}) == 3
+
+
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 async def test_an_end_that_is_committed_late_is_not_missed(
     client: httpx.AsyncClient, worker: PretendWorker, database: Database, batch: uuid.UUID
