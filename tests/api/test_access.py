@@ -59,7 +59,8 @@ OPEN = {
     "GET /openapi.json",
     "GET /static-offline-docs",  # scripts and styles of /docs
 }
-# `{job_id}` is the id of a succeeded job, `{batch_id}` of a batch whose only job has succeeded.
+# `{job_id}` is the id of a succeeded job, `{batch_id}` of a batch whose only job has succeeded,
+# `{delivery_id}` of the webhook about the job's end.
 KEYED = {
     "POST /v1/jobs": Access(Scope.SUBMIT, form, frozenset({202})),
     "GET /v1/jobs": Access(Scope.READ),
@@ -74,6 +75,12 @@ KEYED = {
     "GET /v1/batches/{batch_id}": Access(Scope.READ),
     "GET /v1/batches/{batch_id}/results.zip": Access(Scope.READ),
     "DELETE /v1/batches/{batch_id}": Access(Scope.SUBMIT, allowed=frozenset({204})),
+    "GET /v1/jobs/{job_id}/events": Access(Scope.READ),
+    "GET /v1/batches/{batch_id}/events": Access(Scope.READ),
+    "GET /v1/webhooks/secret": Access(Scope.SUBMIT),
+    "POST /v1/webhooks/secret/rotate": Access(Scope.SUBMIT),
+    "GET /v1/webhooks/deliveries": Access(Scope.READ),
+    "POST /v1/webhooks/deliveries/{delivery_id}/retry": Access(Scope.SUBMIT, allowed=frozenset({202})),
     "GET /v1/models": Access(Scope.READ),
     "GET /v1/models/{model}": Access(Scope.READ),
     "WS /v1/stream": Access(Scope.SUBMIT),  # tests/api/test_stream.py
@@ -91,7 +98,7 @@ WITH_AN_ID = [route for route in OVER_HTTP if "_id}" in route]
 
 
 class Finished(NamedTuple):
-    """A key, and the ids of a succeeded job and a finished batch of its tenant, by name in a path."""
+    """A key, and the ids of what its tenant has, by their names in paths."""
 
     secret: str
     ids: dict[str, str]
@@ -139,12 +146,16 @@ async def call(
 async def finished(client: httpx.AsyncClient, database: Database, worker: PretendWorker) -> Finished:
     """A key, and what its tenant has."""
     secret = make_key(database, name="owner")
-    job_id = await submit_as(client, secret)
+    webhook = {"data": {"webhook_url": "https://example.org/hook"}}
+    job = await client.post("/v1/jobs", **form(), **webhook, headers=bearer(secret))
     batch = await client.post("/v1/batches", **form(), headers=bearer(secret))
-    assert batch.status_code == 202, batch.text
+    assert (job.status_code, batch.status_code) == (202, 202), batch.text
     for _ in range(2):
         await anyio.to_thread.run_sync(worker.succeed)
-    return Finished(secret, {"job_id": job_id, "batch_id": str(batch.json()["id"])})
+    log = (await client.get("/v1/webhooks/deliveries", headers=bearer(secret))).json()
+    (delivery,) = log["deliveries"]
+    ids = {"job_id": job.json()["id"], "batch_id": batch.json()["id"], "delivery_id": delivery["id"]}
+    return Finished(secret, ids)
 
 
 async def submit_as(client: httpx.AsyncClient, secret: str, **headers: str) -> str:
@@ -238,8 +249,9 @@ async def test_what_belongs_to_others_does_not_exist(
 
 
 async def everything_of(client: httpx.AsyncClient, secret: str) -> list[bytes]:
-    """What a key sees of its tenant's jobs and batches."""
-    answers = [await client.get(path, headers=bearer(secret)) for path in ("/v1/jobs", "/v1/batches")]
+    """What a key sees of its tenant."""
+    paths = ("/v1/jobs", "/v1/batches", "/v1/webhooks/deliveries", "/v1/webhooks/secret")
+    answers = [await client.get(path, headers=bearer(secret)) for path in paths]
     return [answer.content for answer in answers]
 
 
