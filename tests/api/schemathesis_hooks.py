@@ -44,9 +44,9 @@ for name, strategy in TEXTS.items():
 
 
 @schemathesis.hook
-def filter_path_parameters(_context: schemathesis.HookContext, path_parameters: dict | None) -> bool:
+def filter_case(_context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
     """Leave out paths made of a null in another answer, such as the batch of a job that has none."""
-    return None not in (path_parameters or {}).values()
+    return not any(value in (None, "None") for value in (case.path_parameters or {}).values())
 
 
 @schemathesis.hook
