@@ -64,7 +64,8 @@ _FILE = {
 
 _ARCHIVE = {
     "type": "string",
-    "format": "binary",
+    "format": "zip",
+    "contentMediaType": "application/zip",
     "description": "A zip archive of recordings, instead of `file`. Stored or deflated, without a password.",
 }
 
@@ -133,7 +134,12 @@ def form_of(
 def batch_form() -> dict[str, Any]:
     """Return the documentation of the form of a batch, with its files and the options that it may set."""
     parts = {
-        "file": {"type": "array", "items": _FILE, "description": "The recordings: one part for each."},
+        "file": {
+            "type": "array",
+            "items": _FILE,
+            "minItems": 1,
+            "description": "The recordings: one part for each.",
+        },
         "archive": _ARCHIVE,
         "name": {
             "type": "string",
@@ -142,7 +148,8 @@ def batch_form() -> dict[str, Any]:
         },
     }
     fields = options_in(Form.JOB)
-    return _form(parts, {"file": [examples.FILE]}, fields, rules_of(fields, NO_OTHER_NAMES))
+    one_of = {"oneOf": [{"required": ["file"]}, {"required": ["archive"]}]}
+    return _form(parts, {"file": [examples.FILE]}, fields, [*rules_of(fields, NO_OTHER_NAMES), one_of])
 
 
 def _form(

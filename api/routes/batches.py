@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import StringConstraints
 
 from api.batch_results import Wanted, results_zip
 from api.http import examples
@@ -24,7 +25,6 @@ from api.http.dependencies import (
     Submitting,
     WaitSeconds,
 )
-from api.http.invalid_fields import invalid_field
 from api.http.openapi import batch_form, problems
 from api.http.paths import Paths
 from api.intake.batch_submission import submit_batch_form
@@ -50,6 +50,7 @@ from transcript.formats import Format
 from transcript.transcript import Numerals
 
 ZIP = "application/zip"
+FORMATS = "^({0})( *, *({0}))*$".format("|".join(Format))
 LONGEST_RETRY_SECONDS = 60
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
@@ -166,7 +167,7 @@ async def get_results_zip(
     caller: Reading,
     batch_id: BatchId,
     formats: Annotated[
-        list[str],
+        list[Annotated[str, StringConstraints(pattern=FORMATS)]],
         Query(
             alias="format",
             description="Formats of the transcripts: "
@@ -236,11 +237,7 @@ def _read_batch(services: Services, paths: Paths, caller: Caller, batch_id: uuid
 
 def _formats_in(sent: list[str]) -> list[Format]:
     """Return the formats that a query names, each once."""
-    names = dict.fromkeys(name.strip() for one in sent for name in one.split(","))
-    try:
-        return [Format(name) for name in names]
-    except ValueError as error:
-        raise invalid_field("format", f"Choose among {', '.join(Format)}.") from error
+    return [Format(name) for name in dict.fromkeys(name.strip() for one in sent for name in one.split(","))]
 
 
 async def _in_threads(services: Services, blocks: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -34,6 +34,7 @@ LONGEST_CLIENT: Final = 64
 MODEL_FORM: Final = "installed-model"
 HOTWORDS_FORM: Final = "hotwords"
 CLIENT_FORM: Final = "printable"
+WEBHOOK_FORM: Final = "webhook-url"
 
 
 class Channels(StrEnum):
@@ -266,7 +267,7 @@ class SubmissionOptions(RecognitionOptions):
         ),
     )
     webhook_url: str | None = option(
-        Text(check_webhook_url, LONGEST_URL),
+        Text(check_webhook_url, LONGEST_URL, WEBHOOK_FORM),
         "An https or http URL, without user and password, that is sent a signed webhook when the job has "
         "ended. Its host must be public, or allowed by the operator.",
         answer="Where a webhook is sent when the job has ended; null for nowhere.",

@@ -3,10 +3,11 @@
 import base64
 import io
 import wave
+import zipfile
 
 import schemathesis
 from hypothesis import strategies
-from shrutlekh_contract.options import CLIENT_FORM, HOTWORDS_FORM, MODEL_FORM
+from shrutlekh_contract.options import CLIENT_FORM, HOTWORDS_FORM, MODEL_FORM, WEBHOOK_FORM
 
 from tests.conftest import MODEL
 
@@ -28,14 +29,31 @@ def recording(samples: bytes) -> str:
     return file.getvalue().decode("ascii")
 
 
+def archives() -> list[str]:
+    """Zips of one such recording each, as text: those whose checksums happen to be ASCII, too."""
+    found = []
+    for number in range(128):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as packed:
+            member = zipfile.ZipInfo("a.wav")
+            member.create_system = 0
+            packed.writestr(member, recording(bytes([number, 64])))
+            member.external_attr = 0
+        if file.getvalue().isascii():
+            found.append(file.getvalue().decode("ascii"))
+    return found
+
+
 # Duplicates count once, so that a form with many fields of hot-words has few.
 WORDS = strategies.lists(strategies.sampled_from(["देहरादून", "मसूरी", "नई दिल्ली"]), min_size=1, max_size=3)
 TEXTS = {
     MODEL_FORM: strategies.just(MODEL),
     HOTWORDS_FORM: WORDS.map("\n".join),
     CLIENT_FORM: strategies.text("abc यह-", max_size=16),
+    WEBHOOK_FORM: strategies.just("https://example.org/hooks/3f9c"),
     "model-language": strategies.sampled_from(["hi", "hi-IN", "hindi"]),
     "cursor": strategies.just(base64.urlsafe_b64encode(CURSOR.encode()).decode().rstrip("=")),
+    "zip": strategies.sampled_from(archives()),
     # Every binary field of a form is a recording.
     "binary": strategies.lists(strategies.integers(0, 127), max_size=64).map(bytes).map(recording),
 }

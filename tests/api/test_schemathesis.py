@@ -18,6 +18,7 @@ import pytest
 from shared.database import Database
 from shared.settings import Settings
 from tests.api.front_end import give_language_model
+from tests.api.keys import make_key
 from tests.api.pretend_worker import PretendWorker
 from tests.api.served import served, working
 from tests.conftest import ROOT
@@ -36,11 +37,15 @@ def test_every_route_keeps_the_contract(
     settings: Settings, database: Database, worker: PretendWorker
 ) -> None:
     give_language_model(settings.models_dir)
-    hasty = settings.model_copy(update={"max_wait_seconds": 0.05, "simple_wait_seconds": 5})
+    hasty = settings.model_copy(
+        update={"max_wait_seconds": 0.05, "simple_wait_seconds": 5, "require_keys": "always"}
+    )
+    key = make_key(database)
     with served(hasty) as url, working(worker), present(worker):
         command = [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"]
         command += ["--config-file", "tests/api/schemathesis.toml"]
         command += ["run", f"{url}/openapi.json", "--max-examples", EXAMPLES]
+        command += ["--header", f"Authorization: Bearer {key}"]
         command += ["--seed", SEED, "--generation-database", "none", "--continue-on-failure", "--no-color"]
         environment = os.environ | {"SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks"}
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
