@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 READS = 8
 FILES = 8
 RINGS = 4
-ARCHIVES = 2
+BATCHES = 2
 
 
 class Threads:
@@ -27,12 +27,12 @@ class Threads:
     def __init__(self, *, single_writer: bool) -> None:
         # SQLite allows one writer at a time. Here writers queue in order instead of polling for its lock.
         writes = 1 if single_writer else READS
-        self.connections = READS + writes + ARCHIVES + 1
+        self.connections = READS + writes + BATCHES + 1
         self._reads = CapacityLimiter(READS)
         self._writes = CapacityLimiter(writes)
         self._files = CapacityLimiter(FILES)
         self._rings = CapacityLimiter(RINGS)
-        self._archives = CapacityLimiter(ARCHIVES)
+        self._batches = CapacityLimiter(BATCHES)
         self._probe = CapacityLimiter(1)
 
     async def read(self, work: Callable[[], Result]) -> Result:
@@ -47,9 +47,13 @@ class Threads:
         """Run work on stored files."""
         return await to_thread.run_sync(work, limiter=self._files)
 
-    async def archive(self, work: Callable[[], Result]) -> Result:
-        """Run work that packs or unpacks an archive, which keeps a core busy."""
-        return await to_thread.run_sync(work, limiter=self._archives)
+    async def batch(self, work: Callable[[], Result]) -> Result:
+        """Run work on a whole batch of jobs or on its archive, which may take seconds.
+
+        It may use the database in short transactions. On SQLite they compete with those of the writers, but
+        do not hold their place in between.
+        """
+        return await to_thread.run_sync(work, limiter=self._batches)
 
     async def ring(self, work: Callable[[], Result]) -> Result:
         """Run work that talks to Redis."""

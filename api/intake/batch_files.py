@@ -77,7 +77,7 @@ class BatchFiles:
 
     @property
     def has_archive(self) -> bool:
-        """Whether the form has an archive, which :meth:`extract` is to extract."""
+        """Whether the form has an archive, which :meth:`unpack` extracts."""
         return self._archive is not None
 
     @property
@@ -142,7 +142,7 @@ class BatchFiles:
         """
         assert self._archive is not None
         with closing(self._extraction(self._archive)) as extraction:
-            while await self._threads.archive(lambda: self._extract_some(extraction)):
+            while await self._threads.batch(lambda: self._extract_some(extraction)):
                 if await is_gone():
                     raise ClientDisconnect
         await self._threads.file(self._archive.close)
@@ -172,7 +172,7 @@ class BatchFiles:
         if self._upload.size == 0 and not self.has_archive:
             require_no_archive(block, self._path.name)
         self._upload.write(block)
-        self._refresh_if_due()
+        self._touch_if_due()
 
     def _end(self) -> None:
         assert self._upload is not None
@@ -195,12 +195,12 @@ class BatchFiles:
         until = time.monotonic() + EXTRACT_SECONDS
         for recording in extraction:
             self.recordings.append(recording)
-            self._refresh_if_due()
+            self._touch_if_due()
             if time.monotonic() >= until:
                 return True
         return False
 
-    def _refresh_if_due(self) -> None:
+    def _touch_if_due(self) -> None:
         if time.monotonic() - self._touched_at >= self._touch_seconds:
             for recording in self.recordings:
                 self._store.touch(recording.file.key)

@@ -222,7 +222,7 @@ async def delete_batch(
         batch = cancel_or_erase_batch(services.database, services.files, batch_id, caller.sees)
         return None if batch is None else _read_batch(services, paths, caller, batch_id)
 
-    batch = await services.threads.write(remove)
+    batch = await services.threads.batch(remove)
     services.doorbell.announce(batch_id)
     if batch is None:
         return Response(status_code=204)
@@ -241,5 +241,5 @@ def _formats_in(sent: list[str]) -> list[Format]:
 
 
 async def _in_threads(services: Services, blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while block := await services.threads.archive(lambda: next(blocks, b"")):
+    while block := await services.threads.batch(lambda: next(blocks, b"")):
         yield block
