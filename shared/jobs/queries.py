@@ -125,10 +125,10 @@ def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[uuid.UUID, in
     Only the first and the last job of each client and priority are counted. Positions between them are
     interpolated, because clients that take turns spread evenly.
     """
-    turns: dict[tuple[int, str], list[Job]] = {}
+    turns: dict[tuple[int, str, str], list[Job]] = {}
     for job in sorted(jobs, key=lambda job: (job.priority, job.turn, job.id)):
         if job.status is JobStatus.QUEUED:
-            turns.setdefault((job.priority, job.client), []).append(job)
+            turns.setdefault((job.priority, job.tenant, job.client), []).append(job)
     positions = {}
     for own in turns.values():
         if len(own) == 1:

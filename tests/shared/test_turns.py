@@ -5,7 +5,8 @@ from sqlalchemy import text
 
 from shared.database import Database
 from shared.jobs.attempts import claim, hand_back
-from shared.jobs.tables import Job, Priority
+from shared.jobs.queries import get_job
+from shared.jobs.tables import Job, JobStatus, Priority
 
 LEASE = timedelta(seconds=60)
 
@@ -39,6 +40,17 @@ def test_clients_with_many_recordings_take_turns(
     first = claims(database, 60)
     assert all(18 <= first.count(client) <= 22 for client in "abc")
     assert claims(database, 140).count("a") == 100 - first.count("a")
+
+
+def test_clients_of_one_name_take_turns_if_their_tenants_differ(
+    database: Database, new_job: Callable[..., Job], new_jobs: Callable[..., list[Job]]
+) -> None:
+    new_jobs(100, client="archive", tenant="a", file_bytes=100)
+    claims(database, 10)
+    guest = new_job(client="archive", tenant="b", file_bytes=5000)
+    claims(database, 2)
+    with database.read() as session:
+        assert get_job(session, guest.id).status is JobStatus.RUNNING
 
 
 def test_long_recordings_count_for_what_they_are(
