@@ -108,7 +108,7 @@ async def wait_for_success(request: Request, services: Services, paths: Paths, j
             return get_job(session, job_id)
 
     job = await services.watcher.wait(
-        job_id,
+        services.watcher.watching_job(job_id),
         read=lambda: services.threads.read(read),
         until=lambda job: job.status.is_final,
         seconds=services.settings.simple_wait_seconds,

@@ -61,7 +61,7 @@ async def _events(
     while True:
         pause = min(KEEP_ALIVE_SECONDS, patience - quiet)
         seen = await services.watcher.wait(
-            job_id,
+            services.watcher.watching_job(job_id),
             read=lambda: services.threads.read(look),
             until=_is_news,
             seconds=pause,

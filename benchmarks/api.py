@@ -18,17 +18,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 from pgserver.postgres_server import get_server
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.raw_http import Connection, connected, get, upload
+from benchmarks.listeners import idle_listeners, memory_of
+from benchmarks.raw_http import connected, get, upload
 from benchmarks.recordings import short
 from ops.demo import embedded_service
 
@@ -74,8 +76,8 @@ class Report:
     polls: Load
     polls_with_listeners: Load
     listeners: int
-    idle_bytes: int
-    listening_bytes: int
+    idle_mb: float
+    listening_mb: float
 
     @property
     def ratios(self) -> list[float]:
@@ -83,10 +85,6 @@ class Report:
             submits.per_second / bare.per_second
             for submits, bare in zip(self.submits, self.bare, strict=True)
         ]
-
-    @property
-    def bytes_per_listener(self) -> float:
-        return (self.listening_bytes - self.idle_bytes) / max(self.listeners, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,20 +135,6 @@ async def loaded(
     return Load.of(times, time.perf_counter() - began, server.cpu_seconds - cpu)
 
 
-@contextlib.asynccontextmanager
-async def listening(url: str, job_id: str, count: int) -> AsyncIterator[None]:
-    """Hold event streams of a job open during the block."""
-    request = get(f"/v1/jobs/{job_id}/events")
-    async with AsyncExitStack() as stack:
-        streams: list[Connection] = []
-        for _ in range(count):
-            stream = await stack.enter_async_context(connected(url))
-            if (status := await stream.begin(request)) != 200:
-                sys.exit(f"The service answered a listener with {status}.")
-            streams.append(stream)
-        yield
-
-
 async def measure(api: Server, bare_route: Server, folder: Path, arguments: argparse.Namespace) -> Report:
     """Measure both servers, in turn."""
     clip = short(folder / "short", 1).paths[0]
@@ -164,10 +148,11 @@ async def measure(api: Server, bare_route: Server, folder: Path, arguments: argp
     poll = get(f"/v1/jobs/{backlog}")
     rate = float(arguments.polls_per_second)
     polls = await loaded(api, poll, connections=connections, seconds=seconds, per_second=rate)
-    idle = api.process.memory_info().rss
-    async with listening(api.url, backlog, arguments.listeners):
+    idle = memory_of(api.process.pid)
+    address = urlsplit(api.url)
+    async with idle_listeners(str(address.hostname), int(address.port or 80), [backlog], arguments.listeners):
         await asyncio.sleep(2)
-        held = api.process.memory_info().rss
+        held = memory_of(api.process.pid)
         with_listeners = await loaded(api, poll, connections=connections, seconds=seconds, per_second=rate)
     return Report(bare, submits, polls, with_listeners, arguments.listeners, idle, held)
 
@@ -259,8 +244,8 @@ def main() -> None:
     ratios = ", ".join(f"{ratio:.2f}" for ratio in report.ratios)
     console.print(f"Submits relative to the bare route, in turn: {ratios} (at least 0.5 wanted)")
     console.print(
-        f"Memory of the API: {report.idle_bytes / 1e6:.0f} MB, with {report.listeners} listeners "
-        f"{report.listening_bytes / 1e6:.0f} MB, {report.bytes_per_listener / 1e3:.0f} kB each",
+        f"Memory of the API: {report.idle_mb:.0f} MB, with {report.listeners} listeners of events "
+        f"{report.listening_mb:.0f} MB",
         highlight=False,
     )
 

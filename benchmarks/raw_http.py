@@ -35,23 +35,13 @@ class Connection:
         """
         self._writer.write(request)
         await self._writer.drain()
-        head = await self.head()
+        head = await self._reader.readuntil(b"\r\n\r\n")
         length = 0
         for line in head.split(b"\r\n")[1:]:
             name, _, value = line.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
         return Answer(int(head.split(b" ", 2)[1]), await self._reader.readexactly(length))
-
-    async def begin(self, request: bytes) -> int:
-        """Send a request and return the status of the response, whose body is not awaited."""
-        self._writer.write(request)
-        await self._writer.drain()
-        return int((await self.head()).split(b" ", 2)[1])
-
-    async def head(self) -> bytes:
-        """Return the next response's status line and headers."""
-        return await self._reader.readuntil(b"\r\n\r\n")
 
     async def close(self) -> None:
         """Close the connection."""

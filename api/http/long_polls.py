@@ -96,7 +96,7 @@ class JobWatcher:
 
     async def wait(
         self,
-        job_id: uuid.UUID,
+        watching: AbstractContextManager[Watch],
         *,
         read: Callable[[], Awaitable[Snapshot]],
         until: Callable[[Snapshot], bool],
@@ -104,13 +104,13 @@ class JobWatcher:
         is_gone: Callable[[], Awaitable[bool]],
         read_every: float = math.inf,
     ) -> Snapshot:
-        """Re-read a job whenever it has changed, until ``until`` accepts it.
+        """Re-read a job or a batch whenever it has changed, until ``until`` accepts it.
 
         Also ends when the time is over, the client has disconnected, or the service stops.
 
         Args:
-            job_id: the job.
-            read: reads the job.
+            watching: :meth:`watching_job` or :meth:`watching_batch`, of what is read.
+            read: reads it.
             until: returns whether the snapshot ends the wait.
             seconds: longest wait.
             is_gone: returns whether the client has disconnected.
@@ -122,7 +122,7 @@ class JobWatcher:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         # Register before the first read, so that no change is missed in between.
-        with self.watching_job(job_id) as watch:
+        with watching as watch:
             while True:
                 watch.look()
                 snapshot = await read()

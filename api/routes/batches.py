@@ -50,6 +50,8 @@ from transcript.formats import Format
 from transcript.transcript import Numerals
 
 ZIP = "application/zip"
+# The progress of running jobs wakes no long poll of their batch: it is read this often.
+PROGRESS_SECONDS = 1.0
 FORMATS = "^({0})( *, *({0}))*$".format("|".join(Format))
 LONGEST_RETRY_SECONDS = 60
 
@@ -137,7 +139,12 @@ async def poll_batch(
     seconds = min(wait, services.settings.max_wait_seconds)
     if seconds > 0:
         batch = await services.watcher.wait(
-            batch_id, read=read, until=is_enough, seconds=seconds, is_gone=request.is_disconnected
+            services.watcher.watching_batch(batch_id),
+            read=read,
+            until=is_enough,
+            seconds=seconds,
+            is_gone=request.is_disconnected,
+            read_every=PROGRESS_SECONDS if asks_for_change else math.inf,
         )
     else:
         batch = await read()

@@ -174,7 +174,7 @@ async def poll_job(
     seconds = min(wait, services.settings.max_wait_seconds)
     if seconds > 0:
         _, body = await services.watcher.wait(
-            job_id,
+            services.watcher.watching_job(job_id),
             read=read,
             until=is_enough,
             seconds=seconds,

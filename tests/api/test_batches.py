@@ -122,13 +122,31 @@ async def test_a_poll_is_answered_304_until_something_changes(
     await asyncio.sleep(0.15)
     again = await client.get(batch["links"]["self"], headers=known)
     assert again.status_code == 304, "only the estimate has changed"
-    waiting = asyncio.create_task(client.get(f"{batch['links']['self']}?wait=10", headers=known))
+    waiting = asyncio.create_task(client.get(f"{batch['links']['self']}?wait=50", headers=known))
     await asyncio.sleep(0.1)
     assert not waiting.done()
     await anyio.to_thread.run_sync(worker.report, job, 0.75)
-    changed = await waiting
+    with anyio.fail_after(15):
+        changed = await waiting
     assert changed.status_code == 200
     assert changed.json()["progress"] == pytest.approx(0.875)
+
+
+async def test_the_webhook_is_the_batchs(client: httpx.AsyncClient) -> None:
+    batch = await submit_batch(client, "a.wav", "b.wav", webhook_url="https://example.org/hook")
+    assert batch["options"]["webhook_url"] == "https://example.org/hook"
+    assert [job["webhook_url"] for job in await jobs_of(client, batch)] == [None, None]
+
+
+async def test_a_long_poll_ends_with_the_batch(client: httpx.AsyncClient, worker: PretendWorker) -> None:
+    batch = await submit_batch(client, "a.wav", "b.wav")
+    await anyio.to_thread.run_sync(worker.succeed)
+    waiting = asyncio.create_task(client.get(f"{batch['links']['self']}?wait=50"))
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    await anyio.to_thread.run_sync(worker.succeed)
+    with anyio.fail_after(15):
+        assert (await waiting).json()["status"] == "finished"
 
 
 async def test_waiting_for_the_end(client: httpx.AsyncClient, worker: PretendWorker) -> None:
