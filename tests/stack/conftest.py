@@ -37,6 +37,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "SHRUTLEKH_MAX_UPLOAD_BYTES": str(20 * 2**20),
         "SHRUTLEKH_SWEEP_SECONDS": "0.5",
         "SHRUTLEKH_DISK_RESERVE_BYTES": "0",
+        "SHRUTLEKH_WEBHOOK_ALLOW": "127.0.0.1",
     }
     if request.param == "postgres":
         environment["SHRUTLEKH_DATABASE_URL"] = request.getfixturevalue("postgres_server")

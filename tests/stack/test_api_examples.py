@@ -72,6 +72,8 @@ def test_the_example_prints_what_the_page_says(service: Service, example: Exampl
             "SHRUTLEKH_URL": service.url,
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "client")]),
             "PYTHONIOENCODING": "utf-8",
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "SHRUTLEKH_DATA_DIR": str(service.data),
         },
     )
     assert done.returncode == 0, done.stdout + done.stderr
