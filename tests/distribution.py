@@ -10,8 +10,8 @@ import re
 from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = {
-    r"stack/test_(main_job|bad_input|folder_upload|api_examples)\.py::.*\[sqlite": "service on SQLite",
-    r"stack/test_(main_job|bad_input|folder_upload)\.py::.*\[postgres": "service on Postgres",
+    r"stack/test_(main_job|bad_input|folder_upload|api_examples|batches|live)\.py::.*\[sqlite": "service on SQLite",
+    r"stack/test_(main_job|bad_input|folder_upload|batches|live)\.py::.*\[postgres": "service on Postgres",
     r"stack/test_(logs|traces)\.py": "two jobs",
     r"ops/test_serve\.py::test_(a_long_path|a_data_folder|what_dies)": "running service",
     r"training/test_(text|apart|language_model)\.py": "corpora",
