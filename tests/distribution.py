@@ -9,9 +9,10 @@ import re
 
 from xdist.scheduler import LoadScopeScheduling
 
+SERVICE = r"stack/test_(main_job|bad_input|folder_upload|api_examples|batches|live)\.py::.*"
 TOGETHER = {
-    r"stack/test_(main_job|bad_input|folder_upload|api_examples|batches|live)\.py::.*\[sqlite": "service on SQLite",
-    r"stack/test_(main_job|bad_input|folder_upload|batches|live)\.py::.*\[postgres": "service on Postgres",
+    SERVICE + r"\[sqlite": "service on SQLite",
+    SERVICE + r"\[postgres": "service on Postgres",
     r"stack/test_(logs|traces)\.py": "two jobs",
     r"ops/test_serve\.py::test_(a_long_path|a_data_folder|what_dies)": "running service",
     r"training/test_(text|apart|language_model)\.py": "corpora",
