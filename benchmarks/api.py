@@ -2,7 +2,7 @@
 
 The service runs as processes of its own (API, two worker processes, sweeper, Redis, Postgres), and beside it
 a FastAPI route that only saves the upload. Both get the same uploads, in turn, while the workers transcribe a
-backlog that outlasts the measurement. Then listeners subscribe to the events of a job that waits, and the
+backlog that outlasts the measurement. Then listeners subscribe to the events of jobs that wait, and the
 memory of the API process is compared with the one before.
 """
 
@@ -30,12 +30,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.listeners import idle_listeners, memory_of
-from benchmarks.raw_http import connected, get, upload
+from benchmarks.raw_http import Connection, connected, get, upload
 from benchmarks.recordings import short
 from ops.demo import embedded_service
 
 WORKERS = 2
 BACKLOG = 400
+WATCHED = 100
 TURNS = 3
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -139,31 +140,40 @@ async def measure(api: Server, bare_route: Server, folder: Path, arguments: argp
     """Measure both servers, in turn."""
     clip = short(folder / "short", 1).paths[0]
     submit, save = upload("/v1/jobs", clip), upload("/upload", clip)
-    backlog = await _fill_queue(api.url, clip)
+    waiting = await _fill_queue(api.url, clip)
     seconds, connections = arguments.seconds, arguments.connections
     bare, submits = [], []
     for _ in range(TURNS):
         bare.append(await loaded(bare_route, save, connections=connections, seconds=seconds / TURNS))
         submits.append(await loaded(api, submit, connections=connections, seconds=seconds / TURNS))
-    poll = get(f"/v1/jobs/{backlog}")
+    poll = get(f"/v1/jobs/{waiting[0]}")
     rate = float(arguments.polls_per_second)
     polls = await loaded(api, poll, connections=connections, seconds=seconds, per_second=rate)
     idle = memory_of(api.process.pid)
     address = urlsplit(api.url)
-    async with idle_listeners(str(address.hostname), int(address.port or 80), [backlog], arguments.listeners):
+    async with idle_listeners(str(address.hostname), int(address.port or 80), waiting, arguments.listeners):
         await asyncio.sleep(2)
         held = memory_of(api.process.pid)
         with_listeners = await loaded(api, poll, connections=connections, seconds=seconds, per_second=rate)
     return Report(bare, submits, polls, with_listeners, arguments.listeners, idle, held)
 
 
-async def _fill_queue(url: str, clip: Path) -> str:
-    """Queue more audio than the workers can transcribe meanwhile. Returns the id of the last job."""
-    request = upload("/v1/jobs", clip)
+async def _fill_queue(url: str, clip: Path) -> list[str]:
+    """Queue more audio than the workers can transcribe meanwhile.
+
+    Returns:
+        The ids of jobs that wait until the end, because they have a low priority.
+    """
     async with connected(url) as connection:
         for _ in range(BACKLOG):
-            answer = await connection.send(request)
-            assert answer.status == 202, answer
+            await _submitted(connection, upload("/v1/jobs", clip))
+        low = upload("/v1/jobs", clip, priority="low")
+        return [await _submitted(connection, low) for _ in range(WATCHED)]
+
+
+async def _submitted(connection: Connection, request: bytes) -> str:
+    answer = await connection.send(request)
+    assert answer.status == 202, answer
     return str(json.loads(answer.body)["id"])
 
 

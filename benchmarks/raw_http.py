@@ -66,9 +66,13 @@ def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: benchmark\r\n\r\n".encode()
 
 
-def upload(path: str, recording: Path) -> bytes:
-    """Return a POST request with a form of one file."""
-    head = (
+def upload(path: str, recording: Path, **fields: str) -> bytes:
+    """Return a POST request with a form of one file and text fields."""
+    head = "".join(
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    head += (
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{recording.name}"\r\n'
         "Content-Type: audio/wav\r\n\r\n"
     )

@@ -14,7 +14,7 @@ from ops.installation import Installation
 from shared.errors import DatabaseUnavailable
 from shared.schema import NEWEST, revision_of
 
-API_CONNECTIONS = 17
+API_CONNECTIONS = 19
 """Connections of an API process, as in `api.threads`. A test compares the two."""
 WORKER_CONNECTIONS = 2
 OTHER_CONNECTIONS = 3  # the sweeper, a migration, this command

@@ -59,7 +59,11 @@ def start(settings: Settings, **changes: object) -> FrontEnd:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    values = settings.model_dump() | {"port": port, "cors_origins": "", "trusted_proxies": "none"} | changes
+    values = (
+        settings.model_dump()
+        | {"port": port, "cors_origins": "", "trusted_proxies": "none", "webhook_allow": ""}
+        | changes
+    )
     environment = {
         f"SHRUTLEKH_{name.upper()}": str(value) for name, value in values.items() if value is not None
     }

@@ -146,7 +146,7 @@ async def test_an_unknown_field_is_told_which_are_known(client: httpx.AsyncClien
     response = await client.post("/v1/jobs", files={"file": ("a.wav", AUDIO)}, data={"colour": "red"})
     known = (
         "channels, client, decoder, file, hotword_weight, hotwords, model, priority, strict, transcript, "
-        "waveform."
+        "waveform, webhook_url."
     )
     assert response.json()["detail"].endswith(known)
 

@@ -385,9 +385,9 @@ def test_a_client_that_leaves_does_not_end_the_job(
     ) as response:
         job = claim_soon(worker)
         assert response.status_code == 200
-    ended = '_count{method="POST",route="/v1/audio/transcriptions",status="200"} 1.0'
+        assert "shrutlekh_event_streams 1.0" in httpx.get(f"{url}/metrics").text
     deadline = time.monotonic() + 20
-    while ended not in httpx.get(f"{url}/metrics").text:
+    while "shrutlekh_event_streams 0.0" not in httpx.get(f"{url}/metrics").text:
         assert time.monotonic() < deadline, "the request goes on without a client"
         time.sleep(0.1)
     worker.save(job, SEGMENTS[:1])

@@ -18,7 +18,9 @@ def test_both_clients_have_the_same_methods_and_arguments() -> None:
             if name == "__init__" or not name.startswith("_")
         }
 
-    assert interface(AsyncShrutlekhClient) == interface(ShrutlekhClient)
+    asynchronous = interface(AsyncShrutlekhClient)
+    del asynchronous["stream"]  # live audio and its text go both ways at the same time
+    assert asynchronous == interface(ShrutlekhClient)
 
 
 def test_a_cancelled_wait_leaves_the_job_and_the_client_usable(service: FakeService) -> None:
