@@ -29,7 +29,7 @@ from pgserver.postgres_server import get_server
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.listeners import idle_listeners, memory_of
+from benchmarks.listeners import cpu_seconds_of, free_port, idle_listeners, memory_of
 from benchmarks.raw_http import Connection, connected, get, upload
 from benchmarks.recordings import short
 from ops.demo import embedded_service
@@ -97,8 +97,8 @@ class Server:
 
     @property
     def cpu_seconds(self) -> float:
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
+        """CPU time of the process so far."""
+        return cpu_seconds_of(self.process.pid)
 
 
 async def loaded(
@@ -190,9 +190,7 @@ def api_process() -> psutil.Process:
 def bare_server(folder: Path) -> Iterator[Server]:
     """Run the bare route during the block."""
     folder.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "benchmarks.bare_upload", str(folder), str(port)]
     with subprocess.Popen(command, cwd=ROOT) as server:  # noqa: S603 - our own command
         try:

@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000)
     count = parser.parse_args().count
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder), redis_url=f"unix://{folder}/no.sock", port=_free_port())
+        settings = Settings(data_dir=Path(folder), redis_url=f"unix://{folder}/no.sock", port=free_port())
         database = Database(settings.database)
         upgrade(database)
         database.close()
@@ -82,9 +82,9 @@ async def _measure(settings: Settings, pid: int, count: int) -> None:
     before = memory_of(pid)
     async with idle_listeners("127.0.0.1", settings.port, jobs, count):
         await asyncio.sleep(SETTLE_SECONDS)
-        began, cpu = time.perf_counter(), _cpu(pid)
+        began, cpu = time.perf_counter(), cpu_seconds_of(pid)
         await asyncio.sleep(IDLE_SECONDS)
-        busy = (_cpu(pid) - cpu) / (time.perf_counter() - began)
+        busy = (cpu_seconds_of(pid) - cpu) / (time.perf_counter() - began)
         held = memory_of(pid)
     print(f"RSS without listeners: {before:.0f} MB")
     each = (held - before) / count * 1000
@@ -103,12 +103,14 @@ async def _until_ready(http: httpx.AsyncClient) -> None:
                 return
 
 
-def _cpu(pid: int) -> float:
+def cpu_seconds_of(pid: int) -> float:
+    """Return the CPU time of a process so far."""
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

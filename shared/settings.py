@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from shrutlekh_contract.hosts import is_loopback
 
 from shared.destinations import Policy
 
@@ -30,16 +31,6 @@ def path_prefix(text: str) -> str:
             f"{LONGEST_PREFIX} characters"
         )
     return prefix
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches a server that listens on this address or name."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Settings(BaseSettings):

@@ -118,7 +118,8 @@ def main() -> None:
     while not stopped.is_set():
         # Draining workers would receive the messages and drop them.
         _attempt(sweeper.take_back_expired if is_draining(settings.data_dir) else sweeper.sweep)
-        _attempt(settler.settle_finished)
+        if not settings.webhooks:  # else the courier does, and sooner
+            _attempt(settler.settle_finished)
         _attempt(retention.erase_expired)
         if time.monotonic() >= mend_at:
             _attempt(mender.mend)

@@ -109,8 +109,7 @@ async def submit_form(
     Raises:
         ServiceError: see :func:`api.intake.uploads.receive_form`; also QueueFull and QuotaExceeded,
             before the body is read, ModelNotInstalled, DecoderUnavailable, WebhookRefused,
-            IdempotencyConflict and
-            DatabaseUnavailable.
+            IdempotencyConflict and DatabaseUnavailable.
     """
     with tracer.start_as_current_span("submit", kind=SpanKind.PRODUCER) as span:
         intent = _Intent(form, fixed, key, dialect, is_retry)

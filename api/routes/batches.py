@@ -13,7 +13,6 @@ from api.batch_results import Wanted, results_zip
 from api.http import examples
 from api.http.authentication import Caller
 from api.http.batch_schemas import BatchesOut, BatchOut
-from api.http.caching import is_known
 from api.http.dependencies import (
     BatchId,
     Cursor,
@@ -27,6 +26,7 @@ from api.http.dependencies import (
 )
 from api.http.openapi import batch_form, problems
 from api.http.paths import Paths
+from api.http.polling import Polled, answer_poll
 from api.intake.batch_submission import submit_batch_form
 from api.intake.filenames import content_disposition
 from api.result_names import safe_name
@@ -128,30 +128,13 @@ async def poll_batch(
     wait: WaitSeconds = 0,
 ) -> Response:
     """Poll a batch, or wait for it."""
-    asks_for_change = "if-none-match" in request.headers
 
-    async def read() -> BatchOut:
-        return await services.threads.read(lambda: _read_batch(services, paths, caller, batch_id))
+    def read() -> Polled:
+        batch = _read_batch(services, paths, caller, batch_id)
+        return Polled(batch.to_json(), batch.etag, batch.finished_at is not None)
 
-    def is_enough(seen: BatchOut) -> bool:
-        return seen.finished_at is not None or (asks_for_change and not is_known(request, seen.etag))
-
-    seconds = min(wait, services.settings.max_wait_seconds)
-    if seconds > 0:
-        batch = await services.watcher.wait(
-            services.watcher.watching_batch(batch_id),
-            read=read,
-            until=is_enough,
-            seconds=seconds,
-            is_gone=request.is_disconnected,
-            read_every=PROGRESS_SECONDS if asks_for_change else math.inf,
-        )
-    else:
-        batch = await read()
-    headers = {"ETag": batch.etag, "Cache-Control": "private, no-cache"}
-    if is_known(request, batch.etag):
-        return Response(status_code=304, headers=headers)
-    return Response(batch.to_json(), 200, headers, JSON)
+    watching = services.watcher.watching_batch(batch_id)
+    return await answer_poll(request, services, watching, read, wait=wait, read_every=PROGRESS_SECONDS)
 
 
 @router.get(

@@ -22,7 +22,7 @@ from shared.jobs import (
     BatchNews,
     JobNews,
     count_ended,
-    find_batch,
+    get_batch,
     get_job,
     newest_event,
     news_of_batch,
@@ -140,9 +140,7 @@ def _batch_feed(
 ) -> BatchFeed | None:
     """Return the feed for a listener, or None if it has seen the end."""
     with services.database.snapshot() as session:
-        batch = find_batch(session, batch_id, caller.sees)
-        if batch is None:
-            raise BatchNotFound("No batch has this id, or it was erased.")
+        batch = get_batch(session, batch_id, caller.sees)
         news = news_of_batch(session, batch_id, event=at.event, seen=frozenset())
         ended = count_ended(session, batch_id, at.event)
     feed = BatchFeed(batch_id, at, batch.jobs, paths)

@@ -2,14 +2,14 @@
 
 import uuid
 from dataclasses import replace
-from math import inf
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 from shrutlekh_contract.declarations import Form
 
 from api.http import examples
 from api.http.authentication import Caller
-from api.http.caching import is_known, weak_etag
+from api.http.caching import weak_etag
 from api.http.dependencies import (
     BatchFilter,
     Counts,
@@ -26,6 +26,7 @@ from api.http.dependencies import (
 )
 from api.http.openapi import form_of, problems
 from api.http.paths import Paths
+from api.http.polling import Polled, answer_poll
 from api.http.schemas import JobOut, PageOut
 from api.intake.submission import submit_form
 from api.services import Services
@@ -162,31 +163,9 @@ async def poll_job(
     wait: WaitSeconds = 0,
 ) -> Response:
     """Poll a job, or wait for it."""
-    asks_for_change = "if-none-match" in request.headers
-
-    async def read() -> tuple[JobOut, bytes]:
-        return await services.threads.read(lambda: _read_job(services, paths, caller, job_id))
-
-    def is_enough(seen: tuple[JobOut, bytes]) -> bool:
-        job, body = seen
-        return job.status.is_final or (asks_for_change and not is_known(request, weak_etag(body)))
-
-    seconds = min(wait, services.settings.max_wait_seconds)
-    if seconds > 0:
-        _, body = await services.watcher.wait(
-            services.watcher.watching_job(job_id),
-            read=read,
-            until=is_enough,
-            seconds=seconds,
-            is_gone=request.is_disconnected,
-            read_every=POSITION_SECONDS if asks_for_change else inf,
-        )
-    else:
-        _, body = await read()
-    headers = {"ETag": weak_etag(body), "Cache-Control": "private, no-cache"}
-    if is_known(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, JSON)
+    watching = services.watcher.watching_job(job_id)
+    read = partial(_read_job, services, paths, caller, job_id)
+    return await answer_poll(request, services, watching, read, wait=wait, read_every=POSITION_SECONDS)
 
 
 @router.delete(
@@ -248,8 +227,8 @@ async def retry_job(services: ServicesDep, paths: PathsDep, caller: Submitting, 
     return Response(job.to_json(), 202, {"Location": paths.job(job_id)}, JSON)
 
 
-def _read_job(services: Services, paths: Paths, caller: Caller, job_id: uuid.UUID) -> tuple[JobOut, bytes]:
+def _read_job(services: Services, paths: Paths, caller: Caller, job_id: uuid.UUID) -> Polled:
     with services.database.read() as session:
         job = get_job(session, job_id, caller.sees)
-        out = JobOut.of(job, paths, queue_position(session, job))
-    return out, out.to_json()
+        body = JobOut.of(job, paths, queue_position(session, job)).to_json()
+    return Polled(body, weak_etag(body), job.status.is_final)

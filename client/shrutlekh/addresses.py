@@ -1,16 +1,6 @@
-"""Host names, addresses and URLs."""
-
-import ipaddress
+"""URLs of a service and what it links to."""
 
 import httpx
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the host of a URL or of a listener is this machine alone: 127.0.0.0/8, ::1 or localhost."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def absolute(url: str, link: str) -> str:

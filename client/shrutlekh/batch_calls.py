@@ -1,12 +1,12 @@
 """The calls of the HTTP API about batches, each with its request and how to read its response."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Unpack
 
 import httpx
-from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions, SubmissionOptions
 
 from shrutlekh.answers import Batch, BatchPage
-from shrutlekh.calls import Follower, form_of, given, idempotent
+from shrutlekh.calls import Follower, FormOptions, form_of, given, idempotent
 from shrutlekh.exchange import Call
 from shrutlekh.uploads import Part
 
@@ -20,30 +20,16 @@ def submit_batch(
     files: Sequence[Part],
     *,
     name: str | None = None,
-    model: str | None = None,
-    transcript: bool | None = None,
-    waveform: bool | None = None,
-    priority: str | None = None,
-    client: str | None = None,
-    webhook_url: str | None = None,
-    recognition: RecognitionOptions = NO_OPTIONS,
     idempotency_key: str | None = None,
+    **options: Unpack[FormOptions],
 ) -> Call[Batch]:
-    """``POST /v1/batches``. An argument overrides the option of its name in ``recognition``."""
-    named = SubmissionOptions(
-        model=model,
-        transcript=transcript,
-        waveform=waveform,
-        priority=priority,
-        client=client,
-        webhook_url=webhook_url,
-    )
+    """``POST /v1/batches``."""
     return Call(
         "POST",
         "/v1/batches",
         _batch,
         headers=idempotent(idempotency_key),
-        form=form_of(recognition, named) | given(name=name),
+        form=form_of(**options) | given(name=name),
         files=files,
         held_seconds=EXTRACTION_SECONDS,
     )

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any, BinaryIO, Generic, NamedTuple, Protocol, TypedDict, TypeVar
+from typing import Any, BinaryIO, Generic, NamedTuple, Protocol, TypedDict, TypeVar, Unpack
 
 import httpx
 from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions, SubmissionOptions
@@ -31,10 +31,9 @@ class Follows(Protocol):
 T = TypeVar("T", bound=Follows)
 
 
-class SubmitOptions(TypedDict, total=False):
-    """Keyword arguments of a submission; :meth:`shrutlekh.ShrutlekhClient.submit` explains them."""
+class FormOptions(TypedDict, total=False):
+    """Keyword arguments of a submission that become fields of its form."""
 
-    name: str | None
     model: str | None
     transcript: bool | None
     waveform: bool | None
@@ -42,6 +41,12 @@ class SubmitOptions(TypedDict, total=False):
     client: str | None
     webhook_url: str | None
     recognition: RecognitionOptions
+
+
+class SubmitOptions(FormOptions, total=False):
+    """Keyword arguments of a submission; :meth:`shrutlekh.ShrutlekhClient.submit` explains them."""
+
+    name: str | None
     idempotency_key: str | None
 
 
@@ -49,6 +54,22 @@ def submit(
     file: BinaryIO,
     *,
     name: str | None = None,
+    idempotency_key: str | None = None,
+    **options: Unpack[FormOptions],
+) -> Call[Job]:
+    """``POST /v1/jobs``."""
+    return Call(
+        "POST",
+        "/v1/jobs",
+        _job,
+        headers=idempotent(idempotency_key),
+        form=form_of(**options),
+        files=[("file", upload_of(file, name))],
+    )
+
+
+def form_of(
+    *,
     model: str | None = None,
     transcript: bool | None = None,
     waveform: bool | None = None,
@@ -56,9 +77,8 @@ def submit(
     client: str | None = None,
     webhook_url: str | None = None,
     recognition: RecognitionOptions = NO_OPTIONS,
-    idempotency_key: str | None = None,
-) -> Call[Job]:
-    """``POST /v1/jobs``. An argument overrides the option of its name in ``recognition``."""
+) -> dict[str, str]:
+    """Return the fields of a submission. An argument overrides the option of its name in ``recognition``."""
     named = SubmissionOptions(
         model=model,
         transcript=transcript,
@@ -67,18 +87,6 @@ def submit(
         client=client,
         webhook_url=webhook_url,
     )
-    return Call(
-        "POST",
-        "/v1/jobs",
-        _job,
-        headers=idempotent(idempotency_key),
-        form=form_of(recognition, named),
-        files=[("file", upload_of(file, name))],
-    )
-
-
-def form_of(recognition: RecognitionOptions, named: SubmissionOptions) -> dict[str, str]:
-    """Return the fields of a submission. Options in ``named`` override those in ``recognition``."""
     return ASKED_FOR_ALWAYS.form() | recognition.form() | named.form()
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Generic, TypeVar
 
 import httpx
+from shrutlekh_contract.hosts import is_loopback
 
-from shrutlekh.addresses import is_loopback
 from shrutlekh.api_keys import KEY_ERRORS, key_headers, key_in_force, with_advice
 from shrutlekh.errors import ApiError, InvalidUrl, NotShrutlekh, Unreachable
 

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from shrutlekh.addresses import is_loopback
 from shrutlekh.errors import ClientError
 from shrutlekh.quantities import counted
+from shrutlekh_contract.hosts import is_loopback
 
 from ops.service.instance import free_port, locked, socket_path
 from ops.service.signals import Signals

@@ -4,8 +4,8 @@ import ipaddress
 from datetime import timedelta
 from pathlib import Path
 
-from shrutlekh.addresses import is_loopback
 from shrutlekh.quantities import counted
+from shrutlekh_contract.hosts import is_loopback
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 

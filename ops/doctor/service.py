@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import httpx
-from shrutlekh.addresses import is_loopback
+from shrutlekh_contract.hosts import is_loopback
 
 from ops.doctor.findings import Area, Check, Finding, ok, problem, warning
 from ops.installation import Installation

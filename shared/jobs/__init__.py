@@ -10,7 +10,6 @@ from shared.jobs.batch_queries import (
     batch_with_key,
     find_batch,
     get_batch,
-    has_settled,
     jobs_of_batch,
     page_of_batches,
     progress_of,
@@ -18,6 +17,7 @@ from shared.jobs.batch_queries import (
 from shared.jobs.batches import (
     cancel_or_erase_batch,
     erase_empty_batches,
+    has_settled,
     is_batch_key_taken,
     settle_batches,
     submit_batch,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from shared.clock import now
 from shared.errors import BatchNotFound
 from shared.jobs.cursors import decode_cursor, encode_cursor
-from shared.jobs.tables import RUNNING, UNFINISHED, Batch, Job, JobStatus
+from shared.jobs.tables import RUNNING, Batch, Job, JobStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +87,9 @@ def get_batch(session: Session, batch_id: uuid.UUID, tenant: str | None = None) 
     return batch
 
 
-def find_batch(session: Session, batch_id: uuid.UUID, tenant: str | None = None) -> Batch | None:
-    """Return the batch with this id, or None. A tenant's, if one is given."""
-    batch = session.get(Batch, batch_id, populate_existing=True)
-    return None if batch is None or tenant not in (None, batch.tenant) else batch
-
-
-def has_settled(session: Session) -> bool:
-    """Return whether all jobs of an unfinished batch have ended, so that it can be settled."""
-    unsettled = select(Job.id).where(Job.batch_id == Batch.id, Job.finished_at.is_(None)).exists()
-    return session.scalar(select(Batch.id).where(UNFINISHED, ~unsettled).limit(1)) is not None
+def find_batch(session: Session, batch_id: uuid.UUID) -> Batch | None:
+    """Return the batch with this id, or None."""
+    return session.get(Batch, batch_id)
 
 
 def batch_with_key(session: Session, tenant: str, key: str) -> Batch | None:

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from sqlalchemy import ColumnElement, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, TextClause, delete, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -90,6 +90,11 @@ def cancel_or_erase_batch(
     return None
 
 
+def has_settled(session: Session) -> bool:
+    """Return whether a batch waits for :func:`settle_batches`."""
+    return session.scalar(select(Batch.id).where(*_are_done()).limit(1)) is not None
+
+
 def settle_batches(session: Session, at_most: int) -> list[Batch]:
     """Set ``finished_at`` of batches whose jobs have all ended. Several processes may do so at once.
 
@@ -103,9 +108,8 @@ def settle_batches(session: Session, at_most: int) -> list[Batch]:
     Returns:
         The batches that have just finished.
     """
-    is_done = UNFINISHED, ~_has_jobs(*NOT_ENDED)
     locked = session.scalars(
-        select(Batch.id).where(*is_done).limit(at_most).with_for_update(skip_locked=True)
+        select(Batch.id).where(*_are_done()).limit(at_most).with_for_update(skip_locked=True)
     ).all()
     if not locked:
         return []
@@ -113,7 +117,7 @@ def settle_batches(session: Session, at_most: int) -> list[Batch]:
     last_end = select(func.max(Job.finished_at)).where(Job.batch_id == Batch.id).scalar_subquery()
     settled = session.scalars(
         update(Batch)
-        .where(Batch.id.in_(locked), *is_done)
+        .where(Batch.id.in_(locked), *_are_done())
         .values(finished_at=func.coalesce(last_end, now()))
         .returning(Batch)
         .execution_options(synchronize_session=False, populate_existing=True)
@@ -144,6 +148,11 @@ def _cancel(database: Database, batch_id: uuid.UUID) -> None:
             session.execute(running.execution_options(synchronize_session=False))
             # A worker may have returned a job to the queue in between.
             is_left = session.scalar(queued.limit(1)) is not None
+
+
+def _are_done() -> tuple[ColumnElement[bool] | TextClause, ...]:
+    """Return the conditions that a batch is not settled, although all of its jobs have ended."""
+    return UNFINISHED, ~_has_jobs(*NOT_ENDED)
 
 
 def _has_jobs(*statuses: JobStatus) -> ColumnElement[bool]:

@@ -1,17 +1,17 @@
 """A folder that finished recordings are moved to, beside their outputs."""
 
 # Strings instead of Path objects, as in shrutlekh.bulk.recordings.
-# ruff: noqa: PTH104, PTH105, PTH118, PTH119, PTH120, PTH122, PTH208
+# ruff: noqa: PTH104, PTH118, PTH119, PTH120, PTH122, PTH208
 
 import errno
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
+from shrutlekh.atomic_files import replacing
 from shrutlekh.bulk.recordings import Recording, is_recording, same_name
 
 
@@ -78,13 +78,8 @@ def _move(source: str, place: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        # Another file system. Under its name the copy is whole or not there.
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(place), prefix=".shrutlekh-")
-        os.close(handle)
-        try:
-            shutil.copy2(source, temporary)
-            os.replace(temporary, place)
-        except BaseException:
-            Path(temporary).unlink()
-            raise
+        # Another file system.
+        with Path(source).open("rb") as recording, replacing(Path(place)) as copy:
+            shutil.copyfileobj(recording, copy)
+        shutil.copystat(source, place)
         Path(source).unlink()
