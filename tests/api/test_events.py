@@ -17,6 +17,7 @@ from sqlalchemy import event as sqlalchemy_event
 from uuid_utils.compat import uuid7
 
 from api.__main__ import Server
+from api.http import long_polls
 from api.http.authentication import ANYBODY
 from api.services import Services
 from shared.clock import now
@@ -208,16 +209,17 @@ async def test_a_job_from_its_submission_to_its_end(
 
 
 async def test_an_announced_change_is_heard_at_once(
-    client: httpx.AsyncClient, services: Services, worker: PretendWorker
+    client: httpx.AsyncClient, worker: PretendWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(long_polls, "READ_SECONDS", 60.0)
     job_id = await submit(client)
     async with listening(client, job_id) as listener:
         await listener.until("status")
-        await asyncio.sleep(1.2)  # over the first look, that wakes everybody
+        await asyncio.sleep(1.2)  # over the look that was due
         began = time.monotonic()
         await in_thread(worker.succeed)
         await listener.until("end")
-        assert time.monotonic() - began < 0.6
+        assert time.monotonic() - began < 20
 
 
 async def test_a_listener_resumes_at_every_event_without_gap_or_repeat(
@@ -435,7 +437,7 @@ async def test_streams_end_when_the_service_stops(
         served[0].should_exit = True
         for listener in listeners:
             assert await listener.rest() == []
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
 
 
 async def test_listeners_that_leave_are_forgotten(client: httpx.AsyncClient, services: Services) -> None:
@@ -486,7 +488,7 @@ async def test_without_redis(settings: Settings, worker: PretendWorker) -> None:
             began = time.monotonic()
             await in_thread(lambda: worker.succeed(announced=False))
             assert summary(await listener.rest()) == ["claimed", 0, 1, "succeeded", "end succeeded"]
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 10
 
 
 def batch_of(tenant: str = "") -> Batch:

