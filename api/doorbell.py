@@ -1,6 +1,5 @@
 """Notify workers and long polls through Redis in the background, so that no request waits for Redis."""
 
-import asyncio
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -8,18 +7,17 @@ from functools import partial
 
 import structlog
 from redis import Redis
+from redis.exceptions import RedisError
 
 from api.intake.batcher import Batcher
 from api.threads import Threads
 from shared.announcements import announce
-from shared.queue import JobQueue
+from shared.queue import JobQueue, doorbells_wanted
 
 # After a failed message, drop messages for this long instead of waiting for Redis again.
 OUTAGE_SECONDS = 1.0
 # How long shutdown waits for unsent messages.
 FLUSH_SECONDS = 1.0
-# How many of many doorbells are sent before other messages get their turn.
-RING_AT_ONCE = 16
 
 log = structlog.get_logger(__name__)
 
@@ -35,35 +33,30 @@ class Doorbell:
         self._queue = queue
         self._redis = redis
         self._away_until = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
         self._messages = Batcher[Callable[[], bool], None](
             lambda messages: threads.ring(lambda: self._send(messages))
         )
 
-    def ring(self, job_id: uuid.UUID) -> None:
-        """Tell the workers about a queued job."""
-        self._messages.post(partial(self._queue.ring, job_id))
-
-    def ring_all(self, job_ids: Sequence[uuid.UUID]) -> None:
-        """Tell the workers about many queued jobs, a few at a time: other messages do not wait for all."""
-        task = asyncio.create_task(self._ring_all(job_ids), name="ring-all")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def ring(self, *job_ids: uuid.UUID) -> None:
+        """Tell the workers about queued jobs."""
+        self._messages.post(lambda: self._ring(job_ids))
 
     def announce(self, job_id: uuid.UUID) -> None:
         """Tell the long polls of a job that it has changed."""
         self._messages.post(partial(announce, self._redis, job_id))
 
-    async def _ring_all(self, job_ids: Sequence[uuid.UUID]) -> None:
-        for start in range(0, len(job_ids), RING_AT_ONCE):
-            some = job_ids[start : start + RING_AT_ONCE]
-            await asyncio.gather(*(self._messages.post(partial(self._queue.ring, one)) for one in some))
-
     async def close(self) -> None:
         """Send the pending messages, for at most :data:`FLUSH_SECONDS`."""
-        for task in self._tasks:
-            task.cancel()  # the sweeper rings for the rest
         await self._messages.settle(FLUSH_SECONDS)
+
+    def _ring(self, job_ids: Sequence[uuid.UUID]) -> bool:
+        """Send as many doorbells as are of use. Return False if Redis is unreachable."""
+        try:
+            wanted = doorbells_wanted(self._redis)
+        except (RedisError, OSError) as error:
+            log.warning("queue_unreachable", jobs=len(job_ids), error=type(error).__name__)
+            return False
+        return all(self._queue.ring(job_id) for job_id in job_ids[: max(wanted, 0)])
 
     def _send(self, messages: list[Callable[[], bool]]) -> list[None]:
         for send in messages:

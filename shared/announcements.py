@@ -1,7 +1,7 @@
-"""Publish job changes on a Redis channel, so that long polls see them at once.
+"""Publish job changes on Redis channels, so that long polls and the courier of webhooks see them at once.
 
-A message is only a hint: long polls also re-read their job periodically, so a lost message delays an answer
-by a moment and never loses it.
+A message is only a hint: all who listen also look periodically, so a lost message delays an answer or a
+webhook by a moment and never loses it.
 """
 
 import uuid
@@ -11,14 +11,27 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 CHANNEL = "shrutlekh:changes"
+OUTBOX_CHANNEL = "shrutlekh:outbox"
 
 log = structlog.get_logger(__name__)
 
 
-def announce(redis: Redis, job_id: uuid.UUID) -> bool:
-    """Publish that the job has changed. Return False, without raising, if Redis is unreachable."""
+def announce(redis: Redis, job_id: uuid.UUID, *, webhook: bool = True) -> bool:
+    """Publish that the job has changed. Return False, without raising, if Redis is unreachable.
+
+    Args:
+        redis: the connection.
+        job_id: the job, or a batch.
+        webhook: whether the change may have put a webhook into the outbox, or ended a batch.
+    """
     try:
-        redis.publish(CHANNEL, str(job_id))
+        if webhook:
+            with redis.pipeline(transaction=False) as pipeline:
+                pipeline.publish(CHANNEL, str(job_id))
+                pipeline.publish(OUTBOX_CHANNEL, str(job_id))
+                pipeline.execute()
+        else:
+            redis.publish(CHANNEL, str(job_id))
     except (RedisError, OSError) as error:
         log.debug("announcement_lost", job_id=str(job_id), error=type(error).__name__)
         return False

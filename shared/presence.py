@@ -12,13 +12,18 @@ from redis.asyncio import Redis as AsyncRedis
 WORKERS = "shrutlekh:workers"
 
 
-def beat(redis: Redis, worker: str, expiry: float, role: str = WORKERS) -> None:
-    """Record a heartbeat of ``worker``, and remove workers silent for more than ``expiry`` seconds."""
+def beat(redis: Redis, worker: str, expiry: float, role: str = WORKERS) -> int:
+    """Record a heartbeat of ``worker``, and remove workers silent for more than ``expiry`` seconds.
+
+    Returns:
+        The number of workers, with this one.
+    """
     moment = time.time()
     with redis.pipeline() as pipeline:
         pipeline.zadd(role, {worker: moment})
         pipeline.zremrangebyscore(role, "-inf", moment - expiry)
-        pipeline.execute()
+        pipeline.zcard(role)
+        return int(pipeline.execute()[-1])
 
 
 def leave(redis: Redis, worker: str, role: str = WORKERS) -> None:

@@ -1,7 +1,8 @@
 """The doorbell: a Celery message that carries only a job id.
 
-The worker that receives it claims the job that SQL ranks first, not necessarily the one named. A lost message
-therefore loses no job (the sweeper rings again for it), and a surplus message finds nothing to claim.
+The process that receives it claims the job that SQL ranks first, not necessarily the one named, and goes on
+until no job is due. So there need be no more messages than worker processes. A lost message loses no job (the
+sweeper rings again), and a surplus message finds nothing to claim.
 """
 
 import uuid
@@ -9,8 +10,10 @@ import uuid
 import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
+from redis import Redis
 from redis.exceptions import RedisError
 
+from shared.presence import WORKERS
 from shared.settings import Settings
 
 TRANSCRIBE = "shrutlekh.transcribe"
@@ -47,6 +50,19 @@ def make_celery(settings: Settings) -> Celery:
         enable_utc=True,
     )
     return celery
+
+
+def doorbells_wanted(redis: Redis) -> int:
+    """Return how many more doorbells are of use: one for each worker process, less those that wait.
+
+    Raises:
+        RedisError, OSError: Redis is unreachable.
+    """
+    with redis.pipeline(transaction=False) as pipeline:
+        pipeline.llen(QUEUE)
+        pipeline.zcard(WORKERS)
+        waiting, workers = pipeline.execute()
+    return max(int(workers), 1) - int(waiting)
 
 
 class JobQueue:

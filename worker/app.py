@@ -82,19 +82,20 @@ class Worker:
         return not self._start_failed.is_set()
 
     def on_doorbell(self, job_id: str) -> None:
-        """Handle a doorbell: claim the next job, which SQL chooses and not the message, and run it.
+        """Handle a doorbell: claim jobs, which SQL chooses and not the message, until none is due.
 
         Raises:
             SystemExit: the pool must replace this process.
         """
         assert self._process is not None, "the pool starts its processes through on_process_start"
-        if self._drain.begun:
-            self._process.queue.ring(uuid.UUID(job_id))  # for another worker
-            return
+        workers = 1 if self._heartbeat is None else self._heartbeat.workers
         try:
-            answer(self._process)
+            while not self._drain.begun and answer(self._process, workers):
+                pass
         except (WornOut, MemoryError) as error:  # a MemoryError would make Celery's parent exit
             raise SystemExit(0) from error
+        if self._drain.begun:
+            self._process.queue.ring(uuid.UUID(job_id))  # for another worker
 
     def on_shutting_down(self, how: str, **_: Any) -> None:
         """Handle the stop signal. Runs in the parent's signal handler."""

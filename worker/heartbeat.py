@@ -10,7 +10,11 @@ from shared.presence import WORKERS, beat, leave
 
 
 class Heartbeat:
-    """Sends heartbeats from :meth:`start` to :meth:`stop`. Skips them while Redis is unreachable."""
+    """Sends heartbeats from :meth:`start` to :meth:`stop`. Skips them while Redis is unreachable.
+
+    Attributes:
+        workers: how many workers of the role there were at the last heartbeat, with this one.
+    """
 
     def __init__(self, redis: Redis, worker: str, seconds: float, expiry: float, role: str = WORKERS) -> None:
         self._redis = redis
@@ -18,6 +22,7 @@ class Heartbeat:
         self._seconds = seconds
         self._expiry = expiry
         self._role = role
+        self.workers = 1
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -35,5 +40,5 @@ class Heartbeat:
     def _run(self) -> None:
         while not self._stopped.is_set():
             with suppress(RedisError, OSError, MemoryError):  # the job frees the memory when it fails
-                beat(self._redis, self._worker, self._expiry, self._role)
+                self.workers = beat(self._redis, self._worker, self._expiry, self._role)
             self._stopped.wait(self._seconds)

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from shared import jobs
 from shared.errors import DatabaseUnavailable, IllegalTransition, JobNotFound
-from shared.jobs import TRANSITIONS, Event, Job, Measurements, Waveform
+from shared.jobs import TRANSITIONS, Event, Job, JobStatus, Measurements, Waveform
 from speech import Progress
 from transcript.words import Segment
+from worker.group import Group
 from worker.outage import outlast
 from worker.process import WorkerProcess
 
@@ -42,14 +43,22 @@ class Lease:
     DatabaseUnavailable when the database stays away.
     """
 
-    def __init__(self, process: WorkerProcess, job: Job, segments: int, every: float) -> None:
-        """``job`` was just claimed; earlier attempts have saved ``segments`` of it."""
+    def __init__(self, process: WorkerProcess, job: Job, segments: int, every: float, group: Group) -> None:
+        """
+        Args:
+            process: the worker that claimed the job.
+            job: the job as it was claimed.
+            segments: how many of its segments earlier attempts have saved.
+            every: seconds between renewals.
+            group: the jobs that were claimed with it, whose leases are renewed too.
+        """
         assert job.lease_owner is not None
         self.owner: str = job.lease_owner
         self._process = process
         self._job = job
         self._every = every
-        self._renewed = time.monotonic()
+        self._group = group
+        self._renewed = time.monotonic() - group.seconds_since_renewal
         self._progress = job.progress
         self._unsaved: list[Segment] = []
         self._saved = segments
@@ -66,6 +75,7 @@ class Lease:
         try:
             with self._saving() as session:
                 go_on = self._renew(session, progress)
+                self._group.renew(session)
         except DatabaseUnavailable:
             log.warning("database_unavailable")
             return Renewal.PENDING
@@ -85,13 +95,22 @@ class Lease:
             return False
         return found is None or found.lease_owner != self.owner
 
-    def succeed(self, measured: Measurements, waveform: Waveform | None) -> bool:
-        """Save everything that is not saved yet: the job is done."""
+    def succeed(self, measured: Measurements, waveform: Waveform | None) -> JobStatus | None:
+        """Save everything that is not saved yet: the job is done, or cancelled if its client asked for that.
+
+        Returns:
+            The job's status; None if the lease was lost.
+        """
+        status = JobStatus.SUCCEEDED
 
         def write(session: Session) -> None:
-            jobs.succeed(session, self._job, owner=self.owner, measured=measured, waveform=waveform)
+            nonlocal status
+            ended = jobs.succeed(session, self._job, owner=self.owner, measured=measured, waveform=waveform)
+            status = ended.status
+            if status is not JobStatus.SUCCEEDED:
+                self._unsaved.clear()
 
-        return self._end(Event.SUCCEEDED, write, saving=True)
+        return status if self._end(Event.SUCCEEDED, write, saving=True) else None
 
     def fail(self, code: str, message: str, warnings: Sequence[AudioWarning] | None = None) -> bool:
         """End the job for good. A recording that can never be read is deleted."""

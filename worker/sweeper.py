@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 from redis import Redis
@@ -20,9 +20,9 @@ from shared.draining import is_draining
 from shared.errors import LEASE_EXPIRED, IllegalTransition, ServiceError
 from shared.exiting import exit_fast
 from shared.files import FileStore
-from shared.jobs import JobStatus, due_jobs, expired_jobs, get_job, hand_back
+from shared.jobs import JobStatus, due_jobs, expired_jobs, get_job, take_back
 from shared.logs import configure_logging
-from shared.queue import QUEUE, JobQueue, make_celery
+from shared.queue import JobQueue, doorbells_wanted, make_celery
 from shared.redis import open_redis
 from shared.settings import Settings
 from worker import exposition, metrics
@@ -57,38 +57,39 @@ class Sweeper:
         return sum(self._take_back(job_id) for job_id in expired)
 
     def ring_again(self) -> int:
-        """Send doorbells until as many messages wait as jobs are due. Returns the number sent.
+        """Send doorbells for due jobs until there is one for each worker process. Returns the number sent.
 
         Messages that a worker has prefetched are not counted, so a few too many may be sent. They are
         harmless: their worker finds no job to claim.
         """
         try:
-            waiting = int(self._redis.llen(QUEUE))
+            wanted = doorbells_wanted(self._redis)
         except (RedisError, OSError):
             return 0
-        unheard = self._due()[waiting:]
-        rung = sum(self._queue.ring(job_id) for job_id in unheard)
+        if wanted <= 0:
+            return 0
+        with self._database.read() as session:
+            due = due_jobs(session, min(wanted, AT_ONCE))
+        rung = sum(self._queue.ring(job_id) for job_id in due)
         metrics.DOORBELLS_REPEATED.inc(rung)
         return rung
-
-    def _due(self) -> Sequence[uuid.UUID]:
-        with self._database.read() as session:
-            return due_jobs(session, AT_ONCE)
 
     def _take_back(self, job_id: uuid.UUID) -> bool:
         try:
             with self._database.write() as session:
-                job = hand_back(
+                held = get_job(session, job_id)
+                attempt = held.attempt
+                job = take_back(
                     session,
-                    get_job(session, job_id),
-                    lease_expired=True,
+                    held,
                     code=LEASE_EXPIRED,
                     message="Its worker fell silent: it crashed, hung, or was cut off.",
                 )
         except (IllegalTransition, ServiceError):
             return False  # renewed, finished or erased meanwhile
         metrics.LEASES_EXPIRED.inc()
-        metrics.count_broken_attempt(LEASE_EXPIRED, is_last=job.status is JobStatus.FAILED)
+        if job.attempt == attempt:  # else it had only waited for its turn in a group
+            metrics.count_broken_attempt(LEASE_EXPIRED, is_last=job.status is JobStatus.FAILED)
         log.warning("lease_expired", job_id=str(job_id), attempt=job.attempt, status=job.status.value)
         announce(self._redis, job_id)
         return True

@@ -1,4 +1,4 @@
-"""One doorbell, one job: claim it, work on it, end it in the database."""
+"""What a doorbell starts: claim the next jobs, work on one after another, end each in the database."""
 
 import time
 from collections.abc import Sequence
@@ -21,12 +21,13 @@ from shared.errors import (
     DatabaseUnavailable,
     ServiceError,
 )
-from shared.jobs import Job, Measurements, claim, count_segments, job_held_by, options_of
+from shared.jobs import Job, JobStatus, Measurements, claim_group, count_segments, jobs_held_by, options_of
 from shared.traces import context_of, tracer
 from speech import Progress, SpeechError, Transcription
 from transcript.words import Segment
 from worker import metrics
 from worker.ceiling import is_want_of_memory, lift_limit
+from worker.group import Claimed, Group
 from worker.lease import Lease, Renewal
 from worker.outage import outlast
 from worker.picture import PeakReading, paint, read_peaks
@@ -42,40 +43,56 @@ class WornOut(Exception):
     """The process ran out of memory. Its job is handed back; it should end, for its heap is in pieces."""
 
 
-def answer(process: WorkerProcess) -> bool:
-    """Claim the next job and see it to its end. False when none was due.
+def answer(process: WorkerProcess, workers: int = 1) -> bool:
+    """Claim the next job, or a group of short ones, and see it to its end. False when none was due.
+
+    Args:
+        process: this process.
+        workers: how many processes claim jobs.
 
     Raises:
         DatabaseUnavailable: the database went away and stayed away. The lease will expire and the job be
             requeued.
         WornOut: the process must be replaced.
     """
-    claimed = _claim(process)
-    if claimed is None:
+    claimed = _claim(process, workers)
+    if not claimed:
         return False
-    job, segments = claimed
-    with structlog.contextvars.bound_contextvars(job_id=str(job.id)), _span_of(job):
-        announce(process.redis, job.id)
-        log.info("job_started", attempt=job.attempt, model=job.model, bytes=job.file_bytes)
-        try:
-            _work(process, job, segments)
-        finally:
-            announce(process.redis, job.id)
+    group = Group(process, claimed)
+    try:
+        for job, segments in group.jobs(lambda: _is_stopping(process)):
+            with structlog.contextvars.bound_contextvars(job_id=str(job.id)), _span_of(job):
+                announce(process.redis, job.id, webhook=False)
+                log.info("job_started", attempt=job.attempt, model=job.model, bytes=job.file_bytes)
+                try:
+                    _work(process, job, segments, group)
+                finally:
+                    announce(process.redis, job.id, webhook=_may_tell(job))
+    finally:
+        group.release()
     return True
 
 
-def _claim(process: WorkerProcess) -> tuple[Job, int] | None:
-    """The job whose turn it is, and the number of its segments that are saved."""
+def _may_tell(job: Job) -> bool:
+    """Return whether a webhook may tell the end of the job, alone or as the last of its batch."""
+    return job.batch_id is not None or options_of(job).webhook_url is not None
 
-    def attempt(again: bool) -> tuple[Job, int] | None:
+
+def _is_stopping(process: WorkerProcess) -> bool:
+    return process.drain.begun or is_draining(process.settings.data_dir)
+
+
+def _claim(process: WorkerProcess, workers: int) -> list[Claimed]:
+    """Claim the jobs whose turn it is."""
+
+    def attempt(again: bool) -> list[Claimed]:
         with process.database.write() as session:
-            # If the answer to the first try was lost, the job may have been claimed all the same.
-            job = job_held_by(session, process.name) if again else None
-            if job is None and not is_draining(process.settings.data_dir):
-                job = claim(session, process.name, timedelta(seconds=process.settings.lease_seconds))
-            if job is None:
-                return None
-            return job, count_segments(session, job.id) if job.chunks_done else 0
+            # If the answer to the first try was lost, jobs may have been claimed all the same.
+            jobs = jobs_held_by(session, process.name) if again else []
+            if not jobs and not is_draining(process.settings.data_dir):
+                lease = timedelta(seconds=process.settings.lease_seconds)
+                jobs = claim_group(session, process.name, lease, workers)
+            return [Claimed(job, count_segments(session, job.id) if job.chunks_done else 0) for job in jobs]
 
     return outlast(attempt, process.settings.lease_seconds, lambda: process.drain.begun)
 
@@ -92,14 +109,15 @@ def _span_of(job: Job) -> AbstractContextManager[Span]:
     return tracer.start_as_current_span("attempt", upload, SpanKind.CONSUMER, attributes)
 
 
-def _work(process: WorkerProcess, job: Job, segments: int) -> None:
+def _work(process: WorkerProcess, job: Job, segments: int, group: Group) -> None:
     """Work on the job within its time limit and the memory ceiling."""
     settings = process.settings
-    lease = Lease(process, job, segments, min(SAVE_EVERY_SECONDS, settings.lease_seconds / 4))
+    lease = Lease(process, job, segments, min(SAVE_EVERY_SECONDS, settings.lease_seconds / 4), group)
 
     def on_timeout(limit: float) -> None:
         log.error("attempt_timed_out", job_id=str(job.id), limit_seconds=round(limit, 3))
         _hand_back(lease, job, ATTEMPT_TIMED_OUT, f"It took longer than {limit:.0f} seconds.")
+        group.release()
         announce(process.redis, job.id)
 
     watchdog = Watchdog(
@@ -174,7 +192,7 @@ def _transcribe(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchd
                 if renewal is Renewal.LOST:
                     return
                 if renewal is Renewal.RENEWED:
-                    announce(process.redis, job.id)
+                    announce(process.redis, job.id, webhook=False)
             else:
                 summary = event  # always the last event
         if summary.warnings and options_of(job).strict:
@@ -197,8 +215,10 @@ def _transcribe(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchd
     )
     worked = time.perf_counter()
     with tracer.start_as_current_span("commit", record_exception=False):
-        succeeded = lease.succeed(measured, waveform)
-    if succeeded:
+        status = lease.succeed(measured, waveform)
+    if status is JobStatus.CANCELLED:
+        _count_cancelled()
+    elif status is not None:
         ended = time.perf_counter()
         metrics.count_success(measured, summary.fills, seconds=ended - began, commit=ended - worked)
         seconds = round(ended - began, 3)
@@ -230,8 +250,12 @@ def _release(process: WorkerProcess, job: Job, lease: Lease, progress: Progress 
 
 def _cancel(lease: Lease) -> None:
     if lease.cancel():
-        metrics.JOBS_ENDED.labels("cancelled", "").inc()
-        log.info("job_cancelled")
+        _count_cancelled()
+
+
+def _count_cancelled() -> None:
+    metrics.JOBS_ENDED.labels("cancelled", "").inc()
+    log.info("job_cancelled")
 
 
 def _fail(lease: Lease, code: str, message: str, warnings: Sequence[AudioWarning] | None = None) -> None:

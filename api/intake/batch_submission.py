@@ -177,7 +177,7 @@ async def _insert(
             raise
         batch, job_ids = stored, []
     files.keep()
-    services.doorbell.ring_all(job_ids)
+    services.doorbell.ring(*job_ids)
     size = sum(recording.file.size for recording in files.recordings)
     services.metrics.submitted.inc(batch.jobs)
     services.metrics.received.inc(size)

@@ -13,7 +13,7 @@ from ops.admin.selection import AsJson
 from ops.doctor.workers import beats
 from ops.installation import Installation
 from shared.draining import is_draining
-from shared.jobs import running_jobs
+from shared.jobs import Job, running_jobs
 
 COLUMNS = (
     Column("worker", least=16),
@@ -43,18 +43,20 @@ def _rows(installation: Installation) -> list[dict[str, Any]]:
     expiry = installation.settings.heartbeat_expiry
     ages = {name: age for name, age in beats(installation).items() if age <= expiry}
     with installation.database.read() as session:
-        held = {job.lease_owner or "": job for job in running_jobs(session)}
+        held: dict[str, Job] = {}
+        for job in running_jobs(session):
+            held.setdefault(job.lease_owner or "", job)
     rows = []
     for name in sorted(ages.keys() | held.keys()):
-        job, age = held.get(name), ages.get(name)
+        current, age = held.get(name), ages.get(name)
         rows.append(
             {
                 "worker": name,
                 "beat_seconds_ago": None if age is None else round(max(age, 0.0), 1),
-                "job": str(job.id) if job else None,
-                "progress": job.progress if job else None,
-                "attempt": job.attempt if job else None,
-                "lease_expires_at": written(job.lease_expires_at) if job else None,
+                "job": str(current.id) if current else None,
+                "progress": current.progress if current else None,
+                "attempt": current.attempt if current else None,
+                "lease_expires_at": written(current.lease_expires_at) if current else None,
             }
         )
     return rows

@@ -3,7 +3,18 @@
 The only package with SQL about jobs. Import from the package, not from its modules.
 """
 
-from shared.jobs.attempts import claim, end_cancelled, fail, hand_back, release, renew, succeed
+from shared.jobs.attempts import (
+    claim,
+    claim_group,
+    end_cancelled,
+    fail,
+    hand_back,
+    keep_leases,
+    release,
+    renew,
+    succeed,
+    take_back,
+)
 from shared.jobs.batch_queries import (
     BatchPage,
     BatchProgress,
@@ -46,7 +57,7 @@ from shared.jobs.queries import (
     get_job,
     holder_of,
     ids_of,
-    job_held_by,
+    jobs_held_by,
     page_of_jobs,
     queue_position,
     queue_positions,
@@ -116,6 +127,7 @@ __all__ = [
     "cancel_or_erase",
     "cancel_or_erase_batch",
     "claim",
+    "claim_group",
     "columns_of",
     "count_due",
     "count_ended",
@@ -146,8 +158,9 @@ __all__ = [
     "is_batch_key_taken",
     "is_key_taken",
     "is_same_request",
-    "job_held_by",
+    "jobs_held_by",
     "jobs_of_batch",
+    "keep_leases",
     "kept_files",
     "marks_of_batches",
     "marks_of_jobs",
@@ -178,6 +191,7 @@ __all__ = [
     "submit_batch",
     "submit_once",
     "succeed",
+    "take_back",
     "totals",
     "twin_of",
     "usage_of",

@@ -6,42 +6,104 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from shrutlekh_contract.audio_warnings import AudioWarning
-from sqlalchemy import select, update
+from sqlalchemy import Integer, bindparam, case, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from shared.clock import now
 from shared.errors import ATTEMPTS_EXHAUSTED, RECORDING_ERRORS, IllegalTransition
 from shared.files import FileStore
-from shared.jobs.lifecycle import Event, transition
+from shared.jobs.lifecycle import JOBS, Event, transition
 from shared.jobs.results import Measurements, Waveform, drop_segments, save_waveform
-from shared.jobs.tables import QUEUED, Job, JobStatus
+from shared.jobs.tables import QUEUED, RUNNING, Job
 from shared.jobs.turns import ORDER
 from shared.jobs.usage import book_audio
 
 BACKOFF_SECONDS = 1.0
+GROUPED_AT_MOST = 8
+"""Most jobs that are claimed together."""
+
+SHORT_BYTES = 256 * 1024
+"""Largest recording that is claimed together with others: 8 s of 16-bit PCM at 16 kHz, some 30 s of MP3."""
+
+_DUE = (QUEUED, Job.available_at <= bindparam("moment", type_=Job.available_at.type))
+_WAITING = (
+    select(func.count())
+    .select_from(select(Job.id).where(*_DUE).limit(bindparam("most", type_=Integer)).subquery())
+    .scalar_subquery()
+)
+# Half a fair share of what waits, so that all processes finish at about the same time: guided self-scheduling
+# (Polychronopoulos and Kuck 1987).
+_SHARE = _WAITING // (2 * bindparam("workers", type_=Integer))
+_NEXT = (
+    select(Job)
+    .where(*_DUE)
+    .order_by(*ORDER)
+    .limit(case((_SHARE < 2, 1), else_=_SHARE))
+    .with_for_update(skip_locked=True)
+)
+
+_HELD = update(JOBS).where(RUNNING, JOBS.c.lease_owner == bindparam("owner"))
+_KEEP_LEASES = _HELD.values(lease_expires_at=bindparam("expires"))
+_RENEW = (
+    _HELD.where(JOBS.c.id == bindparam("job_id"))
+    .values(lease_expires_at=bindparam("expires"), progress=bindparam("part"), chunks_done=bindparam("done"))
+    .returning(JOBS.c.cancel_requested)
+)
 
 
 def claim(session: Session, owner: str, lease: timedelta) -> Job | None:
     """Give ``owner`` the lease on the next job; return None if no job is due."""
+    return next(iter(_claim(session, owner, lease, workers=1, waiting=1)), None)
+
+
+def claim_group(session: Session, owner: str, lease: timedelta, workers: int) -> list[Job]:
+    """Give ``owner`` the leases on the next jobs in the order of the queue: one, or a group.
+
+    Only short recordings that were never tried before are claimed together. A recording that ended a worker
+    is thus tried alone the next time. While there are fewer than four jobs for each worker, one is claimed at
+    a time.
+
+    Args:
+        session: a writing session; the caller commits.
+        owner: the worker.
+        lease: length of the leases.
+        workers: how many processes claim jobs.
+
+    Returns:
+        The jobs in the order of the queue; empty if none is due.
+    """
+    return _claim(session, owner, lease, workers=workers, waiting=2 * workers * GROUPED_AT_MOST)
+
+
+def _claim(session: Session, owner: str, lease: timedelta, *, workers: int, waiting: int) -> list[Job]:
+    """Claim the share of one of ``workers`` in the queue, of which up to ``waiting`` jobs are counted."""
     moment = now()
-    job = session.scalar(
-        select(Job)
-        .where(QUEUED, Job.available_at <= moment)
-        .order_by(*ORDER)
-        .limit(1)
-        .with_for_update(skip_locked=True)
+    chosen = session.scalars(_NEXT, {"moment": moment, "workers": workers, "most": waiting}).all()
+    return [
+        transition(
+            session,
+            job,
+            Event.CLAIMED,
+            attempt=job.attempt + 1,
+            started_at=moment,
+            lease_owner=owner,
+            lease_expires_at=moment + lease,
+        )
+        for job in _group(chosen)
+    ]
+
+
+def _group(jobs: Sequence[Job]) -> Sequence[Job]:
+    """Return the first job, and those that follow it as long as all may be claimed together."""
+    alone = next(
+        (index for index, job in enumerate(jobs) if job.attempt or job.file_bytes > SHORT_BYTES), None
     )
-    if job is None:
-        return None
-    return transition(
-        session,
-        job,
-        Event.CLAIMED,
-        attempt=Job.attempt + 1,
-        started_at=moment,
-        lease_owner=owner,
-        lease_expires_at=moment + lease,
-    )
+    return jobs if alone is None else jobs[: max(alone, 1)]
+
+
+def keep_leases(session: Session, owner: str, lease: timedelta) -> None:
+    """Renew the leases on all jobs that a worker holds, such as the jobs of a group that wait."""
+    session.connection().execute(_KEEP_LEASES, {"owner": owner, "expires": now() + lease})
 
 
 def renew(
@@ -63,17 +125,17 @@ def renew(
     Raises:
         IllegalTransition: the worker no longer holds the lease and must drop its work.
     """
-    cancel_requested = session.execute(
-        update(Job)
-        .where(Job.id == job_id, Job.status == JobStatus.RUNNING, Job.lease_owner == owner)
-        .values(
-            lease_expires_at=now() + lease,
-            progress=min(max(progress, 0.0), 1.0),
-            chunks_done=chunks_done,
-        )
-        .returning(Job.cancel_requested)
-        .execution_options(synchronize_session=False)
-    ).scalar_one_or_none()
+    found = session.connection().execute(
+        _RENEW,
+        {
+            "job_id": job_id,
+            "owner": owner,
+            "expires": now() + lease,
+            "part": min(max(progress, 0.0), 1.0),
+            "done": chunks_done,
+        },
+    )
+    cancel_requested: bool | None = found.scalar_one_or_none()
     if cancel_requested is None:
         raise IllegalTransition("The lease on the job was lost.")
     return not cancel_requested
@@ -84,14 +146,33 @@ def succeed(
 ) -> Job:
     """End a running job with its results. Its segments are saved in the same transaction or earlier.
 
+    If a cancellation was requested, the job is cancelled instead.
+
+    Returns:
+        The job as it is now: succeeded or cancelled.
+
     Raises:
         IllegalTransition: see :func:`shared.jobs.lifecycle.transition`.
     """
-    after = transition(
+    try:
+        after = _save_success(session, job, owner, measured)
+    except IllegalTransition:
+        if _is_to_be_cancelled(session, job.id, owner):
+            return end_cancelled(session, job, owner=owner)
+        raise
+    book_audio(session, after.tenant, measured.audio_seconds, now())
+    if waveform is not None:
+        save_waveform(session, job.id, waveform)
+    return after
+
+
+def _save_success(session: Session, job: Job, owner: str, measured: Measurements) -> Job:
+    return transition(
         session,
         job,
         Event.SUCCEEDED,
         owner=owner,
+        unless_cancelled=True,
         progress=1.0,
         audio_seconds=measured.audio_seconds,
         audio_sample_rate=measured.sample_rate,
@@ -100,10 +181,11 @@ def succeed(
         stage_seconds={stage: round(seconds, 4) for stage, seconds in measured.stage_seconds.items()},
         warnings=[warning.json() for warning in measured.warnings],
     )
-    book_audio(session, after.tenant, measured.audio_seconds, now())
-    if waveform is not None:
-        save_waveform(session, job.id, waveform)
-    return after
+
+
+def _is_to_be_cancelled(session: Session, job_id: uuid.UUID, owner: str) -> bool:
+    asked = RUNNING, Job.id == job_id, Job.lease_owner == owner, Job.cancel_requested
+    return session.scalar(select(Job.id).where(*asked)) is not None
 
 
 def fail(
@@ -168,7 +250,36 @@ def release(session: Session, job: Job, *, owner: str) -> Job:
     """
     if job.cancel_requested:
         return transition(session, job, Event.CANCELLED, owner=owner)
-    return transition(session, job, Event.RELEASED, owner=owner, attempt=job.attempt - 1, available_at=now())
+    return _requeue(session, job, owner=owner)
+
+
+def take_back(session: Session, job: Job, *, code: str, message: str) -> Job:
+    """End the attempt of a worker whose lease ran out.
+
+    A worker takes the jobs of a group in queue order. So those behind one that it still holds had not begun:
+    they are due again at once, and the attempt does not count. Take back the last one first.
+
+    Raises:
+        IllegalTransition: see :func:`shared.jobs.lifecycle.transition`.
+    """
+    before = tuple_(*ORDER) < tuple_(job.priority, job.turn, job.id)
+    earlier = select(Job.id).where(RUNNING, Job.lease_owner == job.lease_owner, before)
+    if job.cancel_requested or session.scalar(earlier.limit(1)) is None:
+        return hand_back(session, job, lease_expired=True, code=code, message=message)
+    return _requeue(session, job, lease_expired=True)
+
+
+def _requeue(session: Session, job: Job, *, owner: str | None = None, lease_expired: bool = False) -> Job:
+    """Return a running job to the queue, due at once. The attempt does not count."""
+    return transition(
+        session,
+        job,
+        Event.RELEASED,
+        owner=owner,
+        lease_expired=lease_expired,
+        attempt=job.attempt - 1,
+        available_at=now(),
+    )
 
 
 def hand_back(

@@ -16,18 +16,24 @@ outbox in the same transaction.
 """
 
 import enum
+import functools
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Select, insert, update
+from sqlalchemy import Select, Table, bindparam, insert, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql import Executable
 
 from shared.clock import now
 from shared.errors import IllegalTransition
 from shared.jobs.tables import Job, JobEvent, JobStatus
 from shared.webhooks import enqueue_job
+
+JOBS = cast(Table, Job.__table__)
+_INSERT_EVENTS = insert(cast(Table, JobEvent.__table__))
 
 
 class Event(enum.StrEnum):
@@ -69,6 +75,7 @@ def transition(
     *,
     owner: str | None = None,
     lease_expired: bool = False,
+    unless_cancelled: bool = False,
     code: str | None = None,
     **changes: Any,
 ) -> Job:
@@ -81,39 +88,64 @@ def transition(
         owner: if given, the transition requires that this worker holds the lease.
         lease_expired: if true, the transition requires that the lease has run out (the worker may renew it at
             any moment).
+        unless_cancelled: if true, the transition requires that nobody asked to cancel the job.
         code: error code for the audit trail.
-        changes: further columns to set.
+        changes: further columns to set, to plain values.
 
     Returns:
         The job as it is now.
 
     Raises:
-        IllegalTransition: the job is in another state, another worker holds its lease, or it was erased.
+        IllegalTransition: the job is in another state, another worker holds its lease, it was erased, or a
+            cancellation was requested.
     """
     rule = TRANSITIONS[event]
     moment = now()
     if job.status not in rule.sources:
         raise IllegalTransition(f"The job can't be {event.value} now: it is {job.status}.")
-    values = _columns_after(rule, moment) | changes
-    conditions = [Job.id == job.id, Job.status == job.status]
-    if owner is not None:
-        conditions.append(Job.lease_owner == owner)
-    if lease_expired:
-        conditions.append(Job.lease_expires_at <= moment)
     source = job.status  # read now, because the statement may refresh this very object
-    after = session.scalars(
-        update(Job)
-        .where(*conditions)
-        .values(values)
-        .returning(Job)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    ).one_or_none()
+    conditions: dict[str, Any] = {"id": job.id, "status": source}
+    if owner is not None:
+        conditions["lease_owner"] = owner
+    if lease_expired:
+        conditions["lease_expires_at"] = moment
+    if unless_cancelled:
+        conditions["cancel_requested"] = False
+    after = _update(session, conditions, _columns_after(rule, moment) | changes)
     if after is None:
         raise IllegalTransition("The job's state has just changed. Look at it again.")
     row = event_row(after.id, event, source, rule.target, after.attempt, moment, code)
-    session.execute(insert(JobEvent).values(row))
+    save_events(session, [row])
     _tell_webhook(session, after.id, after.tenant, after.options, after.status)
     return after
+
+
+def _update(session: Session, conditions: dict[str, Any], values: dict[str, Any]) -> Job | None:
+    """Change the job that meets the conditions; return it as it is now, or None if it does not meet them."""
+    statement = _update_of(frozenset(conditions), frozenset(values))
+    parameters = {f"old_{name}": value for name, value in conditions.items()} | {
+        f"new_{name}": value for name, value in values.items()
+    }
+    return session.scalars(statement, parameters).one_or_none()
+
+
+@functools.cache  # building a statement costs more than executing it
+def _update_of(conditions: frozenset[str], values: frozenset[str]) -> Executable:
+    columns = JOBS.c
+    statement = update(JOBS).values(
+        {name: bindparam(f"new_{name}", type_=columns[name].type) for name in values}
+    )
+    for name in sorted(conditions):
+        old = bindparam(f"old_{name}", type_=columns[name].type)
+        statement = statement.where(
+            columns[name] <= old if name == "lease_expires_at" else columns[name] == old
+        )
+    return select(Job).from_statement(statement.returning(*columns)).execution_options(populate_existing=True)
+
+
+def save_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows of the audit trail, see :func:`event_row`."""
+    session.connection().execute(_INSERT_EVENTS, rows)
 
 
 def transition_queued(session: Session, event: Event, chosen: Select[Any]) -> int:
@@ -142,7 +174,7 @@ def transition_queued(session: Session, event: Event, chosen: Select[Any]) -> in
     ).all()
     rows = [event_row(job.id, event, source, rule.target, job.attempt, moment, None) for job in changed]
     if rows:
-        session.execute(insert(JobEvent), rows)
+        save_events(session, rows)
     for job in changed:
         _tell_webhook(session, job.id, job.tenant, job.options, rule.target)
     return len(rows)

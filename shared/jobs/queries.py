@@ -70,14 +70,14 @@ def twin_of(session: Session, job: Job, since: datetime) -> Job | None:
     return next((one for one in newest_first if is_same_request(one, job)), None)
 
 
-def job_held_by(session: Session, owner: str) -> Job | None:
-    """Return a running job whose lease this worker holds, or None."""
-    return session.scalar(select(Job).where(RUNNING, Job.lease_owner == owner).limit(1))
+def jobs_held_by(session: Session, owner: str) -> list[Job]:
+    """Return the running jobs whose leases this worker holds, in queue order."""
+    return list(session.scalars(select(Job).where(RUNNING, Job.lease_owner == owner).order_by(*ORDER)))
 
 
 def running_jobs(session: Session) -> Sequence[Job]:
-    """Return all running jobs."""
-    return session.scalars(select(Job).where(RUNNING)).all()
+    """Return all running jobs in queue order: the first one of a worker is the one that it works on."""
+    return session.scalars(select(Job).where(RUNNING).order_by(*ORDER)).all()
 
 
 def due_jobs(session: Session, at_most: int) -> Sequence[uuid.UUID]:
@@ -87,8 +87,10 @@ def due_jobs(session: Session, at_most: int) -> Sequence[uuid.UUID]:
 
 
 def expired_jobs(session: Session, at_most: int) -> Sequence[uuid.UUID]:
-    """Return the ids of running jobs whose lease has run out."""
-    return session.scalars(select(Job.id).where(RUNNING, Job.lease_expires_at <= now()).limit(at_most)).all()
+    """Return the ids of running jobs whose lease has run out, in the order in which to take them back."""
+    last_first = Job.priority.desc(), Job.turn.desc(), Job.id.desc()
+    expired = select(Job.id).where(RUNNING, Job.lease_expires_at <= now()).order_by(*last_first)
+    return session.scalars(expired.limit(at_most)).all()
 
 
 def ids_of(session: Session, selection: Selection) -> Sequence[uuid.UUID]:

@@ -3,13 +3,16 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from shrutlekh_contract.audio_warnings import AudioWarning
-from sqlalchemy import delete, insert
+from sqlalchemy import Table, delete, insert
 from sqlalchemy.orm import Session
 
 from shared.jobs.tables import SegmentRow, WaveformRow
+
+_INSERT_SEGMENTS = insert(cast(Table, SegmentRow.__table__))
+_INSERT_WAVEFORM = insert(cast(Table, WaveformRow.__table__))
 
 
 class Word(Protocol):
@@ -78,7 +81,7 @@ def save_segments(session: Session, job_id: uuid.UUID, segments: Sequence[Segmen
     """Insert segments at positions from ``first`` on. Times are rounded to milliseconds."""
     rows = [_row(job_id, position, segment) for position, segment in enumerate(segments, first)]
     if rows:
-        session.execute(insert(SegmentRow), rows)
+        session.connection().execute(_INSERT_SEGMENTS, rows)
 
 
 def drop_segments(session: Session, job_id: uuid.UUID, first: int = 0) -> None:
@@ -89,7 +92,7 @@ def drop_segments(session: Session, job_id: uuid.UUID, first: int = 0) -> None:
 def save_waveform(session: Session, job_id: uuid.UUID, waveform: Waveform) -> None:
     """Insert the waveform of a job."""
     row = {"job_id": job_id, "png": waveform.png, "peaks": waveform.peaks}
-    session.execute(insert(WaveformRow).values(row))
+    session.connection().execute(_INSERT_WAVEFORM, row)
 
 
 def _row(job_id: uuid.UUID, position: int, segment: Segment) -> dict[str, object]:

@@ -13,6 +13,7 @@ from shared.database import Database
 from shared.jobs.attempts import claim
 from shared.jobs.queries import get_job
 from shared.jobs.tables import Job, JobStatus
+from shared.presence import beat
 from shared.queue import QUEUE, JobQueue, make_celery
 from tests.worker.jobs import after, at_once, history, stored
 from tests.worker.pool import running, wait_until
@@ -47,17 +48,21 @@ def test_a_silent_workers_job_goes_back_and_a_talking_ones_stays(
     assert sweeper.take_back_expired() == 0
 
 
-def test_lost_doorbells_are_rung_again_once(
+def test_lost_doorbells_are_rung_again_once_for_each_worker(
     process: WorkerProcess, submit_file: Callable[..., Job], sweeper: Sweeper, redis: Redis
 ) -> None:
-    for _ in range(5):
+    for number in range(3):
+        beat(redis, f"worker {number}", 60)
+    submit_file(b"a")
+    assert sweeper.ring_again() == 1
+    for _ in range(9):
         submit_file(b"a")
-    assert sweeper.ring_again() == 5
+    assert sweeper.ring_again() == 2
     assert sweeper.ring_again() == 0
     redis.lpop(QUEUE, 2)
     assert sweeper.ring_again() == 2
-    redis.flushall()
-    assert sweeper.ring_again() == 5
+    redis.flushall()  # also the workers' heartbeats
+    assert sweeper.ring_again() == 1
 
 
 def test_two_sweepers_at_once_take_each_job_back_once(
@@ -65,8 +70,8 @@ def test_two_sweepers_at_once_take_each_job_back_once(
 ) -> None:
     jobs = [submit_file(b"a") for _ in range(30)]
     with process.database.write() as session:
-        for _ in jobs:
-            claim(session, "silent", timedelta(seconds=-1))
+        for number, _ in enumerate(jobs):
+            claim(session, f"silent {number}", timedelta(seconds=-1))
     databases = [Database(process.settings.database) for _ in range(2)]
     queue = JobQueue(make_celery(process.settings))
     counts = at_once([Sweeper(database, redis, queue).take_back_expired for database in databases])

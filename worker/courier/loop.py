@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from shrutlekh_contract.deliveries import DeliveryStatus
 
-from shared.announcements import CHANNEL
+from shared.announcements import OUTBOX_CHANNEL
 from shared.clock import now
 from shared.database import Database
 from shared.destinations import Policy
@@ -35,7 +35,7 @@ RENEW_SECONDS = 3.0
 # How long to retry recording a result while the database is away.
 RECORD_SECONDS = 60.0
 LOOK_SECONDS = 1.0
-# Announcements come at each progress of a job; look at the outbox no more often than this.
+# Announcements come at the end of each job; look at the outbox no more often than this.
 SHORTEST_PAUSE_SECONDS = 0.1
 RECONNECT_SECONDS = 0.5
 LISTEN_SECONDS = 5.0
@@ -167,11 +167,11 @@ class Courier:
                 await asyncio.to_thread(write)
 
     async def _keep_listening(self) -> None:
-        """Look at the outbox whenever a job changes."""
+        """Look at the outbox whenever there may be a webhook in it."""
         while not self._stopping:
             with suppress(RedisError, OSError):
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    await pubsub.subscribe(CHANNEL)
+                    await pubsub.subscribe(OUTBOX_CHANNEL)
                     while not self._stopping:
                         if await pubsub.get_message(timeout=LISTEN_SECONDS) is not None:
                             self._look.set()
