@@ -5,8 +5,8 @@ but an LSTM depends on the window alone. So the weights are read from the packag
 are written as a graph over a sequence of windows: the convolutions over a window's four frames become matrix
 products, one row a window.
 
-ONNX files are protocol buffers (https://protobuf.dev/programming-guides/encoding, onnx.proto). The engine does
-not depend on the package `onnx`, so this module reads and writes the few messages that it needs.
+ONNX files are protocol buffers (https://protobuf.dev/programming-guides/encoding, onnx.proto). The engine
+does not depend on the package `onnx`, so this module reads and writes the few messages that it needs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,35 +14,33 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
-WINDOW: Final = 576
-"""Samples of a window."""
+FRAME, CONTEXT = 512, 64
+"""Samples of a frame, and of the preceding audio that is fed with it. Both together are a window."""
 
 HIDDEN: Final = 128
 """Size of the LSTM's state."""
 
 _SPECTRUM, _HOP, _STEPS = 256, 128, 4
 """Samples of a spectrum, from one to the next, and spectra of a window."""
+_REFLECTED: Final = 64
+"""Samples by which the end of a window is reflected."""
 _BINS: Final = _SPECTRUM // 2 + 1
-
-_REFLECTED: Final = np.concatenate((np.arange(WINDOW), WINDOW - 2 - np.arange(_SPECTRUM // 4)))
-SPECTRA: Final[npt.NDArray[np.intp]] = _REFLECTED[
-    _HOP * np.arange(_STEPS)[:, None] + np.arange(_SPECTRUM)
-].astype(np.intp)
-"""Samples of a window that its spectra are made of, shape (4, 256). The window's end is reflected."""
 
 _FLOAT: Final = 1
 _IR_VERSION, _OPSET = 8, 17
 
+Samples = npt.NDArray[np.float32]
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
 
 def window_graph(model: bytes) -> bytes:
     """Derive the graph over windows from the content of the package's file.
 
-    Its inputs are `spectra`, shape (windows, 4, 256), see `SPECTRA`, and the LSTM's state `h` and `c`, shape
-    (1, 1, 128). Its outputs are `voice`, the probability of each window, shape (windows,), and the state after
-    the last one.
+    Its inputs are `spectra`, shape (windows, 4, 256), see `Windows`, and the LSTM's state `h` and `c`, shape
+    (1, 1, 128). Its outputs are `voice`, the probability of each window, shape (windows,), and `h_after` and
+    `c_after`, the state behind the last one.
 
     Raises:
         ValueError: the file is of another version of silero-vad.
@@ -111,6 +109,27 @@ def window_graph(model: bytes) -> bytes:
         )
     )
     return _number(1, _IR_VERSION) + _message(7, graph) + _message(8, _number(2, _OPSET))
+
+
+class Windows:
+    """The windows of a waveform, as the graph takes them.
+
+    Args:
+        samples: the waveform, shape (n,). Beyond its ends are zeros.
+    """
+
+    def __init__(self, samples: Samples) -> None:
+        count = max(-(-len(samples) // FRAME), 1)
+        padded = np.zeros(CONTEXT + count * FRAME + _REFLECTED, np.float32)
+        padded[CONTEXT:][: len(samples)] = samples
+        self._spectra = sliding_window_view(padded, _SPECTRUM)[::_HOP]
+
+    def spectra(self, frames: npt.NDArray[np.intp]) -> Samples:
+        """Return the spectra's samples of some windows, shape (windows, 4, 256)."""
+        found: Samples = self._spectra[_STEPS * frames[:, None] + np.arange(_STEPS)]
+        # Behind its end, a window is reflected. There the view has samples of the next one.
+        found[:, -1, -_REFLECTED:] = found[:, -1, -_REFLECTED - 2 : -2 * _REFLECTED - 2 : -1]
+        return found
 
 
 def _as_matrix(kernel: npt.NDArray[np.float32], steps: int, stride: int) -> npt.NDArray[np.float32]:
@@ -261,6 +280,4 @@ def _value(name: str, shape: tuple[int | str, ...]) -> bytes:
         _message(1, _number(1, size) if isinstance(size, int) else _message(2, size.encode()))
         for size in shape
     )
-    return _message(1, name.encode()) + _message(
-        2, _message(1, _number(1, _FLOAT) + _message(2, dimensions))
-    )
+    return _message(1, name.encode()) + _message(2, _message(1, _number(1, _FLOAT) + _message(2, dimensions)))

@@ -24,7 +24,7 @@ from speech.segments.loudness import (
     framed,
     offset,
 )
-from speech.segments.silero_graph import HIDDEN, SPECTRA, window_graph
+from speech.segments.silero_graph import FRAME, HIDDEN, Windows, window_graph
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,9 @@ Span = tuple[int, int]
 RATE = 16_000
 """Sample rate of the detector's input in hertz."""
 
-FRAME = 512
-CONTEXT = 64
-"""Samples of a frame, and of the preceding audio that is fed with it."""
-
 FRAMES_AT_ONCE = 8
 """Frames that go through the model in one run. A run costs as much as two frames beside its frames; what is
-behind the first voice of a run is wasted."""
+behind the end of a probe is wasted."""
 
 VOICE = 0.5
 """Probability from which a frame counts as voice."""
@@ -66,7 +62,6 @@ MIN_SECONDS = 0.8
 
 MARGIN_SECONDS = 0.25
 """Audio kept beside a voiced span."""
-
 
 _NO_STATE: Final = np.zeros((1, 1, HIDDEN), np.float32)
 
@@ -108,11 +103,10 @@ class SileroDetector:
         frames = _Frames(waveform)
         probe = _Probe(len(waveform), frames.faint)
         h = c = _NO_STATE
-        count = FRAMES_AT_ONCE
-        while ahead := probe.ahead(count):
+        while ahead := probe.ahead(FRAMES_AT_ONCE):
             if probe.is_fresh:
                 h = c = _NO_STATE
-                probe.is_fresh, count = False, FRAMES_AT_ONCE
+                probe.is_fresh = False
             voices, h, c = self.session.run(
                 ["voice", "h_after", "c_after"], {"spectra": frames.spectra(ahead), "h": h, "c": c}
             )
@@ -137,16 +131,14 @@ class _Frames:
         self._offset = offset(waveform) if is_quiet else np.float32(0.0)
         limits = np.maximum(loudness + FAINT_DB, loudness.max(initial=LOWEST_DB) + FAINTEST_DB)
         self.faint: list[bool] = (levels <= np.maximum(limits, LOWEST_DB)).tolist()
-        count = -(-len(waveform) // FRAME)
-        self.faint += [False] * (count - len(levels))
+        self.faint += [False] * (len(waveform) % FRAME > 0)
         # An incomplete frame has the gain of the one before it.
         self._gains = np.append(gains, gains[-1:] if len(gains) else np.float32(1.0)) if is_quiet else None
-        self._padded = np.zeros(CONTEXT + count * FRAME, np.float32)
-        self._padded[CONTEXT:][: len(waveform)] = waveform
+        self._windows = Windows(waveform)
 
     def spectra(self, frames: Sequence[int]) -> Samples:
-        """Return the samples of frames with their contexts, as the model takes them: shape (frames, 4, 256)."""
-        samples: Samples = self._padded[FRAME * np.array(frames)[:, None, None] + SPECTRA]
+        """Return the samples of frames with their contexts, shape (frames, 4, 256)."""
+        samples = self._windows.spectra(np.array(frames))
         if self._gains is not None:
             gains = self._gains[frames]
             quiet = gains > 1.0
