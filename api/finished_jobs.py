@@ -5,7 +5,6 @@ import uuid
 from typing import Any, NamedTuple
 
 from shrutlekh_contract.audio_warnings import AudioWarning
-from sqlalchemy.orm import Session
 from starlette.requests import Request
 
 from api.http.paths import Paths
@@ -19,7 +18,15 @@ from shared.errors import (
     WaveformNotMade,
 )
 from shared.installed_models import read_card
-from shared.jobs import Job, JobStatus, SegmentRow, get_job, segments_of, waveform_peaks, waveform_png
+from shared.jobs import (
+    Job,
+    JobStatus,
+    SegmentRow,
+    read_job,
+    read_segments,
+    read_waveform_png,
+    waveform_peaks,
+)
 from transcript.transcript import Numerals, Transcript, words_of
 from transcript.words import Segment
 
@@ -44,8 +51,7 @@ def read_transcript(
     Raises:
         JobNotFound, JobNotFinished, JobHasNoResult, TranscriptNotMade: the job has no transcript.
     """
-    with services.database.read() as session:
-        job = _succeeded(session, paths, job_id, tenant)
+    job = _succeeded(services, paths, job_id, tenant)
     return FinishedTranscript(job, transcript_of(services, job, numerals))
 
 
@@ -58,10 +64,9 @@ def transcript_of(services: Services, job: Job, numerals: Numerals) -> Transcrip
     """
     if not job.transcript:
         raise TranscriptNotMade("The job was submitted with transcript=false. Submit the recording again.")
-    with services.database.read() as session:
-        rows = segments_of(session, job.id)
-        if not rows:
-            get_job(session, job.id)  # raises if the job was erased since; otherwise it has no speech
+    rows = read_segments(services.database, job.id)
+    if not rows:
+        read_job(services.database, job.id)  # raises if the job was erased since; otherwise it has no speech
     transcript = Transcript.of(
         map(segment_of, rows),
         language=_language_of(services, job.model),
@@ -79,19 +84,18 @@ def read_png(services: Services, paths: Paths, job_id: uuid.UUID, tenant: str | 
     Raises:
         JobNotFound, JobNotFinished, JobHasNoResult, WaveformNotMade: the job has no picture.
     """
-    with services.database.read() as session:
-        _succeeded(session, paths, job_id, tenant)
-        png = waveform_png(session, job_id)
-        return png if png is not None else _no_waveform(session, job_id)
+    _succeeded(services, paths, job_id, tenant)
+    png = read_waveform_png(services.database, job_id)
+    return png if png is not None else _no_waveform(services, job_id)
 
 
 def read_peaks(services: Services, paths: Paths, job_id: uuid.UUID, tenant: str | None) -> bytes:
     """Read the peaks of a succeeded job as JSON. Raises the errors of :func:`read_png`."""
+    _succeeded(services, paths, job_id, tenant)
     with services.database.read() as session:
-        _succeeded(session, paths, job_id, tenant)
         peaks = waveform_peaks(session, job_id)
-        if peaks is None:
-            _no_waveform(session, job_id)
+    if peaks is None:
+        _no_waveform(services, job_id)
     return json.dumps(peaks, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -103,16 +107,13 @@ async def wait_for_success(request: Request, services: Services, paths: Paths, j
         StillRunning: the job did not finish in time, or the client disconnected.
     """
 
-    def read() -> Job:
-        with services.database.read() as session:
-            return get_job(session, job_id)
-
     job = await services.watcher.wait(
         services.watcher.watching_job(job_id),
-        read=lambda: services.threads.read(read),
+        read=lambda: services.threads.read(lambda: read_job(services.database, job_id).job),
         until=lambda job: job.status.is_final,
         seconds=services.settings.simple_wait_seconds,
         is_gone=request.is_disconnected,
+        only_end=True,
     )
     refuse_unless_succeeded(job, paths)
     return job
@@ -140,8 +141,8 @@ def refuse_unless_succeeded(job: Job, paths: Paths) -> None:
         )
 
 
-def _succeeded(session: Session, paths: Paths, job_id: uuid.UUID, tenant: str | None) -> Job:
-    job = get_job(session, job_id, tenant)
+def _succeeded(services: Services, paths: Paths, job_id: uuid.UUID, tenant: str | None) -> Job:
+    job, _ = read_job(services.database, job_id, tenant)
     if not job.status.is_final:
         raise JobNotFinished(
             f"The job is {job.status}. Poll {paths.job(job_id)} until it has ended.",
@@ -157,8 +158,8 @@ def _succeeded(session: Session, paths: Paths, job_id: uuid.UUID, tenant: str | 
     return job
 
 
-def _no_waveform(session: Session, job_id: uuid.UUID) -> Any:
-    get_job(session, job_id)  # raises if the job was erased since
+def _no_waveform(services: Services, job_id: uuid.UUID) -> Any:
+    read_job(services.database, job_id)  # raises if the job was erased since
     raise WaveformNotMade("The job was submitted with waveform=false. Submit the recording again.")
 
 

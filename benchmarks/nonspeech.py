@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 
 from benchmarks import sounds
 from benchmarks.recordings import Clip, decoded, manifest, pages, voices
 from benchmarks.sounds import RATE, Samples, levelled
 from speech import Engine, SpeechError
 from speech.decoding import GreedyDecoder
-from speech.segments import CONTEXT, FRAME, SileroDetector, silero_model
+from speech.segments import CONTEXT, FRAME, silero_model
 
 Signal = npt.NDArray[np.float64]
 Make = Callable[[float, int], npt.NDArray[np.floating]]
@@ -400,7 +401,7 @@ def _by_detector(clips: Sequence[Clip]) -> Iterator[tuple[Samples, Sequence[tupl
     path = silero_model()
     if path is None:
         return
-    session = SileroDetector(path).session
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     everything = sorted(
         ((decoded(clip.path, RATE), clip.words) for clip in clips), key=lambda one: len(one[0])
     )

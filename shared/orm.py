@@ -1,10 +1,13 @@
 """What all tables share: the declarative base, and column types that SQLite and Postgres store alike."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import JSON, DateTime, Dialect, MetaData, TypeDecorator
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, Table, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm.attributes import instance_dict
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
@@ -34,6 +37,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """Declarative base with named constraints, so that migrations can name them too."""
 
+    __table__: ClassVar[Table]
+
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(column_0_N_label)s",
@@ -43,3 +48,17 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+Entity = TypeVar("Entity", bound=Base)
+
+
+def detached(entity: type[Entity], values: Iterable[Any]) -> Entity:
+    """Make an object that belongs to no session from a row of its table, much faster than a session does.
+
+    Args:
+        values: of all columns, in the order of the table. What follows them is ignored.
+    """
+    made: Entity = entity.__mapper__.class_manager.new_instance()
+    instance_dict(made).update(zip(entity.__table__.columns.keys(), values, strict=False))
+    return made

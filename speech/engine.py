@@ -221,4 +221,8 @@ def _detector_of(folder: ModelFolder) -> VoiceDetector | None:
     if path is None or folder.sample_rate != RATE:
         log.warning("music and noise are given to the model like speech: silero-vad is not available")
         return None
-    return SileroDetector(path)
+    try:
+        return SileroDetector(path)
+    except ValueError as error:
+        log.warning("music and noise are given to the model like speech: %s", error)
+        return None

@@ -103,6 +103,7 @@ class JobWatcher:
         seconds: float,
         is_gone: Callable[[], Awaitable[bool]],
         read_every: float = math.inf,
+        only_end: bool = False,
     ) -> Snapshot:
         """Re-read a job or a batch whenever it has changed, until ``until`` accepts it.
 
@@ -115,6 +116,7 @@ class JobWatcher:
             seconds: longest wait.
             is_gone: returns whether the client has disconnected.
             read_every: also read after so many seconds, for what changes without the job.
+            only_end: whether ``until`` accepts only what has ended. Other changes are then not read.
 
         Returns:
             The last snapshot.
@@ -123,6 +125,7 @@ class JobWatcher:
         deadline = loop.time() + seconds
         # Register before the first read, so that no change is missed in between.
         with watching as watch:
+            watch.only_end = only_end
             while True:
                 watch.look()
                 snapshot = await read()
@@ -190,12 +193,8 @@ class JobWatcher:
         if not chosen:
             return
 
-        def read() -> dict[uuid.UUID, object]:
-            with self._database.read() as session:
-                return dict(watched.read(session, chosen))
-
         try:
-            marks = await self._threads.read(read)
+            marks = await self._threads.read(lambda: watched.read(self._database, chosen))
         except DatabaseUnavailable:
             if not self._database_away:  # their own reads tell them so
                 self._wake_all()

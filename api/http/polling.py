@@ -55,6 +55,7 @@ async def answer_poll(
             seconds=seconds,
             is_gone=request.is_disconnected,
             read_every=read_every if asks_for_change else math.inf,
+            only_end=not asks_for_change,
         )
     else:
         seen = await read_in_thread()

@@ -3,20 +3,29 @@
 import asyncio
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-from sqlalchemy.orm import Session
+from shared.database import Database
+from shared.jobs import Mark
 
-ReadMarks = Callable[[Session, Sequence[uuid.UUID]], Mapping[uuid.UUID, Hashable]]
+ReadMarks = Callable[[Database, Sequence[uuid.UUID]], Mapping[uuid.UUID, Mark]]
+
+# The mark of what does not exist (any more).
+GONE = Mark(None, has_ended=True)
 
 
 class Watch:
-    """One waiter's view of what it waits for."""
+    """One waiter's view of what it waits for.
 
-    __slots__ = ("_changed",)
+    Attributes:
+        only_end: whether the waiter cares for the end alone, so that other changes need not wake it.
+    """
+
+    __slots__ = ("_changed", "only_end")
 
     def __init__(self) -> None:
+        self.only_end = False
         self._changed = asyncio.Event()
 
     def look(self) -> None:
@@ -45,7 +54,7 @@ class Watched:
     def __init__(self, read: ReadMarks) -> None:
         self.read = read
         self.waiters: defaultdict[uuid.UUID, set[Watch]] = defaultdict(set)
-        self._marks: dict[uuid.UUID, Hashable] = {}
+        self._marks: dict[uuid.UUID, Mark] = {}
 
     @contextmanager
     def watching(self, what: uuid.UUID) -> Iterator[Watch]:
@@ -60,25 +69,24 @@ class Watched:
                 del self.waiters[what]
                 self._marks.pop(what, None)
 
-    def compare(self, looked_at: Iterable[uuid.UUID], marks: Mapping[uuid.UUID, Hashable]) -> None:
+    def compare(self, looked_at: Iterable[uuid.UUID], marks: Mapping[uuid.UUID, Mark]) -> None:
         """Wake the waiters of what has another mark than before, is gone, or is looked at for the first time.
 
         At the first look they are woken because something may have changed since they read it themselves.
+        Those who wait only for the end are woken when it has come.
         """
         for what in looked_at:
             if what not in self.waiters:
                 continue
-            mark = marks.get(what)
-            if what not in self._marks or self._marks[what] != mark:
-                self._marks[what] = mark
-                self._wake(self.waiters[what])
+            mark = marks.get(what, GONE)
+            has_changed = self._marks.get(what) != mark
+            self._marks[what] = mark
+            for watch in self.waiters[what]:
+                if mark.has_ended if watch.only_end else has_changed:
+                    watch.wake()
 
     def wake_all(self) -> None:
         """Wake everybody."""
         for waiters in self.waiters.values():
-            self._wake(waiters)
-
-    @staticmethod
-    def _wake(waiters: Iterable[Watch]) -> None:
-        for watch in waiters:
-            watch.wake()
+            for watch in waiters:
+                watch.wake()

@@ -54,9 +54,9 @@ from shared.jobs import (
     cancel_or_erase,
     counts_by_status,
     get_batch,
-    get_job,
     page_of_jobs,
     queue_position,
+    read_job,
     retry,
 )
 
@@ -228,7 +228,6 @@ async def retry_job(services: ServicesDep, paths: PathsDep, caller: Submitting, 
 
 
 def _read_job(services: Services, paths: Paths, caller: Caller, job_id: uuid.UUID) -> Polled:
-    with services.database.read() as session:
-        job = get_job(session, job_id, caller.sees)
-        body = JobOut.of(job, paths, queue_position(session, job)).to_json()
+    job, position = read_job(services.database, job_id, caller.sees)
+    body = JobOut.of(job, paths, position).to_json()
     return Polled(body, weak_etag(body), job.status.is_final)

@@ -8,10 +8,12 @@ import uuid
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
+from shared.database import Database
 from shared.jobs.lifecycle import Event
 from shared.jobs.queries import get_job
 from shared.jobs.tables import Job, JobEvent, JobStatus, SegmentRow
@@ -71,26 +73,38 @@ class BatchNews:
     has_more: bool
 
 
-def marks_of_jobs(session: Session, job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Hashable]:
-    """Return a value for each existing job that changes whenever its listeners have something to see."""
-    newest = select(func.max(JobEvent.id)).where(JobEvent.job_id == Job.id).scalar_subquery()
-    columns = (Job.id, Job.status, Job.progress, Job.cancel_requested, Job.chunks_done, newest)
-    found: dict[uuid.UUID, Hashable] = {}
-    for ids in _chunks(job_ids):
-        found |= {row[0]: tuple(row[1:]) for row in session.execute(select(*columns).where(Job.id.in_(ids)))}
-    return found
+class Mark(NamedTuple):
+    """What a job or a batch was like when it was looked at.
+
+    Attributes:
+        state: changes whenever there is something to see for those who follow it.
+        has_ended: whether the job, or all jobs of the batch, have ended.
+    """
+
+    state: Hashable
+    has_ended: bool
 
 
-def marks_of_batches(session: Session, batch_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Hashable]:
-    """Return a value for each batch with jobs that changes whenever one of its jobs changes its state."""
-    columns = (Job.batch_id, Job.status, func.count(), func.sum(Job.attempt))
-    found: defaultdict[uuid.UUID, set[Hashable]] = defaultdict(set)
+def marks_of_jobs(database: Database, job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Mark]:
+    """Return the marks of those jobs that exist."""
+    return {
+        job_id: Mark((status, *rest), status.is_final)
+        for ids in _chunks(job_ids)
+        for job_id, status, *rest in database.rows(_STATES_OF_JOBS, {"ids": ids})
+    }
+
+
+def marks_of_batches(database: Database, batch_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Mark]:
+    """Return the marks of those batches that have jobs. Progress within a job does not change them."""
+    found: defaultdict[uuid.UUID, dict[JobStatus, tuple[int, int]]] = defaultdict(dict)
     for ids in _chunks(batch_ids):
-        query = select(*columns).where(Job.batch_id.in_(ids)).group_by(Job.batch_id, Job.status)
-        for batch_id, *mark in session.execute(query):
+        for batch_id, status, jobs, attempts in database.rows(_STATES_OF_BATCHES, {"ids": ids}):
             assert batch_id is not None
-            found[batch_id].add(tuple(mark))
-    return {batch_id: frozenset(mark) for batch_id, mark in found.items()}
+            found[batch_id][status] = jobs, attempts
+    return {
+        batch_id: Mark(frozenset(states.items()), all(status.is_final for status in states))
+        for batch_id, states in found.items()
+    }
 
 
 def news_of_job(
@@ -154,6 +168,21 @@ def count_ended(session: Session, batch_id: uuid.UUID, event: int) -> int:
 def _ended(batch_id: uuid.UUID) -> Select[int, uuid.UUID]:
     of_batch = select(JobEvent.id, JobEvent.job_id).join(Job, Job.id == JobEvent.job_id)
     return of_batch.where(Job.batch_id == batch_id, JobEvent.to_status.in_(FINAL))
+
+
+_STATES_OF_JOBS = select(
+    Job.id,
+    Job.status,
+    Job.progress,
+    Job.cancel_requested,
+    Job.chunks_done,
+    select(func.max(JobEvent.id)).where(JobEvent.job_id == Job.id).scalar_subquery(),
+).where(Job.id.in_(bindparam("ids", expanding=True)))
+_STATES_OF_BATCHES = (
+    select(Job.batch_id, Job.status, func.count(), func.sum(Job.attempt))
+    .where(Job.batch_id.in_(bindparam("ids", expanding=True)))
+    .group_by(Job.batch_id, Job.status)
+)
 
 
 def _chunks(ids: Sequence[uuid.UUID]) -> Iterator[Sequence[uuid.UUID]]:

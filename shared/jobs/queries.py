@@ -4,17 +4,20 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import ScalarSelect, func, select, tuple_
+from sqlalchemy import ColumnElement, ScalarSelect, bindparam, case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from shared.clock import now
+from shared.database import Database
 from shared.errors import JobNotFound
 from shared.jobs.cursors import decode_cursor, encode_cursor
 from shared.jobs.idempotency import is_same_request
 from shared.jobs.selection import Selection
 from shared.jobs.tables import QUEUED, RUNNING, Job, JobEvent, JobStatus, SegmentRow, WaveformRow
 from shared.jobs.turns import ORDER
+from shared.orm import detached
 
 # Positions in the queue are counted up to this, so that a count takes about 1 ms however long the queue is.
 FARTHEST_PLACE = 10_000
@@ -28,6 +31,22 @@ class Page:
     next_cursor: str | None
 
 
+class JobInQueue(NamedTuple):
+    """A job, and how many are before it in the queue, up to FARTHEST_PLACE; None if it is not queued."""
+
+    job: Job
+    position: int | None
+
+
+def read_job(database: Database, job_id: uuid.UUID, tenant: str | None = None) -> JobInQueue:
+    """Return the job with this id and its position in one cheap query. Raises as :func:`get_job`."""
+    for *columns, position in database.rows(_JOB_IN_QUEUE, {"job_id": job_id}):
+        job = detached(Job, columns)
+        if tenant in (None, job.tenant):
+            return JobInQueue(job, position)
+    raise _not_found()
+
+
 def get_job(session: Session, job_id: uuid.UUID, tenant: str | None = None) -> Job:
     """Return the job with this id.
 
@@ -39,7 +58,7 @@ def get_job(session: Session, job_id: uuid.UUID, tenant: str | None = None) -> J
     """
     job = session.get(Job, job_id, populate_existing=True)
     if job is None or tenant not in (None, job.tenant):
-        raise JobNotFound("No job has this id, or it was erased.")
+        raise _not_found()
     return job
 
 
@@ -118,7 +137,7 @@ def queue_position(session: Session, job: Job) -> int | None:
     """Count the jobs before a queued one, up to FARTHEST_PLACE; None if it is not queued."""
     if job.status is not JobStatus.QUEUED:
         return None
-    return session.scalar(select(_count_before(job))) or 0
+    return _position_of(session, job)
 
 
 def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[uuid.UUID, int]:
@@ -133,25 +152,22 @@ def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[uuid.UUID, in
             turns.setdefault((job.priority, job.tenant, job.client), []).append(job)
     positions = {}
     for own in turns.values():
-        if len(own) == 1:
-            positions[own[0].id] = queue_position(session, own[0]) or 0
-            continue
-        first, last = session.execute(select(_count_before(own[0]), _count_before(own[-1]))).one()
+        first = _position_of(session, own[0])
+        last = _position_of(session, own[-1]) if len(own) > 1 else first
         for index, job in enumerate(own):
-            positions[job.id] = first + round((last - first) * index / (len(own) - 1))
+            positions[job.id] = first + round((last - first) * index / max(len(own) - 1, 1))
     return positions
-
-
-def _count_before(job: Job) -> ScalarSelect[int]:
-    before = tuple_(*ORDER) < tuple_(job.priority, job.turn, job.id)
-    counted = select(Job.id).where(QUEUED, before).limit(FARTHEST_PLACE).subquery()
-    return select(func.count()).select_from(counted).scalar_subquery()
 
 
 def segments_of(session: Session, job_id: uuid.UUID) -> Sequence[SegmentRow]:
     """Return the segments of a job by start, then channel."""
     order = SegmentRow.start_seconds, SegmentRow.channel, SegmentRow.position
     return session.scalars(select(SegmentRow).where(SegmentRow.job_id == job_id).order_by(*order)).all()
+
+
+def read_segments(database: Database, job_id: uuid.UUID) -> list[SegmentRow]:
+    """Return the segments as :func:`segments_of`, in one cheap query."""
+    return [detached(SegmentRow, row) for row in database.rows(_SEGMENTS, {"job_id": job_id})]
 
 
 def segments_since(session: Session, job_id: uuid.UUID, first: int) -> Sequence[SegmentRow]:
@@ -175,6 +191,43 @@ def waveform_png(session: Session, job_id: uuid.UUID) -> bytes | None:
     return session.scalar(select(WaveformRow.png).where(WaveformRow.job_id == job_id))
 
 
+def read_waveform_png(database: Database, job_id: uuid.UUID) -> bytes | None:
+    """Return the picture as :func:`waveform_png`, in one cheap query."""
+    return next((png for (png,) in database.rows(_WAVEFORM_PNG, {"job_id": job_id})), None)
+
+
 def waveform_peaks(session: Session, job_id: uuid.UUID) -> dict[str, object] | None:
     """Return the peaks of a job's recording in audiowaveform's JSON format, if they were made."""
     return session.scalar(select(WaveformRow.peaks).where(WaveformRow.job_id == job_id))
+
+
+def _not_found() -> JobNotFound:
+    return JobNotFound("No job has this id, or it was erased.")
+
+
+def _position_of(session: Session, job: Job) -> int:
+    place = {"priority": job.priority, "turn": job.turn, "id": job.id}
+    return session.execute(_POSITION, place).scalar_one()
+
+
+def _count_before(*place: ColumnElement[Any]) -> ScalarSelect[int]:
+    """Select how many queued jobs are before a place: a priority, a turn and an id."""
+    ahead = _JOBS.alias()
+    before = tuple_(ahead.c.priority, ahead.c.turn, ahead.c.id) < tuple_(*place)
+    counted = select(ahead.c.id).where(QUEUED, before).limit(FARTHEST_PLACE).correlate(_JOBS).subquery()
+    return select(func.count()).select_from(counted).scalar_subquery()
+
+
+# Made once, because to make a query costs as much as to run it. Of tables: entities would cost more.
+_JOBS = Job.__table__
+_PLACE = (_JOBS.c.priority, _JOBS.c.turn, _JOBS.c.id)
+_POSITION = select(_count_before(*(bindparam(column.name, type_=column.type) for column in _PLACE)))
+_JOB_IN_QUEUE = select(_JOBS, case((QUEUED, _count_before(*_PLACE)))).where(_JOBS.c.id == bindparam("job_id"))
+_SEGMENTS = (
+    select(SegmentRow.__table__)
+    .where(SegmentRow.__table__.c.job_id == bindparam("job_id"))
+    .order_by(*(SegmentRow.__table__.c[name] for name in ("start_seconds", "channel", "position")))
+)
+_WAVEFORM_PNG = select(WaveformRow.__table__.c.png).where(
+    WaveformRow.__table__.c.job_id == bindparam("job_id")
+)

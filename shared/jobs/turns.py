@@ -12,13 +12,15 @@ goes first.
 
 from collections.abc import Sequence
 
-from sqlalchemy import ScalarSelect, select
+from sqlalchemy import ScalarSelect, bindparam, select
 from sqlalchemy.orm import Session
 
 from shared.jobs.tables import QUEUED, RUNNING, Job
 from shared.keys import NO_TENANT
 
 ORDER = (Job.priority, Job.turn, Job.id)
+
+_JOBS = Job.__table__.c
 
 
 def give_turns(session: Session, jobs: Sequence[Job]) -> None:
@@ -34,25 +36,33 @@ def give_turns(session: Session, jobs: Sequence[Job]) -> None:
 
 def _next_turn(session: Session, tenant: str, client: str, priority: int) -> int:
     """Return the place of a new job in virtual time."""
-    own_last, first, running = session.execute(
-        select(_end_of_last(tenant, client, priority), _first_queued(priority), _last_running(priority))
-    ).one()
+    who = {"tenant": tenant, "client": client, "priority": priority}
+    own_last, first, running = session.execute(_PLACES, who).one()
     present = running if first is None else first
     return max(own_last or 0, present or 0)
 
 
-def _end_of_last(tenant: str, client: str, priority: int) -> ScalarSelect[int]:
-    same = QUEUED, Job.client == client, Job.tenant == tenant, Job.priority == priority
-    own = select(Job.turn + Job.file_bytes).where(*same)
-    return own.order_by(Job.turn.desc()).limit(1).scalar_subquery()
+def _end_of_last() -> ScalarSelect[int]:
+    same = (
+        QUEUED,
+        _JOBS.client == bindparam("client"),
+        _JOBS.tenant == bindparam("tenant"),
+        _JOBS.priority == bindparam("priority"),
+    )
+    own = select(_JOBS.turn + _JOBS.file_bytes).where(*same)
+    return own.order_by(_JOBS.turn.desc()).limit(1).scalar_subquery()
 
 
-def _first_queued(priority: int) -> ScalarSelect[int]:
-    queued = select(Job.turn).where(QUEUED, Job.priority == priority)
-    return queued.order_by(Job.turn).limit(1).scalar_subquery()
+def _first_queued() -> ScalarSelect[int]:
+    queued = select(_JOBS.turn).where(QUEUED, _JOBS.priority == bindparam("priority"))
+    return queued.order_by(_JOBS.turn).limit(1).scalar_subquery()
 
 
-def _last_running(priority: int) -> ScalarSelect[int]:
+def _last_running() -> ScalarSelect[int]:
     """Select the turn of the last running job, which is "now" if the queue is empty."""
-    running = select(Job.turn).where(RUNNING, Job.priority == priority)
-    return running.order_by(Job.turn.desc()).limit(1).scalar_subquery()
+    running = select(_JOBS.turn).where(RUNNING, _JOBS.priority == bindparam("priority"))
+    return running.order_by(_JOBS.turn.desc()).limit(1).scalar_subquery()
+
+
+# Made once, because to make a query costs as much as to run it.
+_PLACES = select(_end_of_last(), _first_queued(), _last_running())

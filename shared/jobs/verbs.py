@@ -1,8 +1,9 @@
 """The verbs of a job's owner and of the operator: submit, cancel, retry, erase."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any, Final
 
 from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
@@ -16,29 +17,47 @@ from shared.jobs.batch_queries import reopen_batch
 from shared.jobs.lifecycle import TRANSITIONS, Event, event_row, transition
 from shared.jobs.queries import get_job
 from shared.jobs.selection import Selection
-from shared.jobs.tables import Job, JobEvent, JobStatus
+from shared.jobs.tables import Job, JobEvent, JobStatus, Priority
 from shared.jobs.turns import give_turns
 from shared.keys import NO_TENANT
 
 # How often :func:`cancel_or_erase` tries if the job's state changes meanwhile.
 TRIES = 10
+# Of the columns that a new job need not have.
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "tenant": NO_TENANT,
+    "folder": "",
+    "client": "",
+    "priority": Priority.NORMAL,
+    "options": {},
+}
+
+_COLUMNS: Final = tuple(Job.__table__.columns.keys())
+_INSERT_JOB: Final = insert(Job.__table__)
+_INSERT_EVENT: Final = insert(JobEvent.__table__)
 
 
 def submit(session: Session, *jobs: Job) -> None:
-    """Insert new jobs as queued, each with its turn and its first event. All get the same creation time."""
+    """Insert new jobs as queued, each with its turn and its first event. All get the same creation time.
+
+    The objects are given the values of their rows, but the session does not know them.
+    """
     moment = now()
-    give_turns(session, jobs)
     for job in jobs:
+        for name, value in DEFAULTS.items():
+            if getattr(job, name) is None:
+                setattr(job, name, value)
         job.status = JobStatus.QUEUED
         job.created_at = job.available_at = moment
         job.progress = 0.0
         job.chunks_done = 0
         job.attempt = 0
         job.cancel_requested = False
-    session.add_all(jobs)
-    session.flush()
+    give_turns(session, jobs)
+    # Without the session's unit of work, which costs several times as much.
+    session.execute(_INSERT_JOB, [{name: getattr(job, name) for name in _COLUMNS} for job in jobs])
     session.execute(
-        insert(JobEvent),
+        _INSERT_EVENT,
         [event_row(job.id, Event.SUBMITTED, None, JobStatus.QUEUED, 0, moment, None) for job in jobs],
     )
 

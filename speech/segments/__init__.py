@@ -4,9 +4,8 @@ from speech.segments.batch_plan import LOOK_AHEAD, RUN_SECONDS, WORKING_BYTES, L
 from speech.segments.energy import Chunk, EnergySegmenter, Segmenter
 from speech.segments.joining import Joiner, Piece, SeamFinder
 from speech.segments.loudness import raise_quiet
+from speech.segments.silero_graph import CONTEXT, FRAME
 from speech.segments.voice import (
-    CONTEXT,
-    FRAME,
     RATE,
     SileroDetector,
     Span,

