@@ -1,9 +1,9 @@
 """``make bench``: CPU of the whole service against a bare ONNX Runtime loop on the same audio.
 
-The bare loop only runs the model (the graph, and beam search if the model has a language model) on the same
-decoded segments, one after another on one thread. The service's figure is the CPU time of all its processes
-(API, worker, sweeper, Redis) from the first upload to the last result, including polls but without the
-uploading client.
+The bare loop only runs the model (the graph that the service runs, and beam search if the model has a
+language model) on the same decoded segments, one after another on one thread. The service's figure is the CPU
+time of all its processes (API, worker, sweeper, Redis) from the first upload to the last result, including
+polls but without the uploading client.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -35,13 +36,18 @@ from speech import Engine, ModelFolder
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Figures of one workload; CPU in seconds."""
+    """Figures of one workload; CPU in seconds, in all and for each kind of process."""
 
     workload: str
     jobs: int
     audio_seconds: float
     bare_cpu_seconds: float
-    system_cpu_seconds: float
+    processes: dict[str, float]
+
+    @property
+    def system_cpu_seconds(self) -> float:
+        """CPU time of all processes of the service."""
+        return sum(self.processes.values())
 
     @property
     def ratio(self) -> float:
@@ -62,7 +68,7 @@ class BareLoop:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
-            folder / "model.onnx", options, providers=["CPUExecutionProvider"]
+            self.model.graph(), options, providers=["CPUExecutionProvider"]
         )
         self._engine = Engine.load(folder)
         self._search = self._engine.decoder if self._engine.decoder_name == BEAM else None
@@ -89,16 +95,24 @@ class BareLoop:
         return time.process_time() - began
 
 
-def system_cpu_seconds() -> float:
-    """Return the CPU time of all descendants of this process so far, including ended ones."""
-    total = 0.0
+def cpu_seconds_by_process() -> dict[str, float]:
+    """Return the CPU time of all descendants of this process so far, including ended ones, by their kind."""
+    found: dict[str, float] = defaultdict(float)
     for process in psutil.Process().children(recursive=True):
         try:
-            times = process.cpu_times()
+            times, command = process.cpu_times(), process.cmdline()
         except psutil.NoSuchProcess:
             continue
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
+        seconds = times.user + times.system + times.children_user + times.children_system
+        found[_kind_of(command)] += seconds
+    return dict(found)
+
+
+def _kind_of(command: list[str]) -> str:
+    """Return the module that a Python process runs, or the name of another program."""
+    if "-m" in command[:-1]:
+        return command[command.index("-m") + 1]
+    return Path(command[0].split()[0]).name if command and command[0] else "other"
 
 
 def measure(client: ShrutlekhClient, bare: BareLoop, workload: Workload, out: Path) -> Result:
@@ -109,16 +123,16 @@ def measure(client: ShrutlekhClient, bare: BareLoop, workload: Workload, out: Pa
     segments = bare.segments(workload.paths)
     bare.cpu_seconds(segments[:20])
     before = bare.cpu_seconds(segments)
-    began = system_cpu_seconds()
+    began = cpu_seconds_by_process()
     outcomes = run(client, workload, out)
-    system = system_cpu_seconds() - began
+    ended = cpu_seconds_by_process()
     after = bare.cpu_seconds(segments)
     return Result(
         workload.name,
         len(outcomes),
         sum(outcome.seconds or 0.0 for outcome in outcomes),
         (before + after) / 2,
-        system,
+        {kind: seconds - began.get(kind, 0.0) for kind, seconds in ended.items()},
     )
 
 
@@ -182,7 +196,12 @@ def main() -> None:
             json.dumps(
                 {
                     "results": [
-                        asdict(result) | {"ratio": result.ratio, "extra_ms_per_job": result.extra_ms_per_job}
+                        asdict(result)
+                        | {
+                            "system_cpu_seconds": result.system_cpu_seconds,
+                            "ratio": result.ratio,
+                            "extra_ms_per_job": result.extra_ms_per_job,
+                        }
                         for result in results
                     ],
                     "submit_to_text_seconds": {"median": statistics.median(waits), "max": max(waits)},
@@ -191,6 +210,7 @@ def main() -> None:
         )
         return
     Console().print(table(results))
+    Console().print(process_table(results))
     Console().print(
         f"From upload to text on the idle service: median {1000 * statistics.median(waits):.0f} ms, "
         f"longest {1000 * max(waits):.0f} ms of {len(waits)}",
@@ -212,6 +232,17 @@ def table(results: list[Result]) -> Table:
             f"{result.ratio:.2f}",
             f"{result.extra_ms_per_job:.1f} ms",
         )
+    return rows
+
+
+def process_table(results: list[Result]) -> Table:
+    """Make a table with a row per kind of process."""
+    rows = Table("process", title="CPU ms per job")
+    for result in results:
+        rows.add_column(result.workload, justify="right")
+    for kind in sorted({kind for result in results for kind in result.processes}):
+        figures = [1000 * result.processes.get(kind, 0.0) / result.jobs for result in results]
+        rows.add_row(kind, *(f"{figure:.1f}" for figure in figures))
     return rows
 
 

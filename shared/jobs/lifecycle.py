@@ -21,9 +21,9 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Select, Table, bindparam, insert, select, update
+from sqlalchemy import Select, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import Executable
 
@@ -32,8 +32,8 @@ from shared.errors import IllegalTransition
 from shared.jobs.tables import Job, JobEvent, JobStatus
 from shared.webhooks import enqueue_job
 
-JOBS = cast(Table, Job.__table__)
-_INSERT_EVENTS = insert(cast(Table, JobEvent.__table__))
+JOBS = Job.__table__
+_INSERT_EVENTS = insert(JobEvent.__table__)
 
 
 class Event(enum.StrEnum):

@@ -3,16 +3,16 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from shrutlekh_contract.audio_warnings import AudioWarning
-from sqlalchemy import Table, delete, insert
+from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from shared.jobs.tables import SegmentRow, WaveformRow
 
-_INSERT_SEGMENTS = insert(cast(Table, SegmentRow.__table__))
-_INSERT_WAVEFORM = insert(cast(Table, WaveformRow.__table__))
+_INSERT_SEGMENTS = insert(SegmentRow.__table__)
+_INSERT_WAVEFORM = insert(WaveformRow.__table__)
 
 
 class Word(Protocol):
