@@ -17,6 +17,7 @@ from shared.jobs.results import Measurements, Waveform, drop_segments, save_wave
 from shared.jobs.tables import QUEUED, RUNNING, Job
 from shared.jobs.turns import ORDER
 from shared.jobs.usage import book_audio
+from shared.orm import detached
 
 BACKOFF_SECONDS = 1.0
 GROUPED_AT_MOST = 8
@@ -35,7 +36,7 @@ _WAITING = (
 # (Polychronopoulos and Kuck 1987).
 _SHARE = _WAITING // (2 * bindparam("workers", type_=Integer))
 _NEXT = (
-    select(Job)
+    select(*JOBS.c)
     .where(*_DUE)
     .order_by(*ORDER)
     .limit(case((_SHARE < 2, 1), else_=_SHARE))
@@ -78,7 +79,8 @@ def claim_group(session: Session, owner: str, lease: timedelta, workers: int) ->
 def _claim(session: Session, owner: str, lease: timedelta, *, workers: int, waiting: int) -> list[Job]:
     """Claim the share of one of ``workers`` in the queue, of which up to ``waiting`` jobs are counted."""
     moment = now()
-    chosen = session.scalars(_NEXT, {"moment": moment, "workers": workers, "most": waiting}).all()
+    due = session.connection().execute(_NEXT, {"moment": moment, "workers": workers, "most": waiting})
+    chosen = [detached(Job, row) for row in due]
     return [
         transition(
             session,

@@ -23,13 +23,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, select, update
+from sqlalchemy import Select, bindparam, insert, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import Executable
 
 from shared.clock import now
 from shared.errors import IllegalTransition
 from shared.jobs.tables import Job, JobEvent, JobStatus
+from shared.orm import detached
 from shared.webhooks import enqueue_job
 
 JOBS = Job.__table__
@@ -93,7 +94,7 @@ def transition(
         changes: further columns to set, to plain values.
 
     Returns:
-        The job as it is now.
+        The job as it is now, in no session; ``job`` is unchanged.
 
     Raises:
         IllegalTransition: the job is in another state, another worker holds its lease, it was erased, or a
@@ -103,8 +104,7 @@ def transition(
     moment = now()
     if job.status not in rule.sources:
         raise IllegalTransition(f"The job can't be {event.value} now: it is {job.status}.")
-    source = job.status  # read now, because the statement may refresh this very object
-    conditions: dict[str, Any] = {"id": job.id, "status": source}
+    conditions: dict[str, Any] = {"id": job.id, "status": job.status}
     if owner is not None:
         conditions["lease_owner"] = owner
     if lease_expired:
@@ -114,7 +114,7 @@ def transition(
     after = _update(session, conditions, _columns_after(rule, moment) | changes)
     if after is None:
         raise IllegalTransition("The job's state has just changed. Look at it again.")
-    row = event_row(after.id, event, source, rule.target, after.attempt, moment, code)
+    row = event_row(after.id, event, job.status, rule.target, after.attempt, moment, code)
     save_events(session, [row])
     _tell_webhook(session, after.id, after.tenant, after.options, after.status)
     return after
@@ -126,7 +126,8 @@ def _update(session: Session, conditions: dict[str, Any], values: dict[str, Any]
     parameters = {f"old_{name}": value for name, value in conditions.items()} | {
         f"new_{name}": value for name, value in values.items()
     }
-    return session.scalars(statement, parameters).one_or_none()
+    row = session.connection().execute(statement, parameters).one_or_none()
+    return None if row is None else detached(Job, row)
 
 
 @functools.cache  # building a statement costs more than executing it
@@ -140,7 +141,7 @@ def _update_of(conditions: frozenset[str], values: frozenset[str]) -> Executable
         statement = statement.where(
             columns[name] <= old if name == "lease_expires_at" else columns[name] == old
         )
-    return select(Job).from_statement(statement.returning(*columns)).execution_options(populate_existing=True)
+    return statement.returning(*columns)
 
 
 def save_events(session: Session, rows: Sequence[dict[str, Any]]) -> None:

@@ -14,10 +14,10 @@ from shared.database import Database
 from shared.errors import RECORDING_ERRORS, IllegalTransition, RecordingGone
 from shared.files import FileStore
 from shared.jobs.batch_queries import reopen_batch
-from shared.jobs.lifecycle import TRANSITIONS, Event, event_row, transition
+from shared.jobs.lifecycle import TRANSITIONS, Event, event_row, save_events, transition
 from shared.jobs.queries import get_job
 from shared.jobs.selection import Selection
-from shared.jobs.tables import Job, JobEvent, JobStatus, Priority
+from shared.jobs.tables import Job, JobStatus, Priority
 from shared.jobs.turns import give_turns
 from shared.keys import NO_TENANT
 
@@ -34,7 +34,6 @@ DEFAULTS: Final[Mapping[str, Any]] = {
 
 _COLUMNS: Final = tuple(Job.__table__.columns.keys())
 _INSERT_JOB: Final = insert(Job.__table__)
-_INSERT_EVENT: Final = insert(JobEvent.__table__)
 
 
 def submit(session: Session, *jobs: Job) -> None:
@@ -56,8 +55,8 @@ def submit(session: Session, *jobs: Job) -> None:
     give_turns(session, jobs)
     # Without the session's unit of work, which costs several times as much.
     session.execute(_INSERT_JOB, [{name: getattr(job, name) for name in _COLUMNS} for job in jobs])
-    session.execute(
-        _INSERT_EVENT,
+    save_events(
+        session,
         [event_row(job.id, Event.SUBMITTED, None, JobStatus.QUEUED, 0, moment, None) for job in jobs],
     )
 
