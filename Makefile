@@ -43,9 +43,13 @@ format: setup ## format the code with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## CPU of the whole system against a bare ONNX Runtime loop; a recording of 3 hours (ARGS=--quick: half an hour)
+bench: setup ## CPU of the whole system against a bare ONNX Runtime loop; a recording of 3 hours (PEERS=1: against peers; ARGS=--quick)
+ifdef PEERS
+	$(BIN)/python -m benchmarks.peers $(ARGS)
+else
 	$(BIN)/python -m benchmarks.overhead $(ARGS)
 	$(BIN)/python -m benchmarks.long $(filter --quick,$(ARGS))
+endif
 
 bench-api: setup ## submits and polls a second on Postgres while two workers are saturated; memory with 1,000 listeners
 	$(BIN)/python -m benchmarks.api $(ARGS)
