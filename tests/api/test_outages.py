@@ -24,7 +24,8 @@ from api.threads import Threads
 from migrations.schema import upgrade
 from shared.database import Database
 from shared.jobs.tables import Job
-from shared.queue import QUEUE
+from shared.presence import beat
+from shared.queue import QUEUE, JobQueue, make_celery
 from shared.settings import Settings
 from tests.api.front_end import AUDIO, running, stored_files, submit
 from tests.conftest import MODEL, own_postgres, own_redis, postgres_url_of
@@ -274,9 +275,33 @@ class Deaf:
         return False
 
 
-async def test_an_outage_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def redis(redis_server: str) -> Iterator[Redis]:
+    """A Redis in which no doorbell waits."""
+    with Redis.from_url(redis_server) as redis:
+        redis.delete(QUEUE)
+        yield redis
+
+
+async def test_a_doorbell_for_each_worker_is_enough(redis: Redis, settings: Settings) -> None:
+    for number in range(3):
+        beat(redis, f"worker {number}", 60)
+    queue = JobQueue(make_celery(settings))
+    doorbell = Doorbell(Threads(single_writer=True), queue, redis)
+    doorbell.ring(uuid.uuid4())
+    await doorbell._messages.settle(60)
+    assert redis.llen(QUEUE) == 1
+    doorbell.ring(*(uuid.uuid4() for _ in range(50)))
+    for _ in range(50):
+        doorbell.ring(uuid.uuid4())
+    await doorbell._messages.settle(60)
+    assert redis.llen(QUEUE) == 3
+    queue.close()
+
+
+async def test_an_outage_is_remembered(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = Deaf()
-    doorbell = Doorbell(Threads(single_writer=True), queue, Redis())  # type: ignore[arg-type]
+    doorbell = Doorbell(Threads(single_writer=True), queue, redis)  # type: ignore[arg-type]
     monkeypatch.setattr("api.doorbell.OUTAGE_SECONDS", 3600)
     for _ in range(500):
         doorbell.ring(uuid.uuid4())
@@ -284,10 +309,10 @@ async def test_an_outage_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert queue.tries == 1
 
 
-async def test_a_bell_that_breaks_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bell_that_breaks_harms_nobody(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = Deaf()
     queue.tries = 1000
-    doorbell = Doorbell(Threads(single_writer=True), queue, Redis())  # type: ignore[arg-type]
+    doorbell = Doorbell(Threads(single_writer=True), queue, redis)  # type: ignore[arg-type]
     monkeypatch.setattr("api.doorbell.OUTAGE_SECONDS", 0)
     for _ in range(3):
         doorbell.ring(uuid.uuid4())
