@@ -9,14 +9,16 @@ polls but without the uploading client.
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +30,7 @@ from shrutlekh import ShrutlekhClient
 from shrutlekh.bulk import Options, Outcome, Submission, plan
 from shrutlekh_contract.decoders import BEAM
 
-from benchmarks.recordings import Workload, decoded, long, short
+from benchmarks.recordings import ROOT, Workload, decoded, long, short
 from ops.demo import embedded_service
 from shared.settings import Settings
 from speech import Engine, ModelFolder
@@ -158,6 +160,66 @@ def latencies(client: ShrutlekhClient, path: Path, count: int) -> list[float]:
     return seconds
 
 
+@dataclass(slots=True)
+class Version:
+    """A version of the service.
+
+    Attributes:
+        name: what the tables call it.
+        tree: its source tree; None for this one.
+        rounds: the results of each round, one for each workload.
+        waits: seconds from upload to text on the idle service.
+    """
+
+    name: str
+    tree: Path | None = None
+    rounds: list[list[Result]] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+
+    def json(self) -> dict[str, Any]:
+        """Return everything that was measured."""
+        return {
+            "version": self.name,
+            "rounds": [
+                [
+                    asdict(result)
+                    | {
+                        "system_cpu_seconds": result.system_cpu_seconds,
+                        "ratio": result.ratio,
+                        "extra_ms_per_job": result.extra_ms_per_job,
+                    }
+                    for result in results
+                ]
+                for results in self.rounds
+            ],
+            "submit_to_text_seconds": {"median": statistics.median(self.waits), "max": max(self.waits)},
+        }
+
+
+def measure_tree(
+    version: Version, bare: BareLoop, workloads: list[Workload], folder: Path, waits: int
+) -> list[Result]:
+    """Start the service of a version and measure the workloads on it."""
+    with (
+        embedded_service(folder / "data", version.tree) as url,
+        ShrutlekhClient(url, api_key="") as client,
+    ):
+        run(client, Workload("warm-up", workloads[0].paths[:4]), folder / "warm-up")
+        version.waits += latencies(client, workloads[0].paths[0], waits)
+        return [measure(client, bare, workload, folder / "out") for workload in workloads]
+
+
+@contextmanager
+def source_of(revision: str, folder: Path) -> Iterator[Path]:
+    """Check out another revision of this repository into a folder during the block."""
+    git = ["git", "-C", str(ROOT), "worktree"]
+    subprocess.run([*git, "add", "--detach", "--quiet", str(folder), revision], check=True)  # noqa: S603
+    try:
+        yield folder
+    finally:
+        subprocess.run([*git, "remove", "--force", str(folder)], check=True)  # noqa: S603
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
@@ -166,6 +228,12 @@ def main() -> None:
     )
     parser.add_argument("--jobs", type=int, help="number of short recordings (default 200)")
     parser.add_argument("--minutes", type=float, help="length of the long recording (default 30)")
+    parser.add_argument("--rounds", type=int, default=1, help="how often to measure everything (default 1)")
+    parser.add_argument(
+        "--against",
+        metavar="REVISION",
+        help="measure the service of this revision too, in turn with this one",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     jobs = arguments.jobs or (20 if arguments.quick else 200)
@@ -173,75 +241,67 @@ def main() -> None:
     console = Console(stderr=True)
     settings = Settings()
     bare = BareLoop(settings.models_dir / settings.default_model)
-
-    def step(name: str, work: Callable[[], Result]) -> Result:
-        with console.status(name):
-            return work()
-
-    with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
-        folder = Path(temporary)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         workloads = [
             short(folder / "short", jobs),
             long(folder / "long", 60 * minutes, bare.model.sample_rate),
         ]
-        with embedded_service(folder / "data") as url, ShrutlekhClient(url, api_key="") as client:
-            run(client, Workload("warm-up", workloads[0].paths[:4]), folder / "warm-up")
-            waits = latencies(client, workloads[0].paths[0], 5 if arguments.quick else 20)
-            results = [
-                step(work.name, lambda work=work: measure(client, bare, work, folder / "out"))  # type: ignore[misc]
-                for work in workloads
-            ]
+        versions = [Version("this tree")]
+        if arguments.against:
+            tree = stack.enter_context(source_of(arguments.against, folder / "tree"))
+            versions.insert(0, Version(arguments.against, tree))
+        for number in range(arguments.rounds):
+            for version in versions:
+                with console.status(f"{version.name}, round {number + 1} of {arguments.rounds}"):
+                    place = folder / f"{version.name} {number}".replace("/", "-")
+                    waits = 5 if arguments.quick else 20
+                    version.rounds.append(measure_tree(version, bare, workloads, place, waits))
     if arguments.json:
-        print(
-            json.dumps(
-                {
-                    "results": [
-                        asdict(result)
-                        | {
-                            "system_cpu_seconds": result.system_cpu_seconds,
-                            "ratio": result.ratio,
-                            "extra_ms_per_job": result.extra_ms_per_job,
-                        }
-                        for result in results
-                    ],
-                    "submit_to_text_seconds": {"median": statistics.median(waits), "max": max(waits)},
-                }
-            )
-        )
+        print(json.dumps([version.json() for version in versions]))
         return
-    Console().print(table(results))
-    Console().print(process_table(results))
-    Console().print(
-        f"From upload to text on the idle service: median {1000 * statistics.median(waits):.0f} ms, "
-        f"longest {1000 * max(waits):.0f} ms of {len(waits)}",
-        highlight=False,
-    )
+    for version in versions:
+        Console().print(table(version))
+        Console().print(process_table(version))
+        Console().print(
+            f"From upload to text on the idle service: median "
+            f"{1000 * statistics.median(version.waits):.0f} ms, longest {1000 * max(version.waits):.0f} ms "
+            f"of {len(version.waits)}",
+            highlight=False,
+        )
 
 
-def table(results: list[Result]) -> Table:
-    """Make a table with a row per workload."""
-    rows = Table("recordings", title="CPU seconds per second of audio")
+def table(version: Version) -> Table:
+    """Make a table with a row per workload, with medians over the rounds and the range of the ratio."""
+    rows = Table("recordings", title=f"CPU seconds per second of audio ({version.name})")
     for column in ("audio", "bare ONNX Runtime", "whole service", "ratio", "extra for a job"):
         rows.add_column(column, justify="right")
-    for result in results:
+    for results in zip(*version.rounds, strict=True):
+        seconds = results[0].audio_seconds
+        ratios = [result.ratio for result in results]
+        spread = f" ({min(ratios):.2f}-{max(ratios):.2f})" if len(ratios) > 1 else ""
         rows.add_row(
-            result.workload,
-            f"{result.audio_seconds:.0f} s",
-            f"{result.bare_cpu_seconds / result.audio_seconds:.5f}",
-            f"{result.system_cpu_seconds / result.audio_seconds:.5f}",
-            f"{result.ratio:.2f}",
-            f"{result.extra_ms_per_job:.1f} ms",
+            results[0].workload,
+            f"{seconds:.0f} s",
+            f"{statistics.median(result.bare_cpu_seconds for result in results) / seconds:.5f}",
+            f"{statistics.median(result.system_cpu_seconds for result in results) / seconds:.5f}",
+            f"{statistics.median(ratios):.2f}{spread}",
+            f"{statistics.median(result.extra_ms_per_job for result in results):.1f} ms",
         )
     return rows
 
 
-def process_table(results: list[Result]) -> Table:
-    """Make a table with a row per kind of process."""
+def process_table(version: Version) -> Table:
+    """Make a table with a row per kind of process, with medians over the rounds."""
+    workloads = list(zip(*version.rounds, strict=True))
     rows = Table("process", title="CPU ms per job")
-    for result in results:
-        rows.add_column(result.workload, justify="right")
-    for kind in sorted({kind for result in results for kind in result.processes}):
-        figures = [1000 * result.processes.get(kind, 0.0) / result.jobs for result in results]
+    for results in workloads:
+        rows.add_column(results[0].workload, justify="right")
+    for kind in sorted({kind for results in workloads for result in results for kind in result.processes}):
+        figures = [
+            statistics.median(1000 * result.processes.get(kind, 0.0) / result.jobs for result in results)
+            for results in workloads
+        ]
         rows.add_row(kind, *(f"{figure:.1f}" for figure in figures))
     return rows
 

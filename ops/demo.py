@@ -66,13 +66,18 @@ def run(console: Console, samples: Path, data: Path) -> bool:
 
 
 @contextmanager
-def embedded_service(data: Path) -> Iterator[str]:
+def embedded_service(data: Path, tree: Path | None = None) -> Iterator[str]:
     """Run a service during the block and yield its URL.
+
+    Args:
+        data: its data folder.
+        tree: source tree to run it from; None for this one.
 
     Raises:
         StartFailed: the service does not start, or does not stop cleanly.
     """
-    command = [sys.executable, "-m", "ops", "serve", "--port", "0", "--data", str(data)]
+    command = [sys.executable, "-m", "ops", "serve", "--port", "0", "--data", str(data.absolute())]
+    source = {} if tree is None else {"PYTHONPATH": os.pathsep.join((str(tree), str(tree / "client")))}
     with subprocess.Popen(  # noqa: S603 - our own command, no shell
         command,
         stdout=subprocess.PIPE,
@@ -82,7 +87,9 @@ def embedded_service(data: Path) -> Iterator[str]:
             "SHRUTLEKH_DISK_RESERVE_BYTES": "0",
             **os.environ,
             "SHRUTLEKH_REQUIRE_KEYS": "never",
+            **source,
         },
+        cwd=tree,
         process_group=0,
         preexec_fn=die_with_parent(os.getpid()),
     ) as process:

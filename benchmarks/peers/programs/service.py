@@ -14,7 +14,7 @@ from shrutlekh import ShrutlekhClient
 from shrutlekh.bulk import Options, Outcome, Submission, plan
 from shrutlekh_contract.options import SubmissionOptions
 
-from benchmarks.overhead import system_cpu_seconds
+from benchmarks.overhead import cpu_seconds_by_process
 from benchmarks.peers.child import Program, Task, peak_bytes
 from ops.demo import embedded_service
 
@@ -47,7 +47,7 @@ class Service(Program):
         self.transcribe(paths)
 
     def cpu_seconds(self) -> float:
-        return system_cpu_seconds()
+        return sum(cpu_seconds_by_process().values())
 
     def peak_bytes(self) -> int:
         return sum(peak_bytes(process.pid) for process in psutil.Process().children(recursive=True))
