@@ -190,7 +190,7 @@ class ContainerReader:
                 pending, samples = [], 0
             if is_other:
                 timeline.change_rate(frame.sample_rate)
-            gap = self._gap()
+            gap = 0 if packets.is_gapless else self._gap()
             if gap:
                 if pending:
                     yield Block(np.concatenate(pending), timeline.rate)
@@ -210,8 +210,6 @@ class ContainerReader:
     def _gap(self) -> int:
         """Return the samples of silence before the frame just decoded, and note them if they are damage."""
         timeline, packets = self._timeline, self._packets
-        if packets.counts_frames and not packets.has_losses:
-            return 0
         begin = timeline.seconds
         lost = packets.take_losses()
         if packets.counts_frames:

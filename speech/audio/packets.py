@@ -88,28 +88,29 @@ class PacketDecoder:
 
     def __iter__(self) -> Iterator[AudioFrame]:
         last: AudioPacket | None = None
-        before = 0
+        before = last_size = 0
         for packet in self._packets():
-            if packet.size:
-                before, last = last.size if last else 0, packet
+            size = packet.size
+            if size:
+                before, last_size, last = last_size, size, packet
             try:
-                if self._is_amr and packet.size and not _is_amr_frame(packet, self._reserved):
+                if self._is_amr and size and not _is_amr_frame(packet, self._reserved):
                     raise InvalidDataError(0, "This is no frame.")
                 frames = self._decoder.decode(packet)
             except FFmpegError as error:
                 check_memory(error)
-                self._fail(packet.size)
-                if packet.size:
+                self._fail(size)
+                if size:
                     self.ended_in_a_frame = True
                 continue
-            if packet.size:
+            if size:
                 self.ended_in_a_frame = False
             for frame in frames:
-                if frame.samples:
-                    self._good_seconds += frame.samples / frame.sample_rate
+                if samples := frame.samples:
+                    self._good_seconds += samples / frame.sample_rate
                     self.time = self._seconds(frame)
                     yield frame
-            self._good_bytes += packet.size
+            self._good_bytes += size
         self.ended_in_a_frame = self.ended_in_a_frame or (
             last is not None and self._is_incomplete(last, before)
         )
@@ -120,9 +121,9 @@ class PacketDecoder:
         self._lost_bytes += size
 
     @property
-    def has_losses(self) -> bool:
-        """Whether anything was lost since `take_losses` was called last."""
-        return self._losing > 0 or self._skipped > 0
+    def is_gapless(self) -> bool:
+        """Whether frames are counted and nothing was lost since `take_losses` was called last."""
+        return self.counts_frames and not self._losing and not self._skipped
 
     def take_losses(self) -> Losses:
         """Return what was lost since the last call."""
@@ -145,17 +146,20 @@ class PacketDecoder:
         """Yield the packets of the track. The last one is empty, which flushes the decoder."""
         end: int | None = None
         failed = 0
+        track, offset = self._stream.index, self._file.begin
         while failed < MAX_FAILURES_IN_A_ROW:
             try:
                 for packet in self._container.demux(*([self._demuxed] if self._demuxed else [])):
-                    if packet.size:
+                    size, begin = packet.size, packet.pos
+                    if size:
                         failed = 0
-                    if packet.pos is not None and packet.pos >= 0:
-                        if end is not None and packet.pos > end:
-                            self._skipped = max(self._skipped, packet.pos - end)
-                        end = packet.pos + packet.size
-                        self.position = max(self.position, self._file.begin + end)
-                    if packet.stream_index == self._stream.index:
+                    if begin is not None and begin >= 0:
+                        if end is not None and begin > end:
+                            self._skipped = max(self._skipped, begin - end)
+                        end = begin + size
+                        if offset + end > self.position:
+                            self.position = offset + end
+                    if packet.stream_index == track:
                         yield cast("AudioPacket", packet)
                 self._file.check()
                 return

@@ -94,14 +94,14 @@ def as_float(frame: AudioFrame) -> Samples:
     if channels >= _UNSAFE_PLANES and frame.format.is_planar:
         (frame,) = av.AudioResampler(format=frame.format.packed).resample(frame)
     dtype = _DTYPES[frame.format.name]
-    planes = [np.frombuffer(cast("Any", plane), dtype) for plane in frame.planes]
-    if len(planes) == channels:
-        values = planes[0][: frame.samples, None]
-        if channels > 1:
-            values = np.stack([plane[: frame.samples] for plane in planes], axis=1)
+    planes, count = cast("Any", frame.planes), frame.samples
+    if len(planes) == 1:  # also a planar frame of one channel
+        values = np.frombuffer(planes[0], dtype, count * channels).reshape(count, channels)
     else:
-        values = planes[0][: frame.samples * channels].reshape(-1, channels)
-    samples: Samples = values.astype(np.float32, copy=False)
+        values = np.stack([np.frombuffer(plane, dtype, count) for plane in planes], axis=1)
+    if dtype == np.float32:
+        return values
+    samples: Samples = values.astype(np.float32)
     if dtype == np.uint8:
         return (samples - np.float32(128)) / np.float32(128)
     return samples / np.float32(2 ** (8 * dtype.itemsize - 1)) if dtype.kind == "i" else samples
