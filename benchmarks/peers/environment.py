@@ -44,7 +44,7 @@ def peers_python(work: Path = WORK) -> Path:
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--retries", "1", "--timeout", "30"]
     _run(
         [*pip, "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK)],
-        f"The packages of {LOCK.relative_to(ROOT)} could not be installed; the first run needs a network",
+        f"The packages of {LOCK.name} could not be installed; the first run needs a network",
     )
     stamp.touch()
     return python

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from shrutlekh_contract.decoders import BEAM, GREEDY
 from shrutlekh_contract.model_card import FLOAT32, INT8
 
-from benchmarks.peers.recording_sets import CLIPS, LONG, WAV
+from benchmarks.peers.recording_sets import ALL_SETS, CLIPS, LONG, SHORT_SETS
 
 OURS = "ours"
 ONNX_ASR = "onnx-asr"
 SHERPA_ONNX = "sherpa-onnx"
 WHISPER = "faster-whisper"
-
-ALL_SETS = (WAV, CLIPS, LONG)
-SHORT_SETS = (WAV, CLIPS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ import soundfile
 from benchmarks.recordings import PAUSE_SECONDS, Clip, clips, decoded, long
 
 CLIPS, WAV, LONG = "clips", "wav", "long"
+SHORT_SETS = (WAV, CLIPS)
+ALL_SETS = (WAV, CLIPS, LONG)
 
 RATE = 16_000
 
