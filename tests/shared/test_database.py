@@ -1,11 +1,12 @@
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError, StatementError
 
 from shared.database import Database
@@ -41,6 +42,34 @@ def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
             began = time.monotonic()
             assert session.scalar(text("SELECT count(*) FROM jobs")) == 0
             assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_connections_that_the_server_closed_are_replaced(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def close_all() -> None:
+        kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        with suppress(DatabaseUnavailable), database.write() as session:
+            session.execute(text(f"{kill} AND pid <> pg_backend_pid()"))
+            session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    database.ping()
+    close_all()
+    assert database.rows(select(text("1"))) == [(1,)], "one query is sent again"
+    close_all()
+    monkeypatch.setattr("shared.database.PING_AFTER_SECONDS", 0.0)
+    with database.write() as session:
+        assert session.scalar(text("SELECT 1")) == 1, "a ping tells it before the transaction"
+
+
+def test_one_query_sees_what_was_committed(database: Database) -> None:
+    with database.write() as session:
+        session.execute(text("CREATE TABLE counter (value INTEGER)"))
+        session.execute(text("INSERT INTO counter VALUES (7)"))
+        other = select(text("count(*)")).select_from(text("jobs"))
+        assert database.rows(other) == [(0,)], "and waits for no writer"
+    assert database.rows(select(text("value")).select_from(text("counter"))) == [(7,)]
 
 
 def test_what_raises_is_rolled_back(database: Database) -> None:
