@@ -1,7 +1,6 @@
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -46,21 +45,21 @@ def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_connections_that_the_server_closed_are_replaced(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def close_all() -> None:
-        kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-        with suppress(DatabaseUnavailable), database.write() as session:
-            session.execute(text(f"{kill} AND pid <> pg_backend_pid()"))
-            session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    other = Database(database_url)
 
-    database.ping()
-    close_all()
+    def close_connection() -> None:
+        ((pid,),) = database.rows(select(text("pg_backend_pid()")))
+        other.rows(select(text(f"pg_terminate_backend({pid}, 10000)")))
+
+    close_connection()
     assert database.rows(select(text("1"))) == [(1,)], "one query is sent again"
-    close_all()
+    close_connection()
     monkeypatch.setattr("shared.database.PING_AFTER_SECONDS", 0.0)
     with database.write() as session:
         assert session.scalar(text("SELECT 1")) == 1, "a ping tells it before the transaction"
+    other.close()
 
 
 def test_one_query_sees_what_was_committed(database: Database) -> None:
