@@ -2,9 +2,12 @@
 
 import json
 import uuid
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from shrutlekh_contract.audio_warnings import AudioWarning
+from shrutlekh_contract.model_card import FILE_NAME
 from starlette.requests import Request
 
 from api.http.paths import Paths
@@ -164,7 +167,17 @@ def _no_waveform(services: Services, job_id: uuid.UUID) -> Any:
 
 
 def _language_of(services: Services, name: str) -> str:
-    model = read_card(services.settings.models_dir / name)
+    folder = services.settings.models_dir / name
+    try:
+        return _language_in(folder, (folder / FILE_NAME).stat().st_mtime_ns)
+    except OSError:
+        return UNKNOWN_LANGUAGE
+
+
+@lru_cache(maxsize=64)
+def _language_in(folder: Path, _modified_ns: int) -> str:
+    """Return the language that a model's card names. It is read again when it was modified."""
+    model = read_card(folder)
     return UNKNOWN_LANGUAGE if model is None else model.language
 
 

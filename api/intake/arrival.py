@@ -41,7 +41,9 @@ class Arrival:
                 f"The request's body has {declared:,} bytes. "
                 f"A recording may have at most {self._max_bytes:,}."
             )
-        await self._threads.file(lambda: self._store.require_room(declared))
+        # What fits one block is measured when it is written. Without a length, nothing is known.
+        if not 0 < declared <= BLOCK_BYTES:
+            await self._threads.file(lambda: self._store.require_room(declared))
 
     def begin(self, part: str, name: str) -> None:
         """As :meth:`Files.begin`."""

@@ -7,9 +7,12 @@ import uuid
 import anyio
 import httpx
 import pytest
+from sqlalchemy import delete
 
 from api.http import long_polls
 from api.services import Services
+from shared.database import Database
+from shared.jobs import Job, JobInQueue, read_job
 from shared.settings import Settings
 from tests.api.front_end import running, submit
 from tests.api.pretend_worker import PretendWorker
@@ -114,6 +117,46 @@ async def test_a_long_poll_ends_without_the_message_too(
     ended = time.monotonic()
     assert (await waiting)["status"] == "succeeded"
     assert time.monotonic() - ended < 20
+
+
+async def test_a_long_poll_for_the_end_is_not_read_again_before(
+    client: httpx.AsyncClient, worker: PretendWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[uuid.UUID] = []
+
+    def counted(database: Database, job_id: uuid.UUID, tenant: str | None = None) -> JobInQueue:
+        reads.append(job_id)
+        return read_job(database, job_id, tenant)
+
+    monkeypatch.setattr("api.routes.jobs.read_job", counted)
+    job_id = await submit(client)
+    waiting = asyncio.create_task(poll(client, job_id, wait=60))
+    await asyncio.sleep(0.1)
+    job = await anyio.to_thread.run_sync(worker.claim)
+    for progress in (0.25, 0.5):
+        await anyio.to_thread.run_sync(worker.report, job, progress)
+        await asyncio.sleep(0.1)
+    assert not waiting.done()
+    await anyio.to_thread.run_sync(worker.finish, job)
+    assert (await waiting)["status"] == "succeeded"
+    assert len(reads) == 2
+
+
+async def test_a_long_poll_of_an_erased_job_ends(
+    client: httpx.AsyncClient, services: Services, worker: PretendWorker
+) -> None:
+    job_id = await submit(client)
+    waiting = asyncio.create_task(client.get(f"/v1/jobs/{job_id}", params={"wait": 60}))
+    await asyncio.sleep(0.1)
+
+    def remove() -> None:
+        with services.database.write() as session:
+            session.execute(delete(Job).where(Job.id == uuid.UUID(job_id)))
+
+    await anyio.to_thread.run_sync(remove)
+    began = time.monotonic()
+    assert (await waiting).status_code == 404
+    assert time.monotonic() - began < 20
 
 
 async def test_a_long_poll_without_redis(settings: Settings, worker: PretendWorker) -> None:

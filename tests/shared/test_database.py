@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DatabaseError, IntegrityError, StatementError
 
 from shared.database import Database
@@ -41,6 +41,34 @@ def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
             began = time.monotonic()
             assert session.scalar(text("SELECT count(*) FROM jobs")) == 0
             assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_connections_that_the_server_closed_are_replaced(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Database(database_url)
+
+    def close_connection() -> None:
+        ((pid,),) = database.rows(select(text("pg_backend_pid()")))
+        other.rows(select(text(f"pg_terminate_backend({pid}, 10000)")))
+
+    close_connection()
+    assert database.rows(select(text("1"))) == [(1,)], "one query is sent again"
+    close_connection()
+    monkeypatch.setattr("shared.database.PING_AFTER_SECONDS", 0.0)
+    with database.write() as session:
+        assert session.scalar(text("SELECT 1")) == 1, "a ping tells it before the transaction"
+    other.close()
+
+
+def test_one_query_sees_what_was_committed(database: Database) -> None:
+    with database.write() as session:
+        session.execute(text("CREATE TABLE counter (value INTEGER)"))
+        session.execute(text("INSERT INTO counter VALUES (7)"))
+        other = select(text("count(*)")).select_from(text("jobs"))
+        assert database.rows(other) == [(0,)], "and waits for no writer"
+    assert database.rows(select(text("value")).select_from(text("counter"))) == [(7,)]
 
 
 def test_what_raises_is_rolled_back(database: Database) -> None:
