@@ -1,7 +1,6 @@
 """Draw a recording's peaks with matplotlib."""
 
 import functools
-import io
 import threading
 from typing import Any, Final, cast
 
@@ -11,9 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from PIL import Image
 
 from speech.waveform.peaks import Peaks
+from speech.waveform.png import palette_png
 
 _INK, _WAVE, _GRID, _PAPER = 0, 72, 232, 255
 """Palette indexes. The picture is drawn in greys, which index a palette that runs over these colours: one
@@ -91,11 +90,7 @@ class Painter:
                 self._paste(greys, self._label(text), x, self._BOTTOM + 14, 0.5)
             for y, text in ((self._TOP, f"{scale:g}"), (self._MIDDLE, "0"), (self._BOTTOM, f"-{scale:g}")):
                 self._paste(greys, self._label(text), self._LEFT - 6, y, 1.0)
-        picture = Image.frombuffer("P", (self.WIDTH, self.HEIGHT), greys.tobytes(), "raw", "P", 0, 1)
-        picture.putpalette(self._palette)
-        file = io.BytesIO()
-        picture.save(file, "png", compress_level=3)
-        return file.getvalue()
+        return palette_png(greys, self._palette)
 
     def _greys(self) -> npt.NDArray[np.uint8]:
         """A copy of what is drawn, shape (height, width)."""
