@@ -255,15 +255,16 @@ class BeamDecoder:
         found = self._decoder.decode(emissions.ctypes.data, *emissions.shape)
         if not found:
             return NOTHING
-        labels = np.array([hypothesis.words for hypothesis in found[:HYPOTHESES]])[:, 1 : len(log_probs) + 2]
+        best = found[:HYPOTHESES]
+        labels = np.array([hypothesis.words for hypothesis in best], np.int32)[:, 1 : len(log_probs) + 2]
         # Tokens after the last complete word are the beginning of one that was never completed. Drop them.
         ends = np.flatnonzero(labels[0] >= 0)
         if not len(ends):
             return NOTHING
-        path = np.array(found[0].tokens[1 : len(log_probs) + 1], np.intp)[: ends[-1] + 1]
+        path = np.array(best[0].tokens[1 : len(log_probs) + 1], np.intp)[: ends[-1] + 1]
         path[path >= len(self._offsets)] = self._language_model.separator
         heard = self._reader.hear(path, log_probs[: len(path)])
-        scores = np.array([hypothesis.score for hypothesis in found[:HYPOTHESES]])
+        scores = np.array([hypothesis.score for hypothesis in best])
         # The search treats a hot phrase as a single word, so its words share that word's features.
         which = np.searchsorted(ends, heard.lasts)
         heard.features[:, 3] = self._language_model.scores(labels[0, ends].tolist())[which]
@@ -292,7 +293,7 @@ class BeamDecoder:
 
 
 def _agreement(
-    labels: npt.NDArray[np.intp], ends: npt.NDArray[np.intp], scores: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.int32], ends: npt.NDArray[np.intp], scores: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """Compute the agreement on each word of the best hypothesis, shape (words,).
 
@@ -307,7 +308,9 @@ def _agreement(
     """
     shares = np.exp(scores - scores.max())
     shares /= shares.sum()
-    padded = np.pad(labels, ((0, 0), (NEAR, NEAR)), constant_values=-1)
-    near = np.stack([padded[:, ends + shift] for shift in range(2 * NEAR + 1)])
-    found: npt.NDArray[np.float64] = shares @ (near == labels[0, ends]).any(axis=0)
+    hypotheses, frames = labels.shape
+    padded = np.full((hypotheses, frames + 2 * NEAR), -1, np.int32)
+    padded[:, NEAR : NEAR + frames] = labels
+    near = padded[:, ends[:, None] + np.arange(2 * NEAR + 1)]
+    found: npt.NDArray[np.float64] = shares @ (near == labels[0, ends, None]).any(axis=2)
     return found

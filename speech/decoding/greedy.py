@@ -135,10 +135,10 @@ class PathReader:
         features[:, 0] = np.add.reduceat(scores, begins) / counts
         features[:, 1] = around / counts
         features[:, 2] = np.log(counts)
-        pieces = [self._pieces[index] for index in ids]
+        pieces = [self._pieces[index] for index in ids.tolist()]
         texts = tuple(
             transcript_text("".join(pieces[begin : begin + count]))
-            for begin, count in zip(begins, counts, strict=True)
+            for begin, count in zip(begins.tolist(), counts.tolist(), strict=True)
         )
         return Heard(texts, firsts, lasts, features)
 
@@ -159,9 +159,9 @@ class PathReader:
         ends = np.minimum(start + heard.lasts * stride + times.end, np.append(starts[1:], end))
         ends = np.maximum(ends, starts)
         return tuple(
-            Word(text, float(word_start), float(word_end), float(confidence))
+            Word(text, word_start, word_end, confidence)
             for text, word_start, word_end, confidence in zip(
-                heard.texts, starts, ends, confidences, strict=True
+                heard.texts, starts.tolist(), ends.tolist(), confidences.tolist(), strict=True
             )
         )
 

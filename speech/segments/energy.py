@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from speech.segments.loudness import CLICK_SECONDS, LOWEST_DB, Decibels, Samples, frame_levels
+from speech.segments.loudness import CLICK_SECONDS, LOWEST_DB, Decibels, Samples, frame_levels, stretches
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +175,8 @@ class EnergySegmenter:
             threshold = min(over_floor, float(audible.max()) - self._under_peak_db)
             gate = max(min(over_floor, GATE_DB), lowest)
             active = self._levels.get(begin, end) > max(threshold, gate)
-            edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0)) + begin
-            for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            firsts, ends = stretches(active)
+            for first, last in zip((firsts + begin).tolist(), (ends + begin).tolist(), strict=True):
                 chunks += self._extend(first, last)
         self._decided = end
         self._split = self._split or end > self._max

@@ -37,7 +37,7 @@ def palette_png(pixels: npt.NDArray[np.uint8], palette: bytes) -> bytes:
             _SIGNATURE,
             _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, _PALETTE, 0, 0, 0)),
             _chunk(b"PLTE", palette),
-            _chunk(b"IDAT", packer.compress(rows) + packer.flush()),
+            _chunk(b"IDAT", packer.compress(rows.data) + packer.flush()),
             _chunk(b"IEND", b""),
         )
     )
