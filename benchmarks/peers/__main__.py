@@ -91,8 +91,8 @@ def main() -> None:
             installed, left_out = _install(arguments.model, entries, folder / "layouts", warm, console)
             entries = [entry for entry in entries if entry.layout in installed.folders]
             chosen = [recordings for recordings in sets if recordings.name in names]
-            found = _measured(entries, chosen, cores, arguments.rounds, installed, console)
-    except (NotExportable, NotInstalled, PassFailed, SpeechError) as error:
+            found, ended = _measured(entries, chosen, cores, arguments.rounds, installed, console)
+    except (NotExportable, NotInstalled, SpeechError) as error:
         sys.exit(f"Error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
@@ -107,9 +107,12 @@ def main() -> None:
             "model": {"name": arguments.model.name, "files": ModelFolder.load(arguments.model).files},
             "normaliser": NORMALISER,
             "left_out": left_out,
+            "ended_early": ended,
             "rows": comparison.as_json(),
         }
         arguments.json.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if ended:
+        sys.exit(ended)
 
 
 def _cores(parser: argparse.ArgumentParser, told: str) -> list[list[int]]:
@@ -177,17 +180,26 @@ def _measured(
     rounds: int,
     installed: Installed,
     console: Console,
-) -> list[Pass]:
+) -> tuple[list[Pass], str]:
+    """Measure. The second result says why some passes are missing; "" if none is."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     found = []
-    with Progress(*columns, console=console) as bar:
+    ended = ""
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         step = bar.add_task("starting", total=count_passes(entries, sets, cores, rounds))
-        for done in passes(entries, sets, cores, rounds, installed):
-            found.append(done)
-            cost = done.report.transcribed.cpu / done.recordings.seconds
-            told = f"{done.recordings.name}, {done.cores} core(s), {done.entry.name}: {cost:.4f}"
-            bar.update(step, advance=1, description=told)
-    return found
+        try:
+            for done in passes(entries, sets, cores, rounds, installed):
+                found.append(done)
+                cost = done.report.transcribed.cpu / done.recordings.seconds
+                told = f"{done.recordings.name}, {done.cores} core(s), {done.entry.name}: {cost:.4f}"
+                bar.update(step, advance=1, description=told)
+                if not console.is_terminal:
+                    console.print(told, markup=False, highlight=False)
+        except PassFailed as error:
+            ended = f"Error: {error}"
+        except KeyboardInterrupt:
+            ended = "Interrupted: only the finished passes are counted."
+    return found, ended
 
 
 def machine() -> dict[str, Any]:
