@@ -75,6 +75,8 @@ def main() -> None:
     names = [name.strip() for name in arguments.sets.split(",")]
     if set(names) - {WAV, CLIPS, LONG} or arguments.rounds < 1:
         parser.error(f"--sets takes {WAV}, {CLIPS}, {LONG}; --rounds takes at least 1")
+    if arguments.json is not None and not arguments.json.parent.is_dir():
+        parser.error(f"--json: there is no folder {arguments.json.parent}")
     entries = _entries(parser, arguments.programs)
     load = os.getloadavg()[0]
     if load > 0.5:
@@ -100,12 +102,7 @@ def main() -> None:
     for table in comparison.tables():
         Console(width=150 if not sys.stdout.isatty() else None).print(table)
     if arguments.json is not None:
-        document = {
-            "made": datetime.now(UTC).isoformat(timespec="seconds"),
-            "arguments": sys.argv[1:],
-            "machine": machine() | {"load_before": load, "load_after": os.getloadavg()[0]},
-            "model": {"name": arguments.model.name, "files": ModelFolder.load(arguments.model).files},
-            "normaliser": NORMALISER,
+        document = _document(arguments.model, load) | {
             "left_out": left_out,
             "ended_early": ended,
             "rows": comparison.as_json(),
@@ -200,6 +197,17 @@ def _measured(
         except KeyboardInterrupt:
             ended = "Interrupted: only the finished passes are counted."
     return found, ended
+
+
+def _document(model: Path, load: float) -> dict[str, Any]:
+    """Describe the run: when, how, where and which model. `load` is that of the machine at the start."""
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "arguments": sys.argv[1:],
+        "machine": machine() | {"load_before": load, "load_after": os.getloadavg()[0]},
+        "model": {"name": model.name, "files": ModelFolder.load(model).files},
+        "normaliser": NORMALISER,
+    }
 
 
 def machine() -> dict[str, Any]:
