@@ -75,6 +75,8 @@ def main() -> None:
     names = [name.strip() for name in arguments.sets.split(",")]
     if set(names) - {WAV, CLIPS, LONG} or arguments.rounds < 1:
         parser.error(f"--sets takes {WAV}, {CLIPS}, {LONG}; --rounds takes at least 1")
+    if arguments.json is not None and not arguments.json.parent.is_dir():
+        parser.error(f"--json: there is no folder {arguments.json.parent}")
     entries = _entries(parser, arguments.programs)
     load = os.getloadavg()[0]
     if load > 0.5:
@@ -91,8 +93,8 @@ def main() -> None:
             installed, left_out = _install(arguments.model, entries, folder / "layouts", warm, console)
             entries = [entry for entry in entries if entry.layout in installed.folders]
             chosen = [recordings for recordings in sets if recordings.name in names]
-            found = _measured(entries, chosen, cores, arguments.rounds, installed, console)
-    except (NotExportable, NotInstalled, PassFailed, SpeechError) as error:
+            found, ended = _measured(entries, chosen, cores, arguments.rounds, installed, console)
+    except (NotExportable, NotInstalled, SpeechError) as error:
         sys.exit(f"Error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
@@ -100,16 +102,14 @@ def main() -> None:
     for table in comparison.tables():
         Console(width=150 if not sys.stdout.isatty() else None).print(table)
     if arguments.json is not None:
-        document = {
-            "made": datetime.now(UTC).isoformat(timespec="seconds"),
-            "arguments": sys.argv[1:],
-            "machine": machine() | {"load_before": load, "load_after": os.getloadavg()[0]},
-            "model": {"name": arguments.model.name, "files": ModelFolder.load(arguments.model).files},
-            "normaliser": NORMALISER,
+        document = _document(arguments.model, load) | {
             "left_out": left_out,
+            "ended_early": ended,
             "rows": comparison.as_json(),
         }
         arguments.json.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if ended:
+        sys.exit(ended)
 
 
 def _cores(parser: argparse.ArgumentParser, told: str) -> list[list[int]]:
@@ -177,17 +177,37 @@ def _measured(
     rounds: int,
     installed: Installed,
     console: Console,
-) -> list[Pass]:
+) -> tuple[list[Pass], str]:
+    """Measure. The second result says why some passes are missing; "" if none is."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     found = []
-    with Progress(*columns, console=console) as bar:
+    ended = ""
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         step = bar.add_task("starting", total=count_passes(entries, sets, cores, rounds))
-        for done in passes(entries, sets, cores, rounds, installed):
-            found.append(done)
-            cost = done.report.transcribed.cpu / done.recordings.seconds
-            told = f"{done.recordings.name}, {done.cores} core(s), {done.entry.name}: {cost:.4f}"
-            bar.update(step, advance=1, description=told)
-    return found
+        try:
+            for done in passes(entries, sets, cores, rounds, installed):
+                found.append(done)
+                cost = done.report.transcribed.cpu / done.recordings.seconds
+                told = f"{done.recordings.name}, {done.cores} core(s), {done.entry.name}: {cost:.4f}"
+                bar.update(step, advance=1, description=told)
+                if not console.is_terminal:
+                    console.print(told, markup=False, highlight=False)
+        except PassFailed as error:
+            ended = f"Error: {error}"
+        except KeyboardInterrupt:
+            ended = "Interrupted: only the finished passes are counted."
+    return found, ended
+
+
+def _document(model: Path, load: float) -> dict[str, Any]:
+    """Describe the run: when, how, where and which model. `load` is that of the machine at the start."""
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "arguments": sys.argv[1:],
+        "machine": machine() | {"load_before": load, "load_after": os.getloadavg()[0]},
+        "model": {"name": model.name, "files": ModelFolder.load(model).files},
+        "normaliser": NORMALISER,
+    }
 
 
 def machine() -> dict[str, Any]:

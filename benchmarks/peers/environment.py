@@ -40,8 +40,10 @@ def peers_python(work: Path = WORK) -> Path:
     if stamp.is_file():
         return python
     shutil.rmtree(folder, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", str(folder)], "An environment for the peers could not be made")
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--retries", "1", "--timeout", "30"]
+    venv = [sys.executable, "-m", "venv", "--without-pip", str(folder)]
+    _run(venv, "An environment for the peers could not be made")
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
+    pip += ["--retries", "1", "--timeout", "30"]
     _run(
         [*pip, "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK)],
         f"The packages of {LOCK.name} could not be installed; the first run needs a network",

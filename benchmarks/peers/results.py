@@ -79,8 +79,8 @@ class Row:
         return self.figure(lambda report: report.peak_bytes)
 
     def times(self, other: "Row", of: Callable[["Row"], Spread]) -> Spread:
-        """Return this row's figure divided by another's, round by round."""
-        pairs = zip(of(self).values, of(other).values, strict=True)
+        """Return this row's figure divided by another's, round by round, as far as both have rounds."""
+        pairs = zip(of(self).values, of(other).values, strict=False)
         return Spread(tuple(mine / its for mine, its in pairs))
 
     def identity(self, other: "Row") -> Identity:
