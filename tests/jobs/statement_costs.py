@@ -6,6 +6,7 @@ QUERY PLAN. So the costs of one database compare with each other, and not with t
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +17,8 @@ from sqlalchemy import Connection, event
 from shared.database import Database
 
 COUNT_EVERY_STEPS = 10
-LARGE_TABLES = frozenset(
-    ("jobs", "job_events", "segments", "waveforms", "webhook_deliveries", "webhook_tries")
-)
+LARGE_TABLES = frozenset(("jobs", "job_events", "segments", "waveforms"))
+LIST = re.compile(r"\((?:(?:%\(\w+\)s(?:::\w+)?|\?)(?:, )?)+\)")
 CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA", "EXPLAIN", "SET ", "SHOW ")
 
 
@@ -29,7 +29,7 @@ class StatementCost:
     Attributes:
         sql: the statement.
         work: rows that it read, also those that it filtered away; on SQLite steps.
-        scanned: large tables that it read from beginning to end without an index.
+        scanned: large tables that Postgres read from beginning to end without an index.
         plan: in the words of the database.
     """
 
@@ -37,6 +37,11 @@ class StatementCost:
     work: int = 0
     scanned: set[str] = field(default_factory=set)
     plan: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The statement, the same for lists of any length."""
+        return LIST.sub("(...)", self.sql)
 
 
 @contextmanager
@@ -46,12 +51,12 @@ def measured(database: Database) -> Iterator[list[StatementCost]]:
     look = _look_in_sqlite if database.is_sqlite else _look_in_postgres
 
     def before(
-        connection: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool
+        connection: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
     ) -> None:
         if statement.lstrip().upper().startswith(CONTROL):
             return
         costs.append(StatementCost(statement))
-        look(connection.connection.dbapi_connection, costs[-1], parameters[0] if many else parameters)
+        look(connection.connection.dbapi_connection, costs[-1], parameters[0] if isinstance(parameters, list) else parameters)
 
     event.listen(database.engine, "before_cursor_execute", before)
     try:
@@ -63,12 +68,7 @@ def measured(database: Database) -> Iterator[list[StatementCost]]:
 def _look_in_sqlite(driver: Any, cost: StatementCost, parameters: Any) -> None:
     driver.set_progress_handler(None, 0)
     rows = driver.execute(f"EXPLAIN QUERY PLAN {cost.sql}", parameters).fetchall()
-    details = [str(row[-1]) for row in rows]
-    for detail in details:
-        words = detail.split()
-        if words[0] == "SCAN" and words[1] in LARGE_TABLES and "INDEX" not in words:
-            cost.scanned.add(words[1])
-    cost.plan = "; ".join(details)
+    cost.plan = "; ".join(str(row[-1]) for row in rows)
 
     def count() -> int:  # also while the rows are fetched, until the next statement
         cost.work += COUNT_EVERY_STEPS
