@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, func, literal_column
+from sqlalchemy import ColumnElement, SQLColumnExpression, TextClause, func, literal_column
 
-from shared.jobs.tables import Job, JobStatus
+from shared.jobs.tables import ENDED, NOT_ENDED, Job, JobStatus
+
+Condition = ColumnElement[bool] | TextClause
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +32,21 @@ class Selection:
     batch_id: uuid.UUID | None = None
     before: datetime | None = None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
+    def conditions(self) -> list[Condition]:
         """Return the terms of the WHERE clause, for the queries of this package."""
         return self._conditions(func.coalesce(Job.finished_at, Job.created_at))
 
-    def finished_conditions(self) -> list[ColumnElement[bool]]:
+    def finished_conditions(self) -> list[Condition]:
         """Return the terms for finished jobs only, which let the query use the index on ``finished_at``."""
         return [Job.finished_at.is_not(None), *self._conditions(Job.finished_at)]
 
-    def _conditions(self, age: SQLColumnExpression[datetime | None]) -> list[ColumnElement[bool]]:
-        conditions: list[ColumnElement[bool]] = []
+    def _conditions(self, age: SQLColumnExpression[datetime | None]) -> list[Condition]:
+        conditions: list[Condition] = []
         if self.statuses:
             conditions.append(Job.status.in_(self.statuses))
+            finals = {status.is_final for status in self.statuses}
+            if len(finals) == 1 and self.batch_id is None:  # lets the query use the index of these states
+                conditions.append(ENDED if finals == {True} else NOT_ENDED)
         if self.codes:
             conditions.append(Job.error_code.in_(self.codes))
         if self.client is not None:

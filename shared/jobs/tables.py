@@ -29,9 +29,10 @@ STATUSES = ", ".join(f"'{status}'" for status in JobStatus)
 QUEUED = text("status = 'queued'")
 RUNNING = text("status = 'running'")
 ENDED = text("status IN ('succeeded', 'failed', 'cancelled')")
+NOT_ENDED = text("status IN ('queued', 'running')")
 UNFINISHED = text("finished_at IS NULL")
 OF_A_TENANT = text("tenant <> ''")
-WAITING_OF_A_TENANT = text("status = 'queued' AND tenant <> ''")
+WITH_A_KEY = text("idempotency_key IS NOT NULL")
 IN_A_BATCH = text("batch_id IS NOT NULL")
 
 
@@ -99,8 +100,25 @@ class Job(Base):
         Index("ix_jobs_turns", "client", "priority", "turn", sqlite_where=QUEUED, postgresql_where=QUEUED),
         Index("ix_jobs_leases", "lease_expires_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
         Index("ix_jobs_finished", "finished_at"),
-        Index("ix_jobs_ended", "status", sqlite_where=ENDED, postgresql_where=ENDED),
-        Index("uq_jobs_idempotency_key", "tenant", "idempotency_key", unique=True),
+        # The pages of the jobs in one state. Two indexes, because SQLite would take one to find the next job.
+        Index("ix_jobs_ended", "status", "created_at", "id", sqlite_where=ENDED, postgresql_where=ENDED),
+        Index(
+            "ix_jobs_unfinished",
+            "status",
+            "created_at",
+            "id",
+            sqlite_where=NOT_ENDED,
+            postgresql_where=NOT_ENDED,
+        ),
+        # Without the condition SQLite would take it to find all jobs of a tenant.
+        Index(
+            "uq_jobs_idempotency_key",
+            "tenant",
+            "idempotency_key",
+            unique=True,
+            sqlite_where=WITH_A_KEY,
+            postgresql_where=WITH_A_KEY,
+        ),
         Index(
             "ix_jobs_tenant",
             "tenant",
@@ -110,10 +128,13 @@ class Job(Base):
             postgresql_where=OF_A_TENANT,
         ),
         Index(
-            "ix_jobs_waiting",
+            "ix_jobs_tenant_status",
             "tenant",
-            sqlite_where=WAITING_OF_A_TENANT,
-            postgresql_where=WAITING_OF_A_TENANT,
+            "status",
+            "created_at",
+            "id",
+            sqlite_where=OF_A_TENANT,
+            postgresql_where=OF_A_TENANT,
         ),
         # Everything that the progress of a batch is computed from.
         Index(

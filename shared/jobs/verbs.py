@@ -81,7 +81,9 @@ def submit_once(session: Session, *jobs: Job, look_first: bool = True) -> list[J
     keys = {_key_of(job) for job in jobs if job.idempotency_key is not None}
     holders: dict[tuple[str, str | None], Job] = {}
     if keys and look_first:
-        found = session.scalars(select(Job).where(tuple_(Job.tenant, Job.idempotency_key).in_(keys)))
+        # The first condition lets SQLite use the index of the keys.
+        with_key = Job.idempotency_key.is_not(None), tuple_(Job.tenant, Job.idempotency_key).in_(keys)
+        found = session.scalars(select(Job).where(*with_key))
         holders = {_key_of(job): job for job in found}
     result, new = [], []
     for job in jobs:

@@ -49,6 +49,8 @@ class Delivery(Base):
         CheckConstraint("(status = 'pending') = (finished_at IS NULL)", name="finished_when_final"),
         Index("ix_webhook_deliveries_due", "host", "due_at", sqlite_where=PENDING, postgresql_where=PENDING),
         Index("ix_webhook_deliveries_newest", "tenant", "id"),
+        Index("ix_webhook_deliveries_status", "status", "id"),
+        Index("ix_webhook_deliveries_tenant_status", "tenant", "status", "id"),
         Index("ix_webhook_deliveries_job", "job_id"),
         Index("ix_webhook_deliveries_batch", "batch_id"),
         Index("ix_webhook_deliveries_finished", "finished_at"),
