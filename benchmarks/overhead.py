@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -23,13 +22,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-import psutil
 from rich.console import Console
 from rich.table import Table
 from shrutlekh import ShrutlekhClient
 from shrutlekh.bulk import Options, Outcome, Submission, plan
 from shrutlekh_contract.decoders import BEAM
 
+from benchmarks.processes import cpu_seconds_by_process
 from benchmarks.recordings import ROOT, Workload, decoded, long, short
 from ops.demo import embedded_service
 from shared.settings import Settings
@@ -95,26 +94,6 @@ class BareLoop:
             if self._search is not None:
                 self._search.words(log_probs[0])
         return time.process_time() - began
-
-
-def cpu_seconds_by_process() -> dict[str, float]:
-    """Return the CPU time of all descendants of this process so far, including ended ones, by their kind."""
-    found: dict[str, float] = defaultdict(float)
-    for process in psutil.Process().children(recursive=True):
-        try:
-            times, command = process.cpu_times(), process.cmdline()
-        except psutil.NoSuchProcess:
-            continue
-        seconds = times.user + times.system + times.children_user + times.children_system
-        found[_kind_of(command)] += seconds
-    return dict(found)
-
-
-def _kind_of(command: list[str]) -> str:
-    """Return the module that a Python process runs, or the name of another program."""
-    if "-m" in command[:-1]:
-        return command[command.index("-m") + 1]
-    return Path(command[0].split()[0]).name if command and command[0] else "other"
 
 
 def measure(client: ShrutlekhClient, bare: BareLoop, workload: Workload, out: Path) -> Result:

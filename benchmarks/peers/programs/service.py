@@ -14,8 +14,8 @@ from shrutlekh import ShrutlekhClient
 from shrutlekh.bulk import Options, Outcome, Submission, plan
 from shrutlekh_contract.options import SubmissionOptions
 
-from benchmarks.overhead import cpu_seconds_by_process
 from benchmarks.peers.child import Program, Task, peak_bytes
+from benchmarks.processes import cpu_seconds_by_process
 from ops.demo import embedded_service
 
 
