@@ -46,8 +46,6 @@ def submit_batch(session: Session, batch: Batch, jobs: Iterable[Job]) -> list[uu
             job.batch_id, job.tenant = batch.id, batch.tenant
         submit(session, *chunk)
         ids += [job.id for job in chunk]
-        for job in chunk:
-            session.expunge(job)
     return ids
 
 
