@@ -35,8 +35,8 @@ RATE = 16_000
 """Sample rate of the detector's input in hertz."""
 
 FRAMES_AT_ONCE = 8
-"""Frames that go through the model in one run. A run costs as much as two frames beside its frames; what is
-behind the end of a probe is wasted."""
+"""Frames that go through the model in one run. The overhead of a run is that of about four frames; frames
+behind a leap are computed in vain."""
 
 VOICE = 0.5
 """Probability from which a frame counts as voice."""
