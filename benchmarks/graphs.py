@@ -1,7 +1,7 @@
 """Session settings and optimised graphs: load time, CPU and memory, each in a process of its own.
 
-``python -m benchmarks.graphs`` prints a row for each setting. Run ``modelkit optimise`` on the folder first to
-measure the optimised graph as well.
+``python -m benchmarks.graphs`` prints a row for each setting. Run ``modelkit optimise`` on the folder first
+to measure the optimised graph as well.
 """
 
 import argparse
@@ -126,7 +126,8 @@ def main() -> None:
         for setting in SETTINGS:
             command = [sys.executable, "-m", "benchmarks.graphs", "--model", str(arguments.model)]
             command += ["--clips", str(arguments.clips), "--passes", str(arguments.passes)]
-            done = subprocess.run([*command, "--setting", setting], capture_output=True, check=False)
+            command += ["--setting", setting]
+            done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - our own command
             if done.returncode == 0:
                 found.setdefault(setting, []).append(json.loads(done.stdout))
     table = Table("setting", "load, CPU s", "CPU s per audio s", "MiB after load", "MiB at the end")

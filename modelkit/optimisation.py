@@ -1,9 +1,9 @@
 """Rewrite graphs once, so that workers start and run faster: `modelkit optimise`.
 
 ONNX Runtime rewrites a graph each time it loads it. Here this is done ahead of time, after fusing attention
-(`modelkit.attention_fusion`). The result is a hidden file beside the graph. Its name contains the graph's digest
-and ONNX Runtime's version (`speech.onnx_sessions.optimised_path`), so another graph or version ignores it. Only
-rewriting that is the same on every processor is included, not ONNX Runtime's layouts for the processor at hand.
+(`modelkit.attention_fusion`). The result is a hidden file beside the graph. Its name contains the graph's
+digest and ONNX Runtime's version (`speech.onnx_sessions.optimised_path`), so another graph or version does
+not find it. Only rewriting that is the same on every processor is included, no processor's own layouts.
 """
 
 import tempfile
@@ -126,7 +126,7 @@ def choose_precision(folder: Path) -> str:
     """Time the graphs of a folder on this machine and record the choice as `precision` in its model.json.
 
     The rule: `int8` if it takes at most `WORTH` of the CPU time of `float32`, otherwise `float32`. The choice
-    belongs to the folder, not to a worker: attempts of a job on different machines must form the same batches.
+    belongs to the folder, not to a worker: attempts of a job on different machines must form equal batches.
 
     Raises:
         ModelInvalid: the folder is not as its model.json describes, or lacks one of the graphs.
