@@ -19,8 +19,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from speech import ModelFolder, sha256
-from speech.onnx_sessions import optimised_path, session_options
+from speech import ModelFolder
 
 SHIPPED = "as shipped"
 SETTINGS = (
@@ -56,7 +55,11 @@ def waveforms(clips: int, rate: int) -> list[npt.NDArray[np.float32]]:
 
 def session(graph: Path, setting: str) -> ort.InferenceSession:
     """Load a graph with one of `SETTINGS`."""
-    options = session_options(2 if "2 threads" in setting else 1)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 2 if "2 threads" in setting else 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if setting in ENTRIES:
         options.add_session_config_entry(*ENTRIES[setting])
     options.enable_cpu_mem_arena = setting != "no arena"
@@ -73,7 +76,7 @@ def measure(folder: Path, setting: str, clips: int, passes: int) -> dict[str, fl
     model = ModelFolder.load(folder)
     graph = model.graph()
     if setting == "optimised":
-        graph = optimised_path(graph, sha256(graph))
+        graph = model.optimised()
     process = psutil.Process()
     before = process.memory_info().rss
     began = time.process_time()

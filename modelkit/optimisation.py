@@ -2,7 +2,7 @@
 
 ONNX Runtime rewrites a graph each time it loads it. Here this is done ahead of time, after fusing attention
 (`modelkit.attention_fusion`). The result is a hidden file beside the graph. Its name contains the graph's
-digest and ONNX Runtime's version (`speech.onnx_sessions.optimised_path`), so another graph or version does
+digest and ONNX Runtime's version (`ModelFolder.optimised`), so another graph or version does
 not find it. Only rewriting that is the same on every processor is included, no processor's own layouts.
 """
 
@@ -21,7 +21,6 @@ from modelkit.attention_fusion import fuse_attention
 from modelkit.description import read_description, write_description
 from modelkit.verification import noise, precisions
 from speech import GRAPHS, ModelFolder
-from speech.onnx_sessions import optimised_path, session_options
 from speech.recognisers import LogProbs, Recogniser, load_recogniser
 
 TOLERANCE = {FLOAT32: 1e-3, INT8: 0.5}
@@ -59,7 +58,7 @@ def optimise(folder: Path) -> Iterator[Optimised]:
         for old in folder.glob(f".{graph.stem}-*.onnx"):
             old.unlink()
         before = load_recogniser(model, 1, precision)
-        target = optimised_path(graph, model.files[graph.name])
+        target = model.optimised(precision)
         attentions = _rewrite(graph, target)
         try:
             after = load_recogniser(model, 1, precision)
@@ -90,7 +89,9 @@ def _rewrite(graph: Path, target: Path) -> int:
 
 
 def _write_optimised(source: Path, target: Path, level: ort.GraphOptimizationLevel) -> None:
-    options = session_options(1)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
     options.graph_optimization_level = level
     options.optimized_model_filepath = str(target)
     ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])

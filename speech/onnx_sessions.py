@@ -1,7 +1,5 @@
 """How every ONNX Runtime session of the engine is set up."""
 
-from pathlib import Path
-
 import onnxruntime as ort
 
 
@@ -18,11 +16,3 @@ def session_options(threads: int) -> ort.SessionOptions:
     # clips they saved no time and took 48 MB. The arena stays on: without it the clips took 8 % longer.
     options.enable_mem_pattern = False
     return options
-
-
-def optimised_path(graph: Path, digest: str) -> Path:
-    """Where `modelkit optimise` puts the rewritten form of a graph, whose sha256 is `digest`.
-
-    The name changes with the graph and with ONNX Runtime, so a form that does not fit is never found.
-    """
-    return graph.with_name(f".{graph.stem}-{digest[:16].lower()}-{ort.__version__}.onnx")

@@ -8,7 +8,7 @@ from shrutlekh_contract.model_card import FLOAT32
 
 from speech.errors import ModelInvalid
 from speech.model_folder import ModelFolder
-from speech.onnx_sessions import optimised_path, session_options
+from speech.onnx_sessions import session_options
 from speech.recognisers.protocol import LogProbs, Samples
 
 FRAME_BYTES, PAIR_BYTES = 35_000, 280
@@ -41,7 +41,7 @@ class OnnxCtcRecogniser:
         self._folder = folder
         self._one_by_one = (precision or folder.precision) != FLOAT32
         path = folder.graph(precision)
-        optimised = optimised_path(path, folder.files.get(path.name, ""))
+        optimised = folder.optimised(precision)
         if optimised.is_file():
             path = optimised
         try:

@@ -11,7 +11,6 @@ from modelkit.__main__ import app
 from modelkit.folder_swap import copy_folder
 from modelkit.verification import noise
 from speech import ModelFolder
-from speech.onnx_sessions import optimised_path
 from speech.recognisers import load_recogniser
 from tests.conftest import MODEL, ROOT
 from tests.speech.sounds import write_model
@@ -44,7 +43,7 @@ def test_the_default_model_gives_the_same_alone_and_padded(folder: Path) -> None
 
 def test_an_optimised_graph_is_loaded_and_leaves_no_dead_attention(folder: Path) -> None:
     model = ModelFolder.load(folder)
-    path = optimised_path(model.graph("int8"), model.files["model.int8.onnx"])
+    path = model.optimised("int8")
     kinds = [node.op_type for node in onnx.load(path).graph.node]
     assert kinds.count("MultiHeadAttention") == 6
     assert kinds.count("Softmax") == 3  # rotary attention and phones
