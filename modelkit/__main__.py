@@ -1,4 +1,4 @@
-"""``modelkit``: verify, evaluate, break down, tune, quantise and install model folders."""
+"""``modelkit``: verify, evaluate, break down, tune, quantise, optimise and install model folders."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -234,6 +234,28 @@ def quantise(folder: Annotated[Path, typer.Argument(help="Model folder; gets mod
 
     path = run(folder)
     console.print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
+
+
+@app.command()
+def optimise(
+    folder: Annotated[Path, typer.Argument(help="Installed model folder.")],
+    choose: Annotated[
+        bool, typer.Option(help="Then time float32 and int8 here and record the faster as `precision`.")
+    ] = False,
+) -> None:
+    """Rewrite the graphs for this version of ONNX Runtime, so that workers start and run faster."""
+    from modelkit.optimisation import choose_precision
+    from modelkit.optimisation import optimise as run
+
+    for made in run(folder):
+        console.print(
+            f"{made.precision}: {1000 * made.cpu_before:.0f} ms of CPU for 4 s of audio before, "
+            f"{1000 * made.cpu_after:.0f} ms after; {made.attentions} attentions fused; "
+            f"log-probabilities differ by {made.difference:.1e} at most",
+            soft_wrap=True,
+        )
+    if choose:
+        console.print(f"precision: {choose_precision(folder)}")
 
 
 @app.command()

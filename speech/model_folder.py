@@ -1,6 +1,7 @@
 """Read and check a model folder: model.json (the card), tokens.txt (meaning of the outputs), the graphs."""
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -68,6 +69,19 @@ class ModelFolder(ModelCard):
         if not path.is_file():
             raise ModelInvalid(f"The model {self.name} has no {path.name}.")
         return path
+
+    def optimised(self, precision: str | None = None) -> Path:
+        """Return where `modelkit optimise` puts its form of the graph of a precision. It need not exist.
+
+        The name changes with the graph's digest in model.json and with ONNX Runtime's version, so a form that
+        does not fit is never found.
+
+        Raises:
+            ModelInvalid: see `graph`.
+        """
+        graph = self.graph(precision)
+        digest = self.files.get(graph.name, "")[:16].lower()
+        return graph.with_name(f".{graph.stem}-{digest}-{version('onnxruntime')}.onnx")
 
     def verify_hashes(self) -> None:
         """Compare every file that model.json lists with its sha256.

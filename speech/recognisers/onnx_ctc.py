@@ -26,7 +26,7 @@ class OnnxCtcRecogniser:
     WARM_SECONDS = (1.0, 4.0, 8.0)
 
     def __init__(self, folder: ModelFolder, threads: int = 1, precision: str | None = None) -> None:
-        """Load the graph.
+        """Load the graph, or its optimised form if `modelkit optimise` wrote one.
 
         Args:
             folder: the model.
@@ -41,6 +41,9 @@ class OnnxCtcRecogniser:
         self._folder = folder
         self._one_by_one = (precision or folder.precision) != FLOAT32
         path = folder.graph(precision)
+        optimised = folder.optimised(precision)
+        if optimised.is_file():
+            path = optimised
         try:
             self._session = ort.InferenceSession(
                 str(path), sess_options=session_options(threads), providers=["CPUExecutionProvider"]
