@@ -5,8 +5,9 @@ installs them below .work/peers, which needs a network; later runs do not. Every
 and the programs take turns, so that a machine that slows down favours none.
 
 Columns: CPU and wall-clock seconds per second of audio, medians of the rounds; CPU divided by that of our
-engine with the same decoder ("of ours"); seconds to import, load and warm up; peak memory; word error rate;
-how many texts equal those of the graph alone on the same recordings, after normalisation for scoring.
+engine ("of ours": greedy with the same precision, for Whisper int8 with beam search); seconds to import, load
+and warm up; peak memory; word error rate; how many texts equal those of "graph alone" (which must be among
+the programs) on the same recordings, after normalisation for scoring.
 """
 
 import argparse
