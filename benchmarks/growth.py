@@ -1,9 +1,9 @@
 """``make bench-growth``: what jobs, polls and memory cost while the number of jobs grows.
 
-``statements``: CPU and wall time of a claim, a submission, a poll, a page and a round of the sweeper, with more
-and more queued and finished jobs. ``clips``: many short recordings through the whole service, and the memory of
-its processes. ``polls``: a fixed rate of polls while two workers are saturated, and submissions, with one API
-process and with two. Each part prints JSON; ``--out`` also writes it.
+``statements``: CPU and wall time of a claim, a submission, a poll, a page and a round of the sweeper, with
+more and more queued and finished jobs. ``clips``: many short recordings through the whole service, and the
+memory of its processes. ``polls``: a fixed rate of polls while two workers are saturated, and submissions, with
+one API process and with two. Each part prints JSON; ``--out`` also writes it.
 """
 
 import argparse
@@ -48,7 +48,7 @@ Figures = dict[str, Any]
 PARTS = ("statements", "clips", "polls")
 FINISHED = (0, 100_000, 1_000_000)
 QUEUED = (10, 1_000, 10_000)
-TURNS = 200
+TURNS = 50
 LEASE = timedelta(minutes=1)
 CLIP_SECONDS = 0.1
 SAMPLED = 40  # times that the memory is looked at
@@ -323,7 +323,9 @@ async def _loads(
         for name, request, pace in (("poll", poll, rate / share), ("submit", submit, None)):
             loads = await asyncio.gather(
                 *(
-                    loaded(server, request, connections=connections // share, seconds=seconds, per_second=pace)
+                    loaded(
+                        server, request, connections=connections // share, seconds=seconds, per_second=pace
+                    )
                     for server in used
                 )
             )

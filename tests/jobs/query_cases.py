@@ -1,4 +1,4 @@
-"""Every verb and query of `shared.jobs` and `shared.webhooks`, as the service calls them on a full database."""
+"""Every verb and query of `shared.jobs` and `shared.webhooks`, as the service calls them."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -380,5 +380,11 @@ reading(jobs.totals, now(), grows_with=EVERYTHING)
 
 def _new_batch() -> Batch:
     return Batch(
-        id=uuid7(), tenant="", name="new", jobs=3, digest="0" * 64, idempotency_key=uuid.uuid4().hex, skipped=[]
+        id=uuid7(),
+        tenant="",
+        name="new",
+        jobs=3,
+        digest="0" * 64,
+        idempotency_key=uuid.uuid4().hex,
+        skipped=[],
     )

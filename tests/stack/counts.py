@@ -46,7 +46,9 @@ Counts = dict[str, Any]
 def recordings(folder: Path) -> dict[str, Path]:
     """Make the recordings of the fixed set: clips, a minute in stereo, and noise without speech."""
     folder.mkdir()
-    samples = {path.stem: soundfile.read(path, dtype="float32")[0] for path in (ROOT / "samples").glob("*.wav")}
+    samples = {
+        path.stem: soundfile.read(path, dtype="float32")[0] for path in (ROOT / "samples").glob("*.wav")
+    }
     names = sorted(samples)
     made = {name: _written(folder / f"{name}.wav", samples[name]) for name in names[:3]}
     made["an MP3"] = _written(folder / "clip.mp3", samples[names[3]])
@@ -87,9 +89,7 @@ def counts_on(database_url: str, redis_url: str, folder: Path) -> Counts:
             process.close()
 
 
-async def _count(
-    settings: Settings, redis: Redis, process: WorkerProcess, made: dict[str, Path]
-) -> Counts:
+async def _count(settings: Settings, redis: Redis, process: WorkerProcess, made: dict[str, Path]) -> Counts:
     counts: Counts = {}
     async with running(settings) as (_, client):
         for name, path in {WARM_UP: made[MINUTE], **made}.items():
@@ -171,7 +171,9 @@ def differences(expected: Any, found: Any, where: str = "") -> list[str]:
         return [
             line
             for name in sorted({*expected, *found})
-            for line in differences(expected.get(name, 0), found.get(name, 0), f"{where} / {name}".strip(" /"))
+            for line in differences(
+                expected.get(name, 0), found.get(name, 0), f"{where} / {name}".strip(" /")
+            )
         ]
     return [] if expected == found else [f"{where}: {expected} expected, {found} counted"]
 
