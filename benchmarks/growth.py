@@ -2,8 +2,8 @@
 
 ``statements``: CPU and wall time of a claim, a submission, a poll, a page and a round of the sweeper, with
 more and more queued and finished jobs. ``clips``: many short recordings through the whole service, and the
-memory of its processes. ``polls``: a fixed rate of polls while two workers are saturated, and submissions, with
-one API process and with two. Each part prints JSON; ``--out`` also writes it.
+memory of its processes. ``polls``: a fixed rate of polls while two workers are saturated, and submissions,
+with one API process and with two. Each part prints JSON; ``--out`` also writes it.
 """
 
 import argparse
