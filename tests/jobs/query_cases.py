@@ -227,9 +227,9 @@ def pages_of_jobs(stage: Stage) -> None:
         Selection(batch_id=stage.batch, statuses=(JobStatus.SUCCEEDED,)),
     ]
     for selection in selections:
-        first = stage.read(jobs.page_of_jobs, selection, limit=20)
+        first = stage.read(jobs.page_of_jobs, selection, limit=10)
         if first.next_cursor is not None:
-            stage.read(jobs.page_of_jobs, selection, limit=20, cursor=first.next_cursor)
+            stage.read(jobs.page_of_jobs, selection, limit=10, cursor=first.next_cursor)
 
 
 # Batches
