@@ -208,7 +208,7 @@ def clips(folder: Path, count: int) -> Figures:
 def _pieces(folder: Path) -> list[Path]:
     """Cut the samples into clips of CLIP_SECONDS."""
     folder.mkdir()
-    made = []
+    made: list[Path] = []
     for path in sorted((ROOT / "samples").glob("*.wav")):
         samples, rate = soundfile.read(path, dtype="float32")
         length = round(CLIP_SECONDS * rate)

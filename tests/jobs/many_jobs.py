@@ -6,7 +6,6 @@ cancelled; half belong to five tenants, a tenth to batches; all had a webhook.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, create_engine, text
 
@@ -106,7 +105,7 @@ def _writing(database: Database) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _run(connection: Connection, statements: list[str], values: Mapping[str, int | datetime]) -> None:
+def _run(connection: Connection, statements: list[str], values: Mapping[str, object]) -> None:
     connection.exec_driver_sql("BEGIN")
     for statement in statements:
         names = [name for name in values if f":{name}" in statement]
