@@ -5,7 +5,7 @@ cancelled; half belong to five tenants, a tenth to batches; all had a webhook.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from contextlib import contextmanager
 
 from sqlalchemy import Connection, bindparam, create_engine, text
 
@@ -16,11 +16,12 @@ from shared.orm import UtcDateTime
 AT_ONCE = 50_000
 JOBS_PER_BATCH = 100
 TENANTS = 5
-"""Names of the tenants are ``tenant-0`` to ``tenant-4``, those of the clients ``client-0`` to ``client-4``."""
+"""Tenants are named ``tenant-0`` to ``tenant-4``, clients ``client-0`` to ``client-4``."""
 
 # What the two databases write differently. Ids grow with their number, as UUIDv7 do.
 SQLITE = {
-    "numbers": "WITH RECURSIVE numbers(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers WHERE n < :last)",
+    "numbers": "WITH RECURSIVE numbers(n) AS "
+    "(SELECT :first UNION ALL SELECT n + 1 FROM numbers WHERE n < :last)",
     "job_id": "printf('%032x', {n})",
     "batch_id": "printf('0000000b%024x', {n})",
     "delivery_id": "printf('0000000d%024x', {n})",
@@ -91,25 +92,20 @@ def settle_statistics(database: Database) -> None:
             connection.execute(text("VACUUM ANALYZE"))
 
 
-class _writing:
-    """A connection for bulk inserts, which is not asked to survive a crash."""
-
-    def __init__(self, database: Database) -> None:
-        self._engine = create_engine(database.engine.url)
-        self._is_sqlite = database.is_sqlite
-
-    def __enter__(self) -> Connection:
-        self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        setting = "PRAGMA synchronous = OFF" if self._is_sqlite else "SET synchronous_commit = off"
-        self._connection.exec_driver_sql(setting)
-        return self._connection
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-        self._engine.dispose()
+@contextmanager
+def _writing(database: Database) -> Iterator[Connection]:
+    """Open a connection for bulk inserts, which are not asked to survive a crash."""
+    engine = create_engine(database.engine.url, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            setting = "PRAGMA synchronous = OFF" if database.is_sqlite else "SET synchronous_commit = off"
+            connection.exec_driver_sql(setting)
+            yield connection
+    finally:
+        engine.dispose()
 
 
-def _run(connection: Connection, statements: list[str], values: Mapping[str, int | datetime]) -> None:
+def _run(connection: Connection, statements: list[str], values: Mapping[str, object]) -> None:
     connection.exec_driver_sql("BEGIN")
     for statement in statements:
         names = [name for name in values if f":{name}" in statement]

@@ -1,4 +1,4 @@
-"""Every verb and query of `shared.jobs` and `shared.webhooks`, as the service calls them on a full database."""
+"""Every verb and query of `shared.jobs` and `shared.webhooks`, as the service calls them."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -227,9 +227,9 @@ def pages_of_jobs(stage: Stage) -> None:
         Selection(batch_id=stage.batch, statuses=(JobStatus.SUCCEEDED,)),
     ]
     for selection in selections:
-        first = stage.read(jobs.page_of_jobs, selection, limit=20)
+        first = stage.read(jobs.page_of_jobs, selection, limit=10)
         if first.next_cursor is not None:
-            stage.read(jobs.page_of_jobs, selection, limit=20, cursor=first.next_cursor)
+            stage.read(jobs.page_of_jobs, selection, limit=10, cursor=first.next_cursor)
 
 
 # Batches
@@ -380,5 +380,11 @@ reading(jobs.totals, now(), grows_with=EVERYTHING)
 
 def _new_batch() -> Batch:
     return Batch(
-        id=uuid7(), tenant="", name="new", jobs=3, digest="0" * 64, idempotency_key=uuid.uuid4().hex, skipped=[]
+        id=uuid7(),
+        tenant="",
+        name="new",
+        jobs=3,
+        digest="0" * 64,
+        idempotency_key=uuid.uuid4().hex,
+        skipped=[],
     )

@@ -1,8 +1,8 @@
 """What the database does for each statement: the rows that it reads and sorts, and its plan.
 
-Postgres tells it by EXPLAIN ANALYZE in a savepoint that is rolled back. SQLite counts the steps of its virtual
-machine, a few for each row that it passes over and more for each that it returns, and tells the plan by EXPLAIN
-QUERY PLAN. So the costs of one database compare with each other, and not with those of the other.
+Postgres tells it by EXPLAIN ANALYZE in a savepoint that is rolled back. SQLite counts the steps of its
+virtual machine, a few for each row that it passes over and more for each that it returns, and tells the plan
+by EXPLAIN QUERY PLAN. So the costs of one kind of database do not compare with those of the other.
 """
 
 import json
@@ -56,7 +56,11 @@ def measured(database: Database) -> Iterator[list[StatementCost]]:
         if statement.lstrip().upper().startswith(CONTROL):
             return
         costs.append(StatementCost(statement))
-        look(connection.connection.dbapi_connection, costs[-1], parameters[0] if isinstance(parameters, list) else parameters)
+        look(
+            connection.connection.dbapi_connection,
+            costs[-1],
+            parameters[0] if isinstance(parameters, list) else parameters,
+        )
 
     event.listen(database.engine, "before_cursor_execute", before)
     try:

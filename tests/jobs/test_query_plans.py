@@ -1,13 +1,12 @@
 """No statement gets slower with the number of jobs that have finished, and few with the number that wait.
 
-Each case of `tests.jobs.query_cases` runs on three databases: with few jobs, with many finished ones, and with
-a long queue. The database tells what each statement reads: see `tests.jobs.statement_costs`.
+Each case of `tests.jobs.query_cases` runs on three databases: with few jobs, with many finished ones, and
+with a long queue. The database tells what each statement reads: see `tests.jobs.statement_costs`.
 """
 
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 

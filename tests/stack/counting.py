@@ -54,6 +54,7 @@ class Tally:
 
 
 _tallies: list[Tally] = []
+_paused = threading.local()
 
 
 @contextmanager
@@ -71,6 +72,16 @@ def counted(tally: Tally) -> Iterator[Tally]:
             tally.counts[what] += number - before[what]
 
 
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """Count nothing that this thread does within the block."""
+    _paused.is_set = True
+    try:
+        yield
+    finally:
+        _paused.is_set = False
+
+
 def _bytes() -> dict[str, int]:
     """Bytes that this process has read and written so far, from and to files."""
     lines = dict(line.split(": ") for line in Path("/proc/self/io").read_text(encoding="ascii").splitlines())
@@ -78,6 +89,8 @@ def _bytes() -> dict[str, int]:
 
 
 def _count(what: str) -> None:
+    if getattr(_paused, "is_set", False):
+        return
     for tally in _tallies:
         tally.add(what)
 
