@@ -30,7 +30,8 @@ from rich.progress import Progress
 from uuid_utils.compat import uuid7
 
 from benchmarks.api import BACKLOG, WORKERS, Load, Server, api_process, loaded
-from benchmarks.listeners import free_port, memory_of
+from benchmarks.listeners import free_port
+from benchmarks.processes import megabytes_by_process
 from benchmarks.raw_http import connected, get, upload
 from benchmarks.recordings import ROOT, short
 from migrations.schema import upgrade
@@ -234,9 +235,9 @@ async def _through(url: str, pieces: list[Path], count: int) -> Figures:
                 progress.update(task, completed=number + 1)
                 if number % max(count // SAMPLED, 1) == 0 or number == count - 1:
                     await _until_short(connection, json.loads(last)["id"])
-                    memory.append(memories())
+                    memory.append(megabytes_by_process())
         await _until_short(connection, json.loads(last)["id"], most=0)
-    memory.append(memories())
+    memory.append(megabytes_by_process())
     tenth = max(len(memory) // 10, 1)
     first, end = memory[tenth : 2 * tenth], memory[-tenth:]
     growth = {
@@ -261,21 +262,6 @@ async def _until_short(connection: Any, job_id: str, most: int = 500) -> None:
 
 def _mean(values: Iterator[float]) -> float:
     return statistics.fmean(values)
-
-
-def memories() -> dict[str, float]:
-    """Resident memory in MB of the processes below this one, by what they run."""
-    found: dict[str, float] = {}
-    for process in psutil.Process().children(recursive=True):
-        try:
-            command = process.cmdline()
-            size = memory_of(process.pid)
-        except psutil.Error:
-            continue
-        name = command[2] if command[1:2] == ["-m"] else Path(command[0]).name if command else "?"
-        same = sum(other.startswith(name) for other in found)
-        found[f"{name} {same + 1}" if same else name] = round(size, 1)
-    return found
 
 
 # Polls
