@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -266,15 +267,17 @@ def _mean(values: Iterator[float]) -> float:
 def memories() -> dict[str, float]:
     """Resident memory in MB of the processes below this one, by what they run."""
     found: dict[str, float] = {}
+    seen: Counter[str] = Counter()
     for process in psutil.Process().children(recursive=True):
         try:
             command = process.cmdline()
             size = memory_of(process.pid)
         except psutil.Error:
             continue
-        name = command[2] if command[1:2] == ["-m"] else Path(command[0]).name if command else "?"
-        same = sum(other.startswith(name) for other in found)
-        found[f"{name} {same + 1}" if same else name] = round(size, 1)
+        is_module = "-m" in command[:-1]
+        name = command[command.index("-m") + 1] if is_module else Path("".join(command[:1])).name
+        seen[name] += 1
+        found[f"{name} {seen[name]}"] = round(size, 1)
     return found
 
 
