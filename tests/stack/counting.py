@@ -131,7 +131,7 @@ def _on_command(_connection: Any, command: bytes | list[bytes], *_: Any, **__: A
 
 def _on_run(session: Any, *_: Any, **__: Any) -> None:
     inputs = {node.name for node in session.get_inputs()}
-    _count(DETECTOR_RUNS if "sr" in inputs else GRAPH_RUNS)
+    _count(DETECTOR_RUNS if "spectra" in inputs else GRAPH_RUNS)
 
 
 def _on_audit(name: str, arguments: tuple[Any, ...]) -> None:
