@@ -243,7 +243,11 @@ def optimise(
         bool, typer.Option(help="Then time float32 and int8 here and record the faster as `precision`.")
     ] = False,
 ) -> None:
-    """Rewrite the graphs for this version of ONNX Runtime, so that workers start and run faster."""
+    """Rewrite the graphs for this version of ONNX Runtime, so that workers start faster."""
+    _optimise(folder, choose=choose)
+
+
+def _optimise(folder: Path, *, choose: bool) -> None:
     from modelkit.optimisation import choose_precision
     from modelkit.optimisation import optimise as run
 
@@ -266,8 +270,14 @@ def install(
         str | None, typer.Option(help="Name of the installed model. Default: the folder's name.")
     ] = None,
     samples: Samples = SAMPLES,
+    optimise: Annotated[
+        bool, typer.Option(help="Then optimise its graphs, as `modelkit optimise` does.")
+    ] = True,
+    choose: Annotated[
+        bool, typer.Option(help="Then time float32 and int8 here and record the faster as `precision`.")
+    ] = False,
 ) -> None:
-    """Verify a model folder and copy it into the models folder atomically."""
+    """Verify a model folder, copy it into the models folder atomically and optimise its graphs."""
     if not _passes(source, samples):
         console.print("Not installed.")
         raise typer.Exit(1)
@@ -279,6 +289,8 @@ def install(
     if name is not None:
         write_description(target, {**read_description(target), "name": name})
     console.print(f"Installed: {target}")
+    if optimise:
+        _optimise(target, choose=choose)
 
 
 for command in COMMANDS:
