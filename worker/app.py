@@ -6,12 +6,15 @@ import os
 import signal
 import time
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
 
+from shared.errors import DatabaseUnavailable
+from shared.jobs import due_jobs
 from shared.logs import configure_logging
 from shared.machine import Share
 from shared.queue import TRANSCRIBE, JobQueue, make_celery
@@ -127,6 +130,7 @@ class Worker:
         )
         self._heartbeat.start()
         log.info("worker_warm", worker=process.name, threads=self.share.threads)
+        _ring_for_due(process)
 
     def on_process_stop(self, exitcode: int = 0, **_: Any) -> None:
         """Clean up at the orderly end of a pool process."""
@@ -139,3 +143,12 @@ class Worker:
             # Billiard would sleep for a second so that the parent can learn of the end and replace this
             # process. A parent that stops only waits for the end.
             os._exit(exitcode)
+
+
+def _ring_for_due(process: WorkerProcess) -> None:
+    """Ring if a job is due: there may be fewer messages than processes, and the sweeper looks seldom."""
+    with suppress(DatabaseUnavailable):
+        with process.database.read() as session:
+            due = due_jobs(session, 1)
+        for job_id in due:
+            process.queue.ring(job_id)

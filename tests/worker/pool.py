@@ -69,7 +69,7 @@ class Service:
         )
         return worker
 
-    def submit(self, contents: Sequence[bytes], max_attempts: int = 1) -> list[uuid.UUID]:
+    def submit(self, contents: Sequence[bytes], max_attempts: int = 1, rings: bool = True) -> list[uuid.UUID]:
         """Store files, queue their jobs and ring for them."""
         store = FileStore(self.settings.files_dir)
         jobs = []
@@ -94,7 +94,7 @@ class Service:
             )
         with self.database.write() as session:
             submit(session, *jobs)
-        for job in jobs:
+        for job in jobs if rings else ():
             self.queue.ring(job.id)
         return [job.id for job in jobs]
 
