@@ -6,7 +6,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import JSON, DateTime, Dialect, MetaData, Table, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, configure_mappers
 from sqlalchemy.orm.attributes import instance_dict
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
@@ -59,6 +59,7 @@ def detached(entity: type[Entity], values: Iterable[Any]) -> Entity:
     Args:
         values: of all columns, in the order of the table. What follows them is ignored.
     """
+    configure_mappers()  # at its first use; a session does so itself
     made: Entity = entity.__mapper__.class_manager.new_instance()
     instance_dict(made).update(zip(entity.__table__.columns.keys(), values, strict=False))
     return made

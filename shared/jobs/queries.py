@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, ScalarSelect, bindparam, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Integer, ScalarSelect, bindparam, case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from shared.clock import now
@@ -214,12 +214,13 @@ def _count_before(*place: ColumnElement[Any]) -> ScalarSelect[int]:
     """Select how many queued jobs are before a place: a priority, a turn and an id."""
     ahead = _JOBS.alias()
     before = tuple_(ahead.c.priority, ahead.c.turn, ahead.c.id) < tuple_(*place)
-    counted = select(ahead.c.id).where(QUEUED, before).limit(FARTHEST_PLACE).correlate(_JOBS).subquery()
+    counted = select(ahead.c.id).where(QUEUED, before).limit(_FARTHEST).correlate(_JOBS).subquery()
     return select(func.count()).select_from(counted).scalar_subquery()
 
 
 # Made once, because to make a query costs as much as to run it. Of tables: entities would cost more.
 _JOBS = Job.__table__
+_FARTHEST = bindparam("farthest", type_=Integer, callable_=lambda: FARTHEST_PLACE)
 _PLACE = (_JOBS.c.priority, _JOBS.c.turn, _JOBS.c.id)
 _POSITION = select(_count_before(*(bindparam(column.name, type_=column.type) for column in _PLACE)))
 _JOB_IN_QUEUE = select(_JOBS, case((QUEUED, _count_before(*_PLACE)))).where(_JOBS.c.id == bindparam("job_id"))

@@ -118,6 +118,17 @@ def reading(
     CASES.append(Case(" ".join(filter(None, (query.__name__, name))), [query], run, grows_with))
 
 
+def asking(
+    query: Callable[..., Any], *arguments: Callable[[Stage], Any], grows_with: Sequence[str] = ()
+) -> None:
+    """Add a query that takes the database and not a session to the cases."""
+
+    def run(stage: Stage) -> object:
+        return query(stage.database, *(argument(stage) for argument in arguments))
+
+    CASES.append(Case(query.__name__, [query], run, grows_with))
+
+
 # The way of a job
 
 
@@ -143,15 +154,16 @@ def look_for_the_job_of_a_repeated_request(stage: Stage) -> None:
     stage.read(jobs.twin_of, make_job(tenant=""), now() - timedelta(seconds=60))
 
 
-@case(jobs.claim, jobs.job_held_by, jobs.find_job, jobs.count_segments)
+@case(jobs.claim, jobs.claim_group, jobs.jobs_held_by, jobs.find_job, jobs.count_segments)
 def claim_a_job(stage: Stage) -> None:
     job = stage.write(jobs.claim, OWNER, LEASE)
-    stage.read(jobs.job_held_by, OWNER)
+    stage.write(jobs.claim_group, OWNER, LEASE, 2)
+    stage.read(jobs.jobs_held_by, OWNER)
     stage.read(jobs.find_job, job.id)
     stage.read(jobs.count_segments, job.id)
 
 
-@case(jobs.renew, jobs.save_segments, jobs.drop_segments, jobs.succeed, jobs.book_audio)
+@case(jobs.renew, jobs.keep_leases, jobs.save_segments, jobs.drop_segments, jobs.succeed, jobs.book_audio)
 def work_on_a_job(stage: Stage) -> None:
     def end(session: Session) -> None:
         jobs.succeed(session, job, owner=OWNER, measured=MEASURED, waveform=WAVEFORM)
@@ -161,14 +173,17 @@ def work_on_a_job(stage: Stage) -> None:
     job = stage.claimed()
     stage.write(jobs.save_segments, job.id, [SEGMENT], first=0)
     stage.write(jobs.renew, job.id, OWNER, LEASE, 0.5, 1)
+    stage.write(jobs.keep_leases, OWNER, LEASE)
     stage.write(end)
     stage.write(jobs.book_audio, TENANT, 4.0, now())
 
 
-@case(jobs.fail, jobs.release, jobs.hand_back, jobs.end_cancelled)
+@case(jobs.fail, jobs.release, jobs.hand_back, jobs.take_back, jobs.end_cancelled)
 def end_an_attempt_otherwise(stage: Stage) -> None:
     stage.write(jobs.release, stage.claimed(), owner=OWNER)
     stage.write(jobs.hand_back, stage.claimed(), owner=OWNER, code="worker_error", message="Bang.")
+    late = stage.write(jobs.claim, OWNER, -LEASE)
+    stage.write(jobs.take_back, late, code="lease_expired", message="Silent.")
     stage.write(jobs.fail, stage.files, stage.claimed(), owner=OWNER, code="audio_empty", message="Empty.")
     stage.write(jobs.end_cancelled, stage.claimed(), owner=OWNER)
 
@@ -205,13 +220,16 @@ def poll_a_queued_job(stage: Stage) -> None:
 
 
 reading(jobs.get_job, _some)
+asking(jobs.read_job, _some)
+asking(jobs.read_segments, _some)
+asking(jobs.read_waveform_png, _some)
 reading(jobs.segments_of, _some)
 reading(jobs.segments_since, _some, 0)
 reading(jobs.events_of, _some)
 reading(jobs.waveform_png, _some)
 reading(jobs.waveform_peaks, _some)
 reading(jobs.newest_event, _some)
-reading(jobs.marks_of_jobs, lambda stage: [stage.some, uuid7()])
+asking(jobs.marks_of_jobs, lambda stage: [stage.some, uuid7()])
 reading(jobs.news_of_job, _some, None, event=0, segments=0)
 
 
@@ -264,7 +282,7 @@ def pages_of_batches(stage: Stage) -> None:
 
 reading(jobs.jobs_of_batch, _batch, limit=50)
 reading(jobs.progress_of, _batch)
-reading(jobs.marks_of_batches, lambda stage: [stage.batch])
+asking(jobs.marks_of_batches, lambda stage: [stage.batch])
 reading(jobs.counts_by_status, lambda stage: Selection(batch_id=stage.batch), name="of a batch")
 reading(jobs.news_of_batch, _batch, event=0, seen=frozenset())
 reading(jobs.count_ended, _batch, 2**31)

@@ -148,8 +148,10 @@ class LifeCycle(RuleBasedStateMachine):
             assert (model.status, model.owner) != (RUNNING, worker)
         else:
             assert (model.status, model.owner) == (RUNNING, worker)
+            if event is Event.SUCCEEDED and model.cancel_requested:
+                event = Event.CANCELLED
             model.leave(TRANSITIONS[event].target)
-            if event is Event.FAILED:
+            if event is not Event.SUCCEEDED:
                 model.chunks = 0
 
     @rule(number=NUMBERS, held=HELD, how=st.sampled_from(["hand back", "release"]))

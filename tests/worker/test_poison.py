@@ -60,7 +60,10 @@ def test_poisoned_recordings_among_good_ones(database_url: str, redis_server: st
             assert job.error_message is not None
             assert message in job.error_message, content
             assert "The job was given up after 2 attempts." in job.error_message
-            trail = service.events(job_id)
+            # It may have waited in a group whose worker another one ended; that does not count.
+            trail = [row for row in service.events(job_id) if row[0] != "released"]
+            while trail[1][0] == trail[2][0] == "claimed":
+                del trail[1]
             assert [event for event, _, _ in trail] == [
                 "submitted", "claimed", "requeued", "claimed", "failed",
             ]  # fmt: skip
