@@ -38,6 +38,8 @@ WORKERS = 2
 BACKLOG = 400
 WATCHED = 100
 TURNS = 3
+# After the first look at what they watch, which wakes all listeners at once.
+SETTLE_SECONDS = 10.0
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -152,7 +154,7 @@ async def measure(api: Server, bare_route: Server, folder: Path, arguments: argp
     idle = memory_of(api.process.pid)
     address = urlsplit(api.url)
     async with idle_listeners(str(address.hostname), int(address.port or 80), waiting, arguments.listeners):
-        await asyncio.sleep(2)
+        await asyncio.sleep(SETTLE_SECONDS)
         held = memory_of(api.process.pid)
         with_listeners = await loaded(api, poll, connections=connections, seconds=seconds, per_second=rate)
     return Report(bare, submits, polls, with_listeners, arguments.listeners, idle, held)
