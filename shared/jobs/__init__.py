@@ -67,11 +67,9 @@ from shared.jobs.queries import (
     read_segments,
     read_waveform_png,
     running_jobs,
-    segments_of,
     segments_since,
     twin_of,
     waveform_peaks,
-    waveform_png,
 )
 from shared.jobs.results import Measurements, Waveform, drop_segments, save_segments
 from shared.jobs.selection import Selection
@@ -192,7 +190,6 @@ __all__ = [
     "retry",
     "running_jobs",
     "save_segments",
-    "segments_of",
     "segments_since",
     "settle_batches",
     "sizes_by_status",
@@ -207,5 +204,4 @@ __all__ = [
     "usage_of",
     "was_claimed_since",
     "waveform_peaks",
-    "waveform_png",
 ]

@@ -159,14 +159,8 @@ def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[uuid.UUID, in
     return positions
 
 
-def segments_of(session: Session, job_id: uuid.UUID) -> Sequence[SegmentRow]:
-    """Return the segments of a job by start, then channel."""
-    order = SegmentRow.start_seconds, SegmentRow.channel, SegmentRow.position
-    return session.scalars(select(SegmentRow).where(SegmentRow.job_id == job_id).order_by(*order)).all()
-
-
 def read_segments(database: Database, job_id: uuid.UUID) -> list[SegmentRow]:
-    """Return the segments as :func:`segments_of`, in one cheap query."""
+    """Return the segments of a job by start, then channel."""
     return [detached(SegmentRow, row) for row in database.rows(_SEGMENTS, {"job_id": job_id})]
 
 
@@ -186,13 +180,8 @@ def events_of(session: Session, job_id: uuid.UUID) -> Sequence[JobEvent]:
     return session.scalars(select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id)).all()
 
 
-def waveform_png(session: Session, job_id: uuid.UUID) -> bytes | None:
-    """Return the picture of a job's recording as PNG, if it was made."""
-    return session.scalar(select(WaveformRow.png).where(WaveformRow.job_id == job_id))
-
-
 def read_waveform_png(database: Database, job_id: uuid.UUID) -> bytes | None:
-    """Return the picture as :func:`waveform_png`, in one cheap query."""
+    """Return the picture of a job's recording as PNG, if it was made."""
     return next((png for (png,) in database.rows(_WAVEFORM_PNG, {"job_id": job_id})), None)
 
 

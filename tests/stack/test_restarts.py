@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import select
 
 from shared.database import Database
-from shared.jobs.queries import segments_of
+from shared.jobs.queries import read_segments
 from shared.jobs.tables import RUNNING, Job, JobEvent, JobStatus
 from shared.settings import Settings
 from speech import Engine
@@ -85,8 +85,7 @@ def quiet(model: Path, content: bytes, tmp_path: Path) -> tuple[int, list[str]]:
 
 
 def texts(service: Service, job_id: uuid.UUID) -> list[str]:
-    with service.database.read() as session:
-        return [segment.text for segment in segments_of(session, job_id)]
+    return [segment.text for segment in read_segments(service.database, job_id)]
 
 
 def stop(worker: "subprocess.Popen[bytes]", service: Service) -> None:

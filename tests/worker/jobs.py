@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import select, update
 
 from shared.clock import now
-from shared.jobs.queries import get_job, segments_of
+from shared.jobs.queries import get_job, read_segments
 from shared.jobs.tables import Job, JobEvent
 from tests.speech.sounds import silence, speak, wav_bytes
 from worker.process import WorkerProcess
@@ -38,11 +38,10 @@ def history(process: WorkerProcess, job: Job) -> list[tuple[str, str | None]]:
 
 def transcript(process: WorkerProcess, job: Job) -> list[tuple[Any, ...]]:
     """Segments with their words and times, as they are stored."""
-    with process.database.read() as session:
-        return [
-            (row.position, row.start_seconds, row.end_seconds, row.text, row.words)
-            for row in segments_of(session, job.id)
-        ]
+    return [
+        (row.position, row.start_seconds, row.end_seconds, row.text, row.words)
+        for row in read_segments(process.database, job.id)
+    ]
 
 
 def stored(process: WorkerProcess, job: Job) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import update
 import worker.transcribe
 from shared.database import Database
 from shared.jobs.attempts import claim
-from shared.jobs.queries import get_job, segments_of, waveform_peaks, waveform_png
+from shared.jobs.queries import get_job, read_segments, read_waveform_png, waveform_peaks
 from shared.jobs.tables import Job, JobStatus
 from speech import Engine, Progress
 from tests.speech.sounds import RATE, silence, speak, wav_bytes
@@ -33,8 +33,8 @@ def test_a_recording_becomes_words_and_a_picture(
     assert done.stage_seconds is not None
     assert set(done.stage_seconds) == {"decode", "infer", "text", "waveform"}
     with process.database.read() as session:
-        segments = segments_of(session, job.id)
-        png = waveform_png(session, job.id)
+        segments = read_segments(process.database, job.id)
+        png = read_waveform_png(process.database, job.id)
         peaks = waveform_peaks(session, job.id)
     words = [word for segment in segments for word in segment.words]
     assert [word["text"] for word in words] == ["नम", "मन", "तन"]
@@ -59,9 +59,8 @@ def test_silence_succeeds_without_words(
     job = submit_file(content)
     answer(process)
     assert after(process, job).status is JobStatus.SUCCEEDED
-    with process.database.read() as session:
-        assert not segments_of(session, job.id)
-        assert waveform_png(session, job.id)
+    assert not read_segments(process.database, job.id)
+    assert read_waveform_png(process.database, job.id)
 
 
 @pytest.mark.parametrize(
@@ -133,17 +132,15 @@ def test_only_the_picture(process: WorkerProcess, submit_file: Callable[..., Job
     job = submit_file(recording(speak("नम")), transcript=False)
     answer(process)
     assert after(process, job).status is JobStatus.SUCCEEDED
-    with process.database.read() as session:
-        assert not segments_of(session, job.id)
-        assert waveform_png(session, job.id)
+    assert not read_segments(process.database, job.id)
+    assert read_waveform_png(process.database, job.id)
 
 
 def test_only_the_words(process: WorkerProcess, submit_file: Callable[..., Job]) -> None:
     job = submit_file(recording(speak("नम")), waveform=False)
     answer(process)
-    with process.database.read() as session:
-        assert [segment.text for segment in segments_of(session, job.id)] == ["नम"]
-        assert waveform_png(session, job.id) is None
+    assert [segment.text for segment in read_segments(process.database, job.id)] == ["नम"]
+    assert read_waveform_png(process.database, job.id) is None
 
 
 def test_a_model_that_is_gone_fails_the_job_only(
@@ -228,8 +225,7 @@ def test_a_running_job_is_cancelled_between_segments(
     monkeypatch.setattr(Lease, "keep", cancel_meanwhile)
     answer(process)
     assert after(process, job).status is JobStatus.CANCELLED
-    with process.database.read() as session:
-        assert not segments_of(session, job.id)
+    assert not read_segments(process.database, job.id)
 
 
 def test_a_worker_that_lost_its_lease_leaves_the_job_alone(
@@ -262,15 +258,14 @@ def test_partial_results_and_progress_are_there_while_it_runs(
     def look(lease: Lease, progress: Progress) -> Renewal:
         kept = keep(lease, progress)
         with process.database.read() as session:
-            seen.append((get_job(session, job.id).progress, len(segments_of(session, job.id))))
+            seen.append((get_job(session, job.id).progress, len(read_segments(process.database, job.id))))
         return kept
 
     monkeypatch.setattr(Lease, "keep", look)
     answer(process)
     assert seen == sorted(seen), seen
     assert any(0 < progress < 1 and segments for progress, segments in seen), seen
-    with process.database.read() as session:
-        segments = segments_of(session, job.id)
+    segments = read_segments(process.database, job.id)
     assert [segment.position for segment in segments] == list(range(len(segments)))
     assert " ".join(segment.text for segment in segments) == " ".join(["नम मन तन"] * 28)
 
