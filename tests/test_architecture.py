@@ -36,7 +36,7 @@ MAY_WRITE_SQL = (
 )
 NO_SQL = {"Session", "make_url"}  # names of sqlalchemy, besides its exceptions, that everybody may import
 ROOMS_OF_JOBS = {path.stem for path in (ROOT / "shared" / "jobs").glob("*.py")}
-TABLES = {"Batch", "Job", "JobEvent", "SegmentRow", "WaveformRow"}
+TABLES = {"Batch", "Job", "JobEvent", "RevisionRow", "SegmentRow", "SpectrogramRow", "WaveformRow"}
 SESSION_METHODS = {
     "add",
     "add_all",
@@ -51,7 +51,7 @@ SESSION_METHODS = {
     "scalars",
 }
 STATEMENT = re.compile(
-    r"\b(SELECT\b.*\bFROM|INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+(jobs|job_events|segments|waveforms|batches)\b",
+    r"\b(SELECT\b.*\bFROM|INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+(jobs|job_events|segments|waveforms|spectrograms|revisions|batches)\b",
     re.DOTALL,
 )
 API_STAYS_SMALL = {"numpy", "onnxruntime", "librosa", "soundfile", "soxr", "matplotlib", "torch"}

@@ -213,6 +213,8 @@ class Job(Base):
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(Text)
 
+    revision: Mapped[int | None]  # number of the newest revision; NULL while nobody has corrected the text
+
 
 class JobEvent(Base):
     """The audit trail: one row per transition, written in the same transaction."""
@@ -269,3 +271,33 @@ class WaveformRow(Base):
     job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     png: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     peaks: Mapped[dict[str, Any]] = mapped_column(Json, deferred=True)
+
+
+class SpectrogramRow(Base):
+    """The log-mel spectrogram of a recording, as PNG."""
+
+    __tablename__ = "spectrograms"
+
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    png: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+
+
+class RevisionRow(Base):
+    """A text that a person has corrected, beside the segments of the machine.
+
+    ``segments`` is the whole text: a list of ``{start, end, channel, words}``, each word a ``{text, start,
+    end, confidence}``.
+    """
+
+    __tablename__ = "revisions"
+    __table_args__ = (CheckConstraint("number >= 1 AND saves >= 1", name="counted_from_one"),)
+
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)  # counted from 1
+    saves: Mapped[int]  # how often it was saved: saves that follow each other closely are one revision
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    editor: Mapped[str] = mapped_column(
+        String(64), server_default=text("''")
+    )  # prefix of the API key, if any
+    segments: Mapped[list[dict[str, Any]]] = mapped_column(Json, deferred=True)
