@@ -39,12 +39,11 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
   const steps = [step("up", "words.unsure.previous", -1), step("down", "words.unsure.next", 1)];
 
   const element = h("section", { class: "card stack text-card", "aria-labelledby": "text-title" },
-    h("div", { class: "row" }, h("h2", { id: "text-title", class: "grow" }, t("words.title"), " "), state.word,
+    h("div", { class: "row text-head" }, h("h2", { id: "text-title" }, t("words.title")), find.element, state.word,
       h("div", { class: "row tight", role: "group", "aria-label": t("edit.label") }, undo, redo, mode)),
-    h("div", { class: "row between" }, find.element,
-      h("label", { class: "check small" }, follow, h("span", {}, t("words.follow")))),
     state.notice,
-    h("div", { class: "row between legend-row" }, legend(), h("span", { class: "row tight small" }, unsure, steps)),
+    h("div", { class: "row between legend-row" }, legend(), h("span", { class: "row tight small" }, unsure, steps),
+      h("label", { class: "check small" }, follow, h("span", {}, t("words.follow")))),
     words.element,
     h("div", { class: "row between" }, help(), revert));
   let isEditing = false;
@@ -182,6 +181,11 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
     event.preventDefault();
   }
 
+  async function saveLast() {
+    await saving.flush();
+    if (saving.hasUnsaved) announce(t("save.not_saved", { message: saving.error?.message ?? "" }));
+  }
+
   const warn = (event) => {
     if (!saving.hasUnsaved) return;
     saving.flush();
@@ -207,7 +211,7 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
     },
     saving,
     dispose() {
-      saving.flush();
+      saveLast();
       words.dispose();
       find.dispose();
       player.removeEventListener("time", onTime);

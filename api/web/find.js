@@ -41,6 +41,7 @@ export function findBar(document_, words) {
   const element = h("div", { class: "find", role: "search" }, h("div", { class: "search" }, svgIcon("search"), input), count, previous, next);
   let hits = [];
   let current = -1;
+  let marked = [];
   let typing = 0;
 
   function typed() {
@@ -60,8 +61,9 @@ export function findBar(document_, words) {
   }
 
   function mark(isHit) {
-    for (const hit of hits) for (const element of elementsOf(hit)) element?.classList.toggle("hit", isHit);
-    if (!isHit) for (const element of elementsOf(hits[current])) element?.classList.remove("hit-now");
+    for (const element of marked) element.classList.remove("hit", "hit-now");
+    marked = isHit ? hits.flatMap(elementsOf).filter(Boolean) : [];
+    for (const element of marked) element.classList.add("hit");
   }
 
   function elementsOf(hit) {

@@ -70,7 +70,7 @@ export function renderResult(container, job, { announce }) {
     text?.saving.addEventListener("state", () => downloads.draw());
     bar.element.append(line.zooms);
     replace(container,
-      h("section", { class: "card deck", "aria-label": t("player.label") }, line.element, bar.element, spansOf(warnings).length ? legend() : null),
+      h("section", { class: "card deck", "aria-label": t("player.label") }, line.element, bar.element),
       bar.trouble, warningsList(warnings, player), text?.element ?? noText(texts),
       h("div", { class: "side-by-side" }, downloads.element, pictures.element));
     disposeText = () => {
@@ -78,10 +78,6 @@ export function renderResult(container, job, { announce }) {
       line.dispose();
       pictures.dispose();
     };
-  }
-
-  function legend() {
-    return h("p", { class: "small muted span-legend" }, h("span", { class: "span-mark", "aria-hidden": "true" }), t("timeline.legend"));
   }
 
   function noText(texts) {

@@ -29,15 +29,14 @@ export function isUnsure({ confidence }) {
 export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
   const element = h("div", { class: "words", role: "group", "aria-label": t("words.label"), lang: "hi", dataset: { testid: "words" } });
   const segments = [];
+  const spans = new WeakMap();
   let spoken = [];
+  let lit = [];
   let focused = null;
   let scrolledAt = -Infinity;
   let follows = true;
 
   function build() {
-    segments.length = 0;
-    focused = null;
-    spoken = [];
     const { segments: all } = document_;
     const hasChannels = all.some(({ channel }) => channel !== null);
     replace(element, paragraphs(all).map((indexes) => paragraph(indexes, hasChannels)));
@@ -58,18 +57,43 @@ export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
       text);
   }
 
+  /** Bring the elements of a segment up to date. Those that stay are not touched: a click may be under way on them. */
   function fill(index) {
+    const segment = segments[index];
     const { channel, words } = document_.segments[index];
-    const nodes = [];
-    for (const word of words) {
-      const span = document.createElement("span");
+    const wanted = words.length ? words.map((word) => spanOf(channel, word)) : [emptied()];
+    const present = [...segment.children];
+    const least = Math.min(wanted.length, present.length);
+    let start = 0;
+    while (start < least && present[start] === wanted[start]) start += 1;
+    let end = 0;
+    while (end < least - start && present.at(-1 - end) === wanted.at(-1 - end)) end += 1;
+    const after = end ? present.at(-end) : null;
+    for (let node = start ? present[start - 1].nextSibling : segment.firstChild; node && node !== after; ) {
+      const next = node.nextSibling;
+      node.remove();
+      node = next;
+    }
+    const added = wanted.slice(start, wanted.length - end);
+    const nodes = added.flatMap((span, at) => (at || start ? [" ", span] : [span]));
+    if (after && start + added.length) nodes.push(" ");
+    if (after) after.before(...nodes);
+    else segment.append(...nodes);
+  }
+
+  function spanOf(channel, word) {
+    let span = spans.get(word);
+    if (!span) {
+      span = document.createElement("span");
       span.className = classOf(channel, word);
       span.textContent = word.text;
-      nodes.push(span, " ");
+      spans.set(word, span);
     }
-    nodes.pop();
-    if (!words.length) nodes.push(h("span", { class: "word emptied", lang: document.documentElement.lang }, t("words.emptied")));
-    segments[index].replaceChildren(...nodes);
+    return span;
+  }
+
+  function emptied() {
+    return h("span", { class: "word emptied", lang: document.documentElement.lang }, t("words.emptied"));
   }
 
   function classOf(channel, word) {
@@ -128,8 +152,9 @@ export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
   function showTime(seconds, isPlaying) {
     const now = document_.spokenAt(seconds);
     if (now.length === spoken.length && now.every((position, index) => isSame(position, spoken[index]))) return;
-    for (const position of spoken) elementOf(position)?.classList.remove("now");
-    for (const position of now) elementOf(position)?.classList.add("now");
+    for (const word of lit) word.classList.remove("now");
+    lit = now.map(elementOf).filter(Boolean);
+    for (const word of lit) word.classList.add("now");
     spoken = now;
     if (now.length && isPlaying && follows && performance.now() - scrolledAt > PATIENCE) keepInSight(elementOf(now[0]));
   }
@@ -171,13 +196,20 @@ export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
     return best?.at ?? null;
   }
 
+  // Ending a correction moves the words: a click that ends one must not miss the word that it was meant for.
+  element.addEventListener("mousedown", (event) => {
+    if (element.querySelector("input") && event.target.closest(".word, .at")) event.preventDefault();
+  });
   element.addEventListener("click", (event) => {
-    const seconds = event.target.dataset?.seconds;
+    if (event.target.closest("input")) return;
+    if (event.target.closest(".word, .at")) element.querySelector("input")?.blur();
     const position = positionOf(event.target);
-    if (seconds) onHear(document_.begunAt(Number(seconds) + 0.001));
-    else if (position && !event.target.closest("input")) {
+    const { seconds } = event.target.dataset;
+    if (position) {
       setFocusable(position);
       onHear(position);
+    } else if (seconds) {
+      onHear(document_.begunAt(Number(seconds) + 0.001));
     }
   });
   element.addEventListener("dblclick", (event) => {
@@ -215,7 +247,7 @@ export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
       const kept = focused?.segment === index ? focused : null;
       if (kept) setFocusable(null);
       fill(index);
-      spoken = spoken.filter(({ segment }) => segment !== index);
+      spoken = [];
       if (kept) setFocusable({ segment: index, word: Math.max(0, Math.min(kept.word, document_.segments[index].words.length - 1)) });
     },
     dispose() {

@@ -48,7 +48,7 @@ export default {
   "timeline.zoom": "Zoom of the time line",
   "timeline.closer": "Zoom in",
   "timeline.wider": "Zoom out",
-  "timeline.legend": "Marked places: the recording is damaged there.",
+  "timeline.marked": "Marked like this on the time line",
 
   "warnings.label": "What is imperfect about this recording",
   "warnings.seek": "Go to {place}",
