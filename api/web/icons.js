@@ -9,6 +9,8 @@ export const ICONS = {
   pause: "M8 5v14M16 5v14",
   back: "M11 5l-7 7 7 7M4 12h16",
   forward: "M13 5l7 7-7 7M20 12H4",
+  up: "M6 14.5l6-6 6 6",
+  down: "M6 9.5l6 6 6-6",
   search: "M10.5 4a6.5 6.5 0 1 1 0 13 6.5 6.5 0 0 1 0-13zM15.5 15.5 21 21",
   close: "M6 6l12 12M18 6 6 18",
   retry: "M20 12a8 8 0 1 1-2.5-5.8M20 4v5h-5",
