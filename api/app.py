@@ -23,6 +23,7 @@ from api.routes import (
     jobs,
     models,
     page,
+    recordings,
     results,
     simple,
     stream,
@@ -35,9 +36,10 @@ from shared.settings import Settings
 from shared.version import VERSION
 
 ROUTES = (
+    events,  # before the jobs: /v1/jobs/events is not the job with the id "events"
     jobs,
     results,
-    events,
+    recordings,
     batches,
     webhooks,
     simple,

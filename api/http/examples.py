@@ -12,6 +12,10 @@ _LINKS: dict[str, JsonValue] = {
     "waveform_png": f"/v1/jobs/{JOB_ID}/waveform.png",
     "waveform_json": f"/v1/jobs/{JOB_ID}/waveform.json",
 }
+TICKET: dict[str, JsonValue] = {
+    "url": f"/v1/jobs/{JOB_ID}/recording?ticket=1jvEO6wCKBMJ0vEoTPtTlRbGgV4mMSt2yCVz0tA0d7Y",
+    "expires_at": "2026-01-15T10:30:00.125000Z",
+}
 _WARNINGS: list[JsonValue] = [
     {
         "code": "audio_gaps",
@@ -230,6 +234,21 @@ data: {{"position": 0, "start": 0.31, "end": 1.62, "text": "नमस्ते �
 id: 42.1.end
 event: end
 data: {{"id": "{JOB_ID}", "status": "succeeded"}}
+
+"""
+LIST_EVENTS = f"""retry: 1000
+
+event: job
+data: {{"id": "{JOB_ID}", "status": "running", "progress": 0.4}}
+
+event: segment
+data: {{"job_id": "{JOB_ID}", "position": 0, "start": 0.31, "end": 1.62, "text": "नमस्ते दुनिया"}}
+
+event: job
+data: {{"id": "{JOB_ID}", "status": "succeeded", "progress": 1.0}}
+
+event: end
+data: {{}}
 
 """
 SIGNING_SECRET: dict[str, JsonValue] = {

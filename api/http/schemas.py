@@ -234,6 +234,17 @@ class SavedSegmentOut(SegmentOut):
         )
 
 
+class NewestSegmentOut(SavedSegmentOut):
+    """The newest segment of one of several jobs."""
+
+    job_id: uuid.UUID
+
+    @classmethod
+    def of(cls, row: SegmentRow) -> "NewestSegmentOut":
+        """Make the model of a saved segment."""
+        return cls(job_id=row.job_id, **SavedSegmentOut.of(row).model_dump())
+
+
 class TransitionOut(Shape):
     """A change of a job's state, and the job as it is now."""
 
@@ -274,6 +285,15 @@ class TranscriptOut(Shape):
     warnings: list[WarningOut] = Field(description="What is imperfect about the recording.")
     text: str
     segments: list[SegmentOut] = Field(description="Ordered by start, then channel.")
+
+
+class TicketOut(Shape):
+    """A URL that opens a recording without an API key."""
+
+    model_config = with_example(examples.TICKET)
+
+    url: str = Field(description="Path on this host, with the ticket.")
+    expires_at: datetime
 
 
 class SimpleTranscriptOut(Shape):
