@@ -99,7 +99,7 @@ export function jobStatus(job, { announce, onJob, onErased, onRetry }) {
     const kind = status === "failed" ? "danger" : "info";
     replace(trouble, h("div", { class: `notice ${kind}` }, svgIcon(status === "failed" ? "error" : "close"),
       h("div", { class: "grow stack" }, h("strong", {}, t(`job.${status}`)),
-        error ? h("span", {}, has(`job.error.${error.code}`) ? t(`job.error.${error.code}`) : error.message) : null,
+        error ? h("span", {}, has(`job.error.${error.code}`) ? t(`job.error.${error.code}`, error) : error.message) : null,
         error ? h("span", { class: "small" }, t("job.error.code"), " ", h("code", {}, error.code)) : null,
         h("div", { class: "row" }, retry))));
   }

@@ -18,7 +18,7 @@ import { duration, moment, size, t } from "./text.js";
  */
 export function renderJob(container, jobId, { announce, navigate }) {
   const abort = new AbortController();
-  const name = h("h1", { lang: "hi", tabIndex: -1 }, "…");
+  const name = h("h1", { lang: "hi" }, "…");
   const chip = h("span", {});
   const facts = h("span", { class: "muted small" });
   const action = (icon, label, act, kind = "quiet") => iconButton(icon, t(label), { class: kind, on: { click: act }, hidden: true });
@@ -32,9 +32,9 @@ export function renderJob(container, jobId, { announce, navigate }) {
   replace(container,
     h("div", { class: "job-view" },
       h("div", { class: "job-head" },
-        h("a", { class: "back", href: "#/" }, svgIcon("back"), t("job.back")),
-        h("div", { class: "row" }, h("div", { class: "grow stack-tight" }, name, h("div", { class: "row facts" }, chip, facts)),
-          h("div", { class: "row tight" }, cancel, erase))),
+        h("div", { class: "row between" }, h("a", { class: "back", href: "#/" }, svgIcon("back"), t("job.back")),
+          h("div", { class: "row tight" }, cancel, erase)),
+        name, h("div", { class: "row facts" }, chip, facts)),
       body));
   load();
 

@@ -22,7 +22,7 @@ export function spansOf(warnings) {
 }
 
 function sentence({ code, message }) {
-  return has(`warnings.${code}`) ? t(`warnings.${code}`) : message;
+  return has(`warnings.${code}`) ? t(`warnings.${code}`, { message }) : message;
 }
 
 /** Show how the places look on the time line. */
