@@ -33,8 +33,8 @@ export function downloadsPanel(job, player, editor, { announce }) {
 
   function button(format) {
     const label = t("download.format", { format: format.toUpperCase(), what: t(`download.what.${format}`) });
-    return h("button", { type: "button", "aria-label": label, title: label, on: { click: (event) => downloadText(format, event.currentTarget) } },
-      format.toUpperCase());
+    const on = { click: (event) => downloadText(format, event.currentTarget) };
+    return h("button", { type: "button", "aria-label": label, title: label, on }, format.toUpperCase());
   }
 
   async function downloadText(format, pressed) {
@@ -44,7 +44,8 @@ export function downloadsPanel(job, player, editor, { announce }) {
       if (!isMachine) await editor.flush();
       const query = new URLSearchParams({ format, numerals: numerals.select.value, revision: version.select.value });
       const response = await request(`${job.links.transcript}?${query}`);
-      save(await response.blob(), `${stem}${isMachine && editor.isRevised ? `.${t("download.machine_suffix")}` : ""}.${format}`);
+      const suffix = isMachine ? `.${t("download.machine_suffix")}` : "";
+      save(await response.blob(), `${stem}${suffix}.${format}`);
     } catch (error) {
       announce(error.message);
     }

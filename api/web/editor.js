@@ -8,6 +8,7 @@ import { MachineText } from "./machine_text.js";
 import { saveState } from "./save_state.js";
 import { Saving } from "./saving.js";
 import { t } from "./text.js";
+import { toolButton } from "./tool_button.js";
 import { TranscriptDocument } from "./transcript_document.js";
 import { openWordEditor } from "./word_editor.js";
 import { isUnsure, wordsView } from "./words.js";
@@ -29,14 +30,17 @@ export function editor(job, latest, machine, player, { announce, onChange, onRel
   const find = findBar(transcript, words);
   const state = saveState(saving, { announce, onTheirs: onReload, onMine: keepMine });
 
-  const mode = iconButton("pencil", t("edit.mode"), { "aria-pressed": "false", title: t("edit.mode.hint"), on: { click: toggleMode } });
-  const undo = iconButton("undo", t("edit.undo"), { visible: false, class: "quiet square", "aria-keyshortcuts": "Control+Z", on: { click: () => travel("undo") } });
-  const redo = iconButton("redo", t("edit.redo"), { visible: false, class: "quiet square", "aria-keyshortcuts": "Control+Y", on: { click: () => travel("redo") } });
+  const modeProps = { "aria-pressed": "false", title: t("edit.mode.hint"), on: { click: toggleMode } };
+  const mode = iconButton("pencil", t("edit.mode"), modeProps);
+  const undo = toolButton("undo", t("edit.undo"), () => travel("undo"), { "aria-keyshortcuts": "Control+Z" });
+  const redo = toolButton("redo", t("edit.redo"), () => travel("redo"), { "aria-keyshortcuts": "Control+Y" });
   const revert = iconButton("retry", t("edit.revert"), { class: "quiet", on: { click: revertAll } });
-  const follow = h("input", { type: "checkbox", checked: true, on: { change: () => { words.follows = follow.checked; } } });
+  const follow = h("input", { type: "checkbox", checked: true, on: { change: () => words.follow(follow.checked) } });
   const unsure = h("span", { dataset: { testid: "unsure" } });
-  const step = (icon, label, by) => iconButton(icon, t(label), { visible: false, class: "quiet square", on: { click: () => goUnsure(by) } });
-  const steps = [step("up", "words.unsure.previous", -1), step("down", "words.unsure.next", 1)];
+  const steps = [
+    toolButton("up", t("words.unsure.previous"), () => goUnsure(-1)),
+    toolButton("down", t("words.unsure.next"), () => goUnsure(1)),
+  ];
 
   const element = h("section", { class: "card stack text-card", "aria-labelledby": "text-title" },
     h("div", { class: "row text-head" }, h("h2", { id: "text-title" }, t("words.title")), find.element, state.word,
@@ -50,7 +54,8 @@ export function editor(job, latest, machine, player, { announce, onChange, onRel
   draw();
 
   function legend() {
-    const entry = (kind, label) => h("li", {}, h("span", { class: `word ${kind}`, lang: "hi", "aria-hidden": "true" }, "शब्द"), " ", t(label));
+    const sample = (kind) => h("span", { class: `word ${kind}`, lang: "hi", "aria-hidden": "true" }, "शब्द");
+    const entry = (kind, label) => h("li", {}, sample(kind), " ", t(label));
     return h("ul", { class: "legend small", "aria-label": t("words.legend") },
       entry("low", "words.legend.low"), entry("mid", "words.legend.mid"), entry("typed", "words.legend.typed"));
   }
@@ -101,7 +106,8 @@ export function editor(job, latest, machine, player, { announce, onChange, onRel
 
   function show({ segment, word }, takesFocus) {
     words.redraw(segment);
-    if (takesFocus) words.focus({ segment, word: Math.min(word, Math.max(0, transcript.segments[segment].words.length - 1)) });
+    const last = Math.max(0, transcript.segments[segment].words.length - 1);
+    if (takesFocus) words.focus({ segment, word: Math.min(word, last) });
   }
 
   function changed() {
@@ -114,10 +120,9 @@ export function editor(job, latest, machine, player, { announce, onChange, onRel
   function travel(direction) {
     const segment = transcript[direction]();
     if (segment === null) return;
-    const { focused } = words;
     words.redraw(segment);
     words.scrollTo({ segment, word: 0 });
-    if (element.contains(document.activeElement) === false) words.focus(focused?.segment === segment ? focused : { segment, word: 0 });
+    if (!element.contains(document.activeElement)) words.focus({ segment, word: 0 });
     announce(t(`edit.${direction}.done`), { visible: false });
     changed();
   }
@@ -129,7 +134,8 @@ export function editor(job, latest, machine, player, { announce, onChange, onRel
   }
 
   function shortcut(event, position) {
-    if (event.key.toLowerCase() === "n" && !event.ctrlKey && !event.metaKey && !event.altKey) goUnsure(event.shiftKey ? -1 : 1);
+    if (event.ctrlKey || event.metaKey || event.altKey) return false;
+    if (event.key.toLowerCase() === "n") goUnsure(event.shiftKey ? -1 : 1);
     else if (event.key === " " && player.isPlaying) player.pause();
     else if (event.key === " ") playFrom(position);
     else return false;
@@ -144,7 +150,8 @@ export function editor(job, latest, machine, player, { announce, onChange, onRel
   }
 
   async function revertAll() {
-    if (!(await confirmed({ title: t("edit.revert.title"), text: t("edit.revert.text"), yes: t("edit.revert.yes") }))) return;
+    const question = { title: t("edit.revert.title"), text: t("edit.revert.text"), yes: t("edit.revert.yes") };
+    if (!(await confirmed(question))) return;
     try {
       await request(`${job.links.self}/revisions`, { method: "DELETE" });
       saving.reset(null);
@@ -174,7 +181,8 @@ export function editor(job, latest, machine, player, { announce, onChange, onRel
   }
 
   function pressKey(event) {
-    if (!(event.ctrlKey || event.metaKey) || event.altKey || event.target.closest?.("input, textarea, select, dialog")) return;
+    if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
+    if (event.target.closest?.("input, textarea, select, dialog")) return;
     const letter = event.key.toLowerCase();
     if (letter === "z") travel(event.shiftKey ? "redo" : "undo");
     else if (letter === "y") travel("redo");

@@ -1,7 +1,8 @@
 /** Finding words in the text. */
 
-import { h, iconButton, setText, svgIcon } from "./dom.js";
+import { h, setText, svgIcon } from "./dom.js";
 import { number, t } from "./text.js";
+import { toolButton } from "./tool_button.js";
 
 const TYPING = 150;
 
@@ -34,11 +35,14 @@ export function findIn(transcript, wanted) {
  * @param {any} words view
  */
 export function findBar(transcript, words) {
-  const input = h("input", { type: "search", "aria-label": t("find.label"), placeholder: t("find.label"), lang: "hi", on: { input: typed, keydown: press } });
+  const label = t("find.label");
+  const on = { input: typed, keydown: press };
+  const input = h("input", { type: "search", "aria-label": label, placeholder: label, lang: "hi", on });
   const count = h("span", { class: "muted small count", role: "status" });
-  const previous = iconButton("up", t("find.previous"), { visible: false, class: "quiet square", on: { click: () => go(-1) } });
-  const next = iconButton("down", t("find.next"), { visible: false, class: "quiet square", on: { click: () => go(1) } });
-  const element = h("div", { class: "find", role: "search" }, h("div", { class: "search" }, svgIcon("search"), input), count, previous, next);
+  const previous = toolButton("up", t("find.previous"), () => go(-1));
+  const next = toolButton("down", t("find.next"), () => go(1));
+  const field = h("div", { class: "search" }, svgIcon("search"), input);
+  const element = h("div", { class: "find", role: "search" }, field, count, previous, next);
   let hits = [];
   let current = -1;
   let marked = [];
@@ -68,7 +72,8 @@ export function findBar(transcript, words) {
 
   function elementsOf(hit) {
     if (!hit) return [];
-    return Array.from({ length: hit.words }, (_, index) => words.elementOf({ segment: hit.segment, word: hit.word + index }));
+    const { segment, word } = hit;
+    return Array.from({ length: hit.words }, (_, index) => words.elementOf({ segment, word: word + index }));
   }
 
   function go(step) {

@@ -3,7 +3,9 @@
 import { follow, getJson } from "./api.js";
 import { h, iconButton, replace, setText, svgIcon } from "./dom.js";
 import { isFinal } from "./job_actions.js";
-import { duration, has, percent, t } from "./text.js";
+import { notice } from "./notice.js";
+import { sentenceOf } from "./service_sentence.js";
+import { duration, percent, t } from "./text.js";
 
 const POSITION_PAUSE = 4000;
 
@@ -21,7 +23,7 @@ export function jobStatus(job, { announce, onJob, onErased, onRetry }) {
   const head = h("div", { class: "row between" }, line, reconnecting);
   const trouble = h("div", {});
   // Segments come every second: read aloud, they would never end. The state is announced, the text can be read.
-  const text = h("div", { class: "partial-text", lang: "hi", role: "region", tabIndex: 0, "aria-label": t("job.partial"), dataset: { testid: "partial-text" } });
+  const text = h("div", { class: "partial-text", lang: "hi", role: "region", tabIndex: 0, "aria-label": t("job.partial") });
   const element = h("section", { class: "card stack job-status", "aria-label": t("job.status") },
     head, bar, trouble, text);
   let shown = job;
@@ -33,10 +35,14 @@ export function jobStatus(job, { announce, onJob, onErased, onRetry }) {
   async function watch() {
     pollPosition();
     try {
-      await follow(`${job.links.self}/events`, { onEvent, onState: (state) => { reconnecting.hidden = state !== "reconnecting"; }, signal: abort.signal });
+      await follow(`${job.links.self}/events`, { onEvent, onState, signal: abort.signal });
     } catch (error) {
       if (!abort.signal.aborted) tellTrouble(error);
     }
+  }
+
+  function onState(state) {
+    reconnecting.hidden = state !== "reconnecting";
   }
 
   function onEvent(name, data) {
@@ -77,7 +83,8 @@ export function jobStatus(job, { announce, onJob, onErased, onRetry }) {
   function add({ start, channel, text: words }) {
     if (!words) return;
     const isAtEnd = text.scrollTop + text.clientHeight >= text.scrollHeight - 40;
-    text.append(h("p", {}, h("span", { class: "at" }, duration(start)), " ", channel === null ? null : h("span", { class: "channel" }, `${channel} `), words));
+    const mark = channel === null ? null : h("span", { class: "channel" }, `${channel} `);
+    text.append(h("p", {}, h("span", { class: "at" }, duration(start)), " ", mark, words));
     text.hidden = false;
     if (isAtEnd) text.scrollTop = text.scrollHeight;
   }
@@ -99,14 +106,17 @@ export function jobStatus(job, { announce, onJob, onErased, onRetry }) {
     const kind = status === "failed" ? "danger" : "info";
     replace(trouble, h("div", { class: `notice ${kind}` }, svgIcon(status === "failed" ? "error" : "close"),
       h("div", { class: "grow stack" }, h("strong", {}, t(`job.${status}`)),
-        error ? h("span", {}, has(`job.error.${error.code}`) ? t(`job.error.${error.code}`, error) : error.message) : null,
+        error ? h("span", {}, sentenceOf(`job.error.${error.code}`, error.message)) : null,
         error ? h("span", { class: "small" }, t("job.error.code"), " ", h("code", {}, error.code)) : null,
         h("div", { class: "row" }, retry))));
   }
 
   function tellTrouble(error) {
-    replace(trouble, h("div", { class: "notice danger", role: "alert" }, svgIcon("error"), h("span", { class: "grow" }, error.message),
-      h("button", { type: "button", on: { click: () => { replace(trouble); watch(); } } }, t("retry"))));
+    const again = () => {
+      replace(trouble);
+      watch();
+    };
+    replace(trouble, notice("danger", error.message, { role: "alert", retry: again }));
   }
 
   return {

@@ -6,6 +6,7 @@ import { h, iconButton, replace, setText, svgIcon } from "./dom.js";
 import { canCancel, cancelJob, eraseJob, isFinal, retryJob } from "./job_actions.js";
 import { drawChip } from "./job_row.js";
 import { jobStatus } from "./job_status.js";
+import { notice } from "./notice.js";
 import { renderResult } from "./result_view.js";
 import { duration, moment, size, t } from "./text.js";
 
@@ -21,7 +22,8 @@ export function renderJob(container, jobId, { announce, navigate }) {
   const name = h("h1", { lang: "hi" }, "…");
   const chip = h("span", {});
   const facts = h("span", { class: "muted small" });
-  const action = (icon, label, act, kind = "quiet") => iconButton(icon, t(label), { class: kind, on: { click: act }, hidden: true });
+  const action = (icon, label, run, kind = "quiet") =>
+    iconButton(icon, t(label), { class: kind, on: { click: run }, hidden: true });
   const cancel = action("close", "job.cancel", () => act(cancelJob, "cancel"));
   const erase = action("trash", "erase", eraseForGood, "quiet danger");
   const body = h("div", { class: "stack job-body" });
@@ -68,7 +70,8 @@ export function renderJob(container, jobId, { announce, navigate }) {
       disposeBody = renderResult(body, job, { announce });
       return;
     }
-    const status = jobStatus(job, { announce, onJob: draw, onErased: () => tell({ code: "job_not_found" }), onRetry: tryAgain });
+    const onErased = () => tell({ code: "job_not_found" });
+    const status = jobStatus(job, { announce, onJob: draw, onErased, onRetry: tryAgain });
     disposeBody = status.dispose;
     replace(body, status.element);
   }
@@ -87,7 +90,8 @@ export function renderJob(container, jobId, { announce, navigate }) {
   }
 
   async function eraseForGood() {
-    if (!(await confirmed({ title: t("erase.title"), text: t("erase.text", { name: job.file.name }), yes: t("erase") }))) return;
+    const question = { title: t("erase.title"), text: t("erase.text", { name: job.file.name }), yes: t("erase") };
+    if (!(await confirmed(question))) return;
     try {
       await eraseJob(job);
       announce(t("actions.erase.one", { n: 1 }));
@@ -104,9 +108,8 @@ export function renderJob(container, jobId, { announce, navigate }) {
     const isGone = error.code === "job_not_found";
     if (isGone) setText(name, t("job.gone"));
     for (const button of [cancel, erase]) button.hidden = true;
-    replace(body, h("div", { class: `notice ${isGone ? "info" : "danger"}`, role: "alert" }, svgIcon("error"),
-      h("span", { class: "grow" }, isGone ? t("job.gone.explain") : error.message),
-      isGone ? null : h("button", { type: "button", on: { click: load } }, t("retry"))));
+    if (isGone) replace(body, notice("info", t("job.gone.explain"), { role: "alert" }));
+    else replace(body, notice("danger", error.message, { role: "alert", retry: load }));
   }
 
   return () => {

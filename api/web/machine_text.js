@@ -23,8 +23,8 @@ export class MachineText {
       if (segment.channel !== channel || segment.end <= start) continue;
       for (const word of segment.words) {
         const middle = (word.start + word.end) / 2;
-        if ((word.start < end && middle > start && middle < end) || (middle <= start && word.end > end)) words.push(word.text);
-        else if (word.start <= start && word.end >= end) words.push(word.text);
+        const isAround = word.start <= start && word.end >= end;
+        if (isAround || (middle > start && middle < end)) words.push(word.text);
       }
     }
     return words.join(" ");

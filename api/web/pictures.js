@@ -21,8 +21,12 @@ export function picturesPanel(job, { announce }) {
     const link = job.links[`${name}_png`];
     const title = t(`pictures.${name}`);
     const place = h("div", { class: "picture" });
-    if (!link) return h("figure", {}, h("figcaption", {}, title), h("p", { class: "muted small" }, t(`pictures.${name}.not_made`)));
-    const button = iconButton("download", t("download.png"), { class: "quiet", "aria-label": t(`pictures.${name}.download`), disabled: true });
+    if (!link) {
+      const reason = t(`pictures.${name}.not_made`);
+      return h("figure", {}, h("figcaption", {}, title), h("p", { class: "muted small" }, reason));
+    }
+    const label = t(`pictures.${name}.download`);
+    const button = iconButton("download", t("download.png"), { class: "quiet", "aria-label": label, disabled: true });
     load(name, link, place, button);
     return h("figure", {}, h("figcaption", { class: "row between" }, title, button), place);
   }
@@ -32,7 +36,8 @@ export function picturesPanel(job, { announce }) {
       const blob = await (await request(link, { signal: abort.signal })).blob();
       const url = URL.createObjectURL(blob);
       urls.push(url);
-      replace(place, h("img", { src: url, width: 1000, height: 240, alt: t(`pictures.${name}.alt`, { name: job.file.name }) }));
+      const alt = t(`pictures.${name}.alt`, { name: job.file.name });
+      replace(place, h("img", { src: url, width: 1000, height: 240, alt }));
       button.disabled = false;
       button.addEventListener("click", () => save(blob, `${stem}.${name}.png`));
     } catch (error) {

@@ -35,13 +35,13 @@ export class Player extends EventTarget {
     /** What the service said about it. */
     this.message = "";
     this.#audio.preload = "metadata";
-    const changed = () => this.#tell("state");
-    for (const name of ["play", "pause", "waiting", "playing", "ratechange", "canplay"]) this.#audio.addEventListener(name, changed);
-    for (const name of ["seeking", "seeked", "timeupdate"]) this.#audio.addEventListener(name, () => this.#tell("time"));
-    this.#audio.addEventListener("playing", () => this.#run());
-    this.#audio.addEventListener("canplay", () => { this.#isRenewed = false; });
-    this.#audio.addEventListener("loadedmetadata", () => this.#begin());
-    this.#audio.addEventListener("error", () => this.#fail());
+    const on = (name, handler) => this.#audio.addEventListener(name, handler);
+    for (const name of ["play", "pause", "waiting", "playing", "ratechange", "canplay"]) on(name, () => this.#tell("state"));
+    for (const name of ["seeking", "seeked", "timeupdate"]) on(name, () => this.#tell("time"));
+    on("playing", () => this.#run());
+    on("canplay", () => { this.#isRenewed = false; });
+    on("loadedmetadata", () => this.#begin());
+    on("error", () => this.#fail());
     this.#open();
   }
 

@@ -1,27 +1,28 @@
 /** The controls of the player. */
 
-import { h, iconButton, replace, setText, svgIcon } from "./dom.js";
+import { h, replace, setText, svgIcon } from "./dom.js";
+import { notice } from "./notice.js";
 import { SKIP, SPEEDS } from "./player.js";
 import { duration, number, t } from "./text.js";
+import { toolButton } from "./tool_button.js";
 
 /**
  * @param {import("./player.js").Player} player
  * @param {string} format the extension of the recording's name, for a message
- * @returns {{element: HTMLElement, trouble: HTMLElement, dispose: () => void}}
+ * @returns {{element: HTMLElement, trouble: HTMLElement}} `trouble` tells why the recording can't be played
  */
 export function playerBar(player, format) {
-  const play = iconButton("play", t("player.play"), { visible: false, class: "primary play", on: { click: () => player.toggle() } });
-  const skip = (icon, label, seconds) =>
-    iconButton(icon, t(label, { n: SKIP }), { visible: false, class: "quiet square", on: { click: () => player.skip(seconds) } });
+  const play = toolButton("play", t("player.play"), () => player.toggle(), { class: "primary play" });
   const now = h("span", {});
   const all = h("span", { class: "all" });
   const clock = h("span", { class: "clock", role: "timer", "aria-label": t("player.time"), "aria-live": "off" }, now, all);
-  const speed = h("select", { "aria-label": t("player.speed"), on: { change: () => { player.speed = Number(speed.value); } } },
-    SPEEDS.map((rate) => h("option", { value: rate, selected: rate === 1 }, `${number(rate, 2)}×`)));
-  const back = skip("skip_back", "player.back", -SKIP);
-  const forward = skip("skip_forward", "player.forward", SKIP);
+  const setSpeed = () => { player.speed = Number(speed.value); };
+  const speed = h("select", { "aria-label": t("player.speed"), on: { change: setSpeed } },
+    SPEEDS.map((rate) => h("option", { value: rate, selected: rate === player.speed }, `${number(rate, 2)}×`)));
+  const back = toolButton("skip_back", t("player.back", { n: SKIP }), () => player.skip(-SKIP));
+  const forward = toolButton("skip_forward", t("player.forward", { n: SKIP }), () => player.skip(SKIP));
   const trouble = h("div", { role: "alert" });
-  const element = h("div", { class: "player", role: "group", "aria-label": t("player.label") }, back, play, forward, clock, speed);
+  const element = h("div", { class: "player" }, back, play, forward, clock, speed);
   let shown = null;
 
   function drawTime() {
@@ -47,10 +48,9 @@ export function playerBar(player, format) {
     if (trouble.dataset.problem === problem) return;
     trouble.dataset.problem = problem;
     if (!problem) return replace(trouble);
-    const text = problem === "format" ? t("player.cannot.format", { format }) : t(`player.cannot.${problem}`, { message: player.message });
-    replace(trouble, h("div", { class: `notice ${problem === "format" ? "info" : "warning"}` }, svgIcon("warning"),
-      h("span", { class: "grow" }, text),
-      problem === "offline" ? h("button", { type: "button", on: { click: () => player.retry() } }, t("retry")) : null));
+    const retry = problem === "offline" ? () => player.retry() : null;
+    const text = t(`player.cannot.${problem}`, { format, message: player.message });
+    replace(trouble, notice(problem === "format" ? "info" : "warning", text, { retry }));
   }
 
   player.addEventListener("time", drawTime);

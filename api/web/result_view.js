@@ -4,6 +4,7 @@ import { getJson } from "./api.js";
 import { downloadsPanel } from "./downloads.js";
 import { h, replace, svgIcon } from "./dom.js";
 import { editor } from "./editor.js";
+import { notice } from "./notice.js";
 import { picturesPanel } from "./pictures.js";
 import { playerBar, playerKeys } from "./player_bar.js";
 import { Player } from "./player.js";
@@ -34,8 +35,7 @@ export function renderResult(container, job, { announce }) {
       if (!abort.signal.aborted) draw(peaks, texts);
     } catch (error) {
       if (abort.signal.aborted) return;
-      replace(container, h("div", { class: "notice danger", role: "alert" }, svgIcon("error"), h("span", { class: "grow" }, error.message),
-        h("button", { type: "button", on: { click: load } }, t("retry"))));
+      replace(container, notice("danger", error.message, { role: "alert", retry: load }));
     }
   }
 
@@ -49,7 +49,8 @@ export function renderResult(container, job, { announce }) {
     await settled(job.links.transcript);
     const latest = await getJson(`${job.links.transcript}?format=json`, { signal: abort.signal });
     if (!latest.revision) return { latest, machine: latest };
-    return { latest, machine: await getJson(`${job.links.transcript}?format=json&revision=machine`, { signal: abort.signal }) };
+    const machine = await getJson(`${job.links.transcript}?format=json&revision=machine`, { signal: abort.signal });
+    return { latest, machine };
   }
 
   function draw(peaks, texts) {
@@ -58,16 +59,27 @@ export function renderResult(container, job, { announce }) {
       text?.saving.reset(null);
       await load();
     };
-    const text = texts && !texts.machine.no_speech
-      ? editor(job, texts.latest, texts.machine, player, { announce, onReload: reload, onChange: () => { downloads.draw(); line.draw(); } }) : null;
+    const onChange = () => {
+      downloads.draw();
+      line.draw();
+    };
+    const hasText = texts && !texts.machine.no_speech;
+    const events = { announce, onReload: reload, onChange };
+    const text = hasText ? editor(job, texts.latest, texts.machine, player, events) : null;
     const seconds = Math.max(player.seconds, 0.01);
     const warnings = job.warnings ?? [];
-    const line = timeline(player, { peaks, seconds, spans: spansOf(warnings), segments: texts?.latest.segments ?? [],
+    const line = timeline(player, {
+      peaks,
+      seconds,
+      spans: spansOf(warnings),
+      segments: texts?.latest.segments ?? [],
       words: (from, to) => text?.transcript.between(from, to) ?? [],
-      textAt: (at) => (text?.transcript.spokenAt(at) ?? []).map((position) => text.transcript.wordAt(position).text).join(" ") });
+      textAt: (at) => text?.transcript.textAt(at) ?? "",
+    });
     const bar = playerBar(player, extensionOf(job.file.name));
     const pictures = picturesPanel(job, { announce });
-    const downloads = downloadsPanel(job, player, texts ? (text ?? { isRevised: false, flush: async () => {} }) : null, { announce });
+    const unedited = texts ? { isRevised: false, flush: async () => {} } : null;
+    const downloads = downloadsPanel(job, player, text ?? unedited, { announce });
     text?.saving.addEventListener("state", () => downloads.draw());
     bar.element.append(line.zooms);
     replace(container,
@@ -82,8 +94,10 @@ export function renderResult(container, job, { announce }) {
   }
 
   function noText(texts) {
-    return h("section", { class: "card empty" }, svgIcon("mic"), h("h2", {}, t(texts ? "job.no_speech" : "job.no_transcript")),
-      h("p", { class: "muted" }, t(texts ? "job.no_speech.explain" : "job.no_transcript.explain")));
+    const [title, text] = texts
+      ? [t("job.no_speech"), t("job.no_speech.explain")]
+      : [t("job.no_transcript"), t("job.no_transcript.explain")];
+    return h("section", { class: "card empty" }, svgIcon("mic"), h("h2", {}, title), h("p", { class: "muted" }, text));
   }
 
   return () => {

@@ -1,6 +1,7 @@
 /** What became of the corrections: a quiet word while all is well, a notice with a way out else. */
 
 import { h, replace, setText, svgIcon } from "./dom.js";
+import { notice } from "./notice.js";
 import { t } from "./text.js";
 
 /**
@@ -10,7 +11,7 @@ import { t } from "./text.js";
  */
 export function saveState(saving, { announce, onTheirs, onMine }) {
   const word = h("span", { class: "save-state muted small", dataset: { testid: "save-state" } });
-  const notice = h("div", { role: "alert" });
+  const place = h("div", { role: "alert" });
   let before = "";
 
   function draw() {
@@ -20,21 +21,20 @@ export function saveState(saving, { announce, onTheirs, onMine }) {
     if (state === "saved" && before !== "saved") announce(t("save.saved"), { visible: false });
     before = state;
     if (state === "failed") {
-      replace(notice, h("div", { class: "notice danger" }, svgIcon("error"),
-        h("span", { class: "grow" }, t("save.not_saved", { message: error.message })),
-        h("button", { type: "button", on: { click: () => saving.flush() } }, t("retry"))));
+      const text = t("save.not_saved", { message: error.message });
+      replace(place, notice("danger", text, { retry: () => saving.flush() }));
     } else if (state === "conflict") {
-      replace(notice, h("div", { class: "notice warning" }, svgIcon("warning"),
+      replace(place, h("div", { class: "notice warning" }, svgIcon("warning"),
         h("div", { class: "grow stack" }, h("span", {}, t("save.conflict.explain")),
           h("div", { class: "row" },
             h("button", { type: "button", on: { click: onTheirs } }, t("save.theirs")),
             h("button", { type: "button", on: { click: onMine } }, t("save.mine"))))));
-    } else if (state !== "saving" && notice.firstChild) {
-      replace(notice);
+    } else if (state !== "saving" && place.firstChild) {
+      replace(place);
     }
   }
 
   saving.addEventListener("state", draw);
   draw();
-  return { word, notice };
+  return { word, notice: place };
 }

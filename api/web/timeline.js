@@ -1,9 +1,10 @@
 /** The time line: the waveform with the play head, where one seeks, zooms and sees what is imperfect. */
 
-import { h, iconButton } from "./dom.js";
+import { h } from "./dom.js";
 import { duration, t } from "./text.js";
 import { SKIP } from "./player.js";
 import { coloursOf, drawTimeline } from "./timeline_drawing.js";
+import { toolButton } from "./tool_button.js";
 
 const PAGE = 30;
 // At the closest, this many seconds fill the view.
@@ -14,18 +15,17 @@ const TELL = 5;
 
 /**
  * @param {import("./player.js").Player} player
- * @param {{peaks: any, segments: any[], spans: {start: number, end: number}[], words: (from: number, to: number) => any[],
- *   textAt: (seconds: number) => string, seconds: number}} content
- * @returns {{element: HTMLElement, draw: () => void, dispose: () => void}}
+ * @param {import("./timeline_drawing.js").Content & {textAt: (seconds: number) => string}} content
+ * @returns {{element: HTMLElement, zooms: HTMLElement, draw: () => void, dispose: () => void}}
  */
 export function timeline(player, content) {
   const canvas = h("canvas", { "aria-hidden": "true" });
   const space = h("div", { class: "timeline-space" });
-  const slider = h("div", { class: "timeline-scroll", role: "slider", tabIndex: 0, "aria-label": t("timeline.label"),
-    "aria-orientation": "horizontal", "aria-valuemin": 0, "aria-valuemax": Math.round(content.seconds), "aria-valuenow": 0,
-    "aria-keyshortcuts": "ArrowLeft ArrowRight PageUp PageDown Home End" }, space, canvas);
-  const closer = iconButton("zoom_in", t("timeline.closer"), { visible: false, class: "quiet square", on: { click: () => zoom(ZOOM) } });
-  const wider = iconButton("zoom_out", t("timeline.wider"), { visible: false, class: "quiet square", on: { click: () => zoom(1 / ZOOM) } });
+  const aria = { role: "slider", "aria-label": t("timeline.label"), "aria-orientation": "horizontal", "aria-valuemin": 0,
+    "aria-valuemax": Math.round(content.seconds), "aria-valuenow": 0 };
+  const slider = h("div", { class: "timeline-scroll", tabIndex: 0, ...aria }, space, canvas);
+  const closer = toolButton("zoom_in", t("timeline.closer"), () => zoom(ZOOM));
+  const wider = toolButton("zoom_out", t("timeline.wider"), () => zoom(1 / ZOOM));
   const zooms = h("div", { class: "row zooms", role: "group", "aria-label": t("timeline.zoom") }, wider, closer);
   const element = h("div", { class: "timeline" }, slider);
   const context = canvas.getContext("2d");
@@ -58,7 +58,8 @@ export function timeline(player, content) {
       frame = 0;
       if (!width) return;
       colours ??= coloursOf(canvas);
-      drawTimeline(context, { width, height, from: slider.scrollLeft / scale(), scale: scale(), time: player.time }, content, colours);
+      const view = { width, height, from: slider.scrollLeft / scale(), scale: scale(), time: player.time };
+      drawTimeline(context, view, content, colours);
     });
   }
 

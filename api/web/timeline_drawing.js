@@ -13,8 +13,15 @@ export function coloursOf(element) {
   const style = getComputedStyle(element);
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
   return {
-    wave: colour("muted"), played: colour("accent"), axis: colour("muted"), line: colour("line"), warning: colour("warning"),
-    warningSoft: colour("warning-soft"), text: colour("text"), head: colour("danger"), font: colour("text-font"),
+    wave: colour("muted"),
+    played: colour("accent"),
+    axis: colour("muted"),
+    line: colour("line"),
+    warning: colour("warning"),
+    warningSoft: colour("warning-soft"),
+    text: colour("text"),
+    head: colour("danger"),
+    font: colour("text-font"),
   };
 }
 
@@ -36,11 +43,20 @@ export function peaksOf({ data, bits, sample_rate: rate, samples_per_pixel: samp
 }
 
 /**
+ * @typedef {Object} Content
+ * @property {any} peaks of the waveform, or null: the segments are drawn then
+ * @property {{start: number, end: number}[]} segments
+ * @property {{start: number, end: number}[]} spans of warnings
+ * @property {(from: number, to: number) => {text: string, start: number, end: number}[]} words
+ * @property {number} seconds length of the recording
+ */
+
+/**
  * Draw everything.
  * @param {CanvasRenderingContext2D} context
  * @param {View} view
- * @param {{peaks: any, segments: any[], spans: {start: number, end: number}[], words: (from: number, to: number) => any[],
- *   seconds: number}} content
+ * @param {Content} content
+ * @param {ReturnType<typeof coloursOf>} colours
  */
 export function drawTimeline(context, view, content, colours) {
   const hasWords = view.scale >= WORDS_FROM;

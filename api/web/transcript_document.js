@@ -92,6 +92,13 @@ export class TranscriptDocument {
     return spoken;
   }
 
+  /** Return the words spoken at a time as a text. */
+  textAt(seconds) {
+    return this.spokenAt(seconds)
+      .map((position) => this.wordAt(position).text)
+      .join(" ");
+  }
+
   /** Return the words that overlap a part of the recording. */
   between(from, to) {
     const found = [];

@@ -17,9 +17,11 @@ export function openWordEditor(segment, word, { onDone, onCancel, onHear }) {
   let from = word;
   let to = word + 1;
   let isOver = false;
-  const input = h("input", { type: "text", class: "word-input", lang: "hi", value: texts[word], autocomplete: "off", spellcheck: false,
-    autocapitalize: "off", enterKeyHint: "done", "aria-label": texts[word] ? t("edit.word", { text: texts[word] }) : t("edit.new_word"),
-    "aria-describedby": "edit-hint", on: { keydown: press, input: fit, blur: () => finish(0) } });
+  const label = texts[word] ? t("edit.word", { text: texts[word] }) : t("edit.new_word");
+  const typing = { lang: "hi", autocomplete: "off", autocapitalize: "off", spellcheck: false, enterKeyHint: "done" };
+  const on = { keydown: press, input: fit, blur: () => finish(0) };
+  const input = h("input", { type: "text", class: "word-input", value: texts[word], ...typing, "aria-label": label,
+    "aria-describedby": "edit-hint", on });
 
   words[word].replaceWith(input);
   fit();

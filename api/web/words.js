@@ -24,10 +24,12 @@ export function isUnsure({ confidence }) {
 /**
  * @param {import("./transcript_document.js").TranscriptDocument} transcript
  * @param {import("./machine_text.js").MachineText} machine
- * @param {{onHear: (position: any) => void, onEdit: (position: any) => void, onKey: (event: KeyboardEvent, position: any) => boolean}} events
+ * @param {{onHear: (position: any) => void, onEdit: (position: any) => void,
+ *   onKey: (event: KeyboardEvent, position: any) => boolean}} events  `onKey` returns whether it has handled the key
  */
 export function wordsView(transcript, machine, { onHear, onEdit, onKey }) {
-  const element = h("div", { class: "words", role: "group", "aria-label": t("words.label"), lang: "hi", dataset: { testid: "words" } });
+  const props = { class: "words", role: "group", "aria-label": t("words.label"), dataset: { testid: "words" } };
+  const element = h("div", { ...props, lang: "hi" });
   const segments = [];
   const spans = new WeakMap();
   let spoken = [];
@@ -51,10 +53,10 @@ export function wordsView(transcript, machine, { onHear, onEdit, onKey }) {
       fill(index);
       text.append(segments[index], " ");
     }
-    return h("div", { class: "paragraph" },
-      h("div", { class: "gutter" }, h("span", { class: "at", dataset: { seconds: start } }, duration(start)),
-        hasChannels ? h("span", { class: "channel", lang: document.documentElement.lang }, t("words.channel", { channel })) : null),
-      text);
+    const at = h("span", { class: "at", dataset: { seconds: start } }, duration(start));
+    const { lang } = document.documentElement;
+    const label = hasChannels ? h("span", { class: "channel", lang }, t("words.channel", { channel })) : null;
+    return h("div", { class: "paragraph" }, h("div", { class: "gutter" }, at, label), text);
   }
 
   /** Bring the elements of a segment up to date. Those that stay are not touched: a click may be under way on them. */
@@ -109,7 +111,8 @@ export function wordsView(transcript, machine, { onHear, onEdit, onKey }) {
   function positionOf(target) {
     const word = target.closest?.(".word");
     if (!word) return null;
-    return { segment: Number(word.parentElement.dataset.segment), word: [...word.parentElement.children].indexOf(word) };
+    const segment = word.parentElement;
+    return { segment: Number(segment.dataset.segment), word: [...segment.children].indexOf(word) };
   }
 
   /** What to tell about a word besides its text. */
@@ -121,10 +124,12 @@ export function wordsView(transcript, machine, { onHear, onEdit, onKey }) {
       const before = machine.between(channel, word.start, word.end);
       return before ? t("words.machine", { text: before }) : t("words.added");
     }
-    return word.confidence === null ? "" : t(isUnsure(word) ? "words.unsure" : "words.sure", { percent: percent(word.confidence) });
+    if (word.confidence === null) return "";
+    const values = { percent: percent(word.confidence) };
+    return isUnsure(word) ? t("words.unsure", values) : t("words.sure", values);
   }
 
-  /** One word can be reached by the tab key; the arrow keys move on from it. Only that one is a button to screen readers. */
+  /** The tab key reaches one word, and the arrow keys move on from it. Screen readers tell of that one as a button. */
   function setFocusable(position) {
     const before = elementOf(focused);
     for (const name of ["tabindex", "role", "aria-label"]) before?.removeAttribute(name);
@@ -171,7 +176,8 @@ export function wordsView(transcript, machine, { onHear, onEdit, onKey }) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "ArrowRight") focus(transcript.next(position, 1));
     else if (event.key === "ArrowLeft") focus(transcript.next(position, -1));
-    else if (event.key === "ArrowDown" || event.key === "ArrowUp") focus(lineFrom(position, event.key === "ArrowDown" ? 1 : -1));
+    else if (event.key === "ArrowDown") focus(lineFrom(position, 1));
+    else if (event.key === "ArrowUp") focus(lineFrom(position, -1));
     else if (event.key === "Home") focus(transcript.next({ segment: position.segment, word: -1 }, 1));
     else if (event.key === "End") focus(transcript.next({ segment: position.segment + 1, word: 0 }, -1));
     else if (event.key === "Enter" || event.key === "F2") onEdit(position);
@@ -230,7 +236,6 @@ export function wordsView(transcript, machine, { onHear, onEdit, onKey }) {
 
   return {
     element,
-    build,
     elementOf,
     focus,
     scrollTo: (position) => scrollTo(elementOf(position)),
@@ -238,7 +243,8 @@ export function wordsView(transcript, machine, { onHear, onEdit, onKey }) {
     get focused() {
       return focused;
     },
-    set follows(does) {
+    /** Choose whether the text scrolls with the play head. */
+    follow(does) {
       follows = does;
     },
     /** Draw a segment again after a change. */
@@ -247,7 +253,8 @@ export function wordsView(transcript, machine, { onHear, onEdit, onKey }) {
       if (kept) setFocusable(null);
       fill(index);
       spoken = [];
-      if (kept) setFocusable({ segment: index, word: Math.max(0, Math.min(kept.word, transcript.segments[index].words.length - 1)) });
+      const last = Math.max(0, transcript.segments[index].words.length - 1);
+      if (kept) setFocusable({ segment: index, word: Math.min(kept.word, last) });
     },
     dispose() {
       for (const name of ["wheel", "touchmove"]) document.removeEventListener(name, scrolled);
