@@ -1,6 +1,6 @@
 /** Correcting the text: typing words, undo and redo, saving, and the way back to the machine's text. */
 
-import { getJson, request } from "./api.js";
+import { request } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { h, iconButton, setText } from "./dom.js";
 import { findBar } from "./find.js";
@@ -28,7 +28,7 @@ export function editor(job, latest, machine, player, { announce, onChange, onRel
   const saving = new Saving(url, latest.revision ?? null, () => transcript.saved());
   const words = wordsView(transcript, machineText, { onHear: hear, onEdit: edit, onKey: shortcut });
   const find = findBar(transcript, words);
-  const state = saveState(saving, { announce, onTheirs: onReload, onMine: keepMine });
+  const state = saveState(saving, { announce, onTheirs: onReload, onMine: () => saving.keepMine() });
 
   const modeProps = { "aria-pressed": "false", title: t("edit.mode.hint"), on: { click: toggleMode } };
   const mode = iconButton("pencil", t("edit.mode"), modeProps);
@@ -97,10 +97,9 @@ export function editor(job, latest, machine, player, { announce, onChange, onRel
     const before = transcript.segments[segment].words.length;
     const isChanged = transcript.retype(segment, from, to, text);
     const end = to + transcript.segments[segment].words.length - before;
-    const position = { segment, word: Math.max(from, end - 1) };
-    show(position, hadFocus);
+    show({ segment, word: Math.max(from, end - 1) }, hadFocus);
     if (isChanged) changed();
-    const next = then ? transcript.next(then > 0 ? position : { segment, word: from }, then) : null;
+    const next = then ? transcript.next({ segment, word: then > 0 ? end - 1 : from }, then) : null;
     if (next) edit(next);
   }
 
@@ -157,15 +156,6 @@ export function editor(job, latest, machine, player, { announce, onChange, onRel
       saving.reset(null);
       onReload();
       announce(t("edit.reverted"));
-    } catch (error) {
-      announce(error.message);
-    }
-  }
-
-  async function keepMine() {
-    try {
-      const { revision } = await getJson(`${url}?format=json`);
-      await saving.keepMine(revision);
     } catch (error) {
       announce(error.message);
     }

@@ -69,9 +69,10 @@ export class Saving extends EventTarget {
     }
   }
 
-  /** Save over what another person has saved. */
-  async keepMine(theirs) {
-    this.revision = theirs;
+  /** Save over what another person has saved: the refusal has told which revision that is. */
+  async keepMine() {
+    const { number, saves } = this.error.problem;
+    this.revision = { number, saves };
     this.#become("waiting");
     await this.flush();
   }
