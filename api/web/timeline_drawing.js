@@ -4,9 +4,10 @@ const BAR = 3;
 const AXIS = 20;
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 const LABEL_WIDTH = 76;
-// From this scale on, words find room below the wave.
+// From this scale on, words find room below the wave: a line for each channel, if they are few.
 const WORDS_FROM = 90;
-const WORDS_HEIGHT = 26;
+const WORDS_HEIGHT = 24;
+const MOST_LINES = 2;
 
 /** The colours that the canvas needs, as the theme has them now. */
 export function coloursOf(element) {
@@ -47,7 +48,7 @@ export function peaksOf({ data, bits, sample_rate: rate, samples_per_pixel: samp
  * @property {any} peaks of the waveform, or null: the segments are drawn then
  * @property {{start: number, end: number}[]} segments
  * @property {{start: number, end: number}[]} spans of warnings
- * @property {(from: number, to: number) => {text: string, start: number, end: number}[]} words
+ * @property {(from: number, to: number) => {text: string, start: number, end: number}[][]} words  a list for each channel
  * @property {number} seconds length of the recording
  */
 
@@ -59,13 +60,14 @@ export function peaksOf({ data, bits, sample_rate: rate, samples_per_pixel: samp
  * @param {ReturnType<typeof coloursOf>} colours
  */
 export function drawTimeline(context, view, content, colours) {
-  const hasWords = view.scale >= WORDS_FROM;
-  const bottom = view.height - AXIS - (hasWords ? WORDS_HEIGHT : 0);
+  const lines = view.scale >= WORDS_FROM ? content.words(view.from, view.from + view.width / view.scale) : [];
+  const shown = lines.length <= MOST_LINES ? lines : [];
+  const bottom = view.height - AXIS - shown.length * WORDS_HEIGHT;
   context.clearRect(0, 0, view.width, view.height);
   drawSpans(context, view, content, colours, bottom);
   if (content.peaks) drawWave(context, view, content, colours, bottom);
   else drawSegments(context, view, content, colours, bottom);
-  if (hasWords) drawWords(context, view, content, colours, bottom);
+  shown.forEach((words, line) => drawWords(context, view, words, colours, bottom + line * WORDS_HEIGHT));
   drawAxis(context, view, content, colours);
   const x = (view.time - view.from) * view.scale;
   context.fillStyle = colours.head;
@@ -128,16 +130,16 @@ function drawSpans(context, view, { spans, seconds }, colours, bottom) {
   }
 }
 
-function drawWords(context, view, { words }, colours, bottom) {
+function drawWords(context, view, words, colours, top) {
   context.font = `14px ${colours.font}`;
   context.textBaseline = "middle";
-  for (const { text, start, end } of words(view.from, view.from + view.width / view.scale)) {
+  for (const { text, start, end } of words) {
     const x = (start - view.from) * view.scale;
     const width = (end - start) * view.scale;
     context.fillStyle = colours.line;
-    context.fillRect(x, 0, 1, bottom + WORDS_HEIGHT);
+    context.fillRect(x, top, 1, WORDS_HEIGHT);
     context.fillStyle = view.time >= start && view.time < end ? colours.played : colours.text;
-    context.fillText(text, x + 5, bottom + WORDS_HEIGHT / 2, Math.max(8, width - 7));
+    context.fillText(text, x + 5, top + WORDS_HEIGHT / 2, Math.max(8, width - 7));
   }
 }
 

@@ -99,15 +99,15 @@ export class TranscriptDocument {
       .join(" ");
   }
 
-  /** Return the words that overlap a part of the recording. */
+  /** Return the words that overlap a part of the recording, a list for each channel. */
   between(from, to) {
-    const found = [];
-    for (const { starts, positions } of this.#channels) {
+    return this.#channels.map(({ starts, positions }) => {
+      const found = [];
       for (let at = Math.max(0, lastNotAfter(starts, from)); at < starts.length && starts[at] < to; at += 1) {
         found.push(this.wordAt(positions[at]));
       }
-    }
-    return found;
+      return found;
+    });
   }
 
   /** Return the position of the last word that has begun at a time, or the first word of all. */
@@ -183,7 +183,7 @@ export class TranscriptDocument {
         positions.push({ segment, word });
       });
     });
-    this.#channels = [...channels.values()];
+    this.#channels = [...channels].sort(([one], [other]) => one - other).map(([, index]) => index);
   }
 }
 
