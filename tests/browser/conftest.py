@@ -4,20 +4,19 @@ Each test looks at one of two services: one without API keys, whose jobs the tes
 their recordings, and one that requires keys, where each key has a list of its own.
 """
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import closing
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
+from shared.database import Database
+from tests.api.keys import make_key
 from tests.browser.chromium import launched
 from tests.browser.slow_worker import SlowWorker
 from tests.browser.visit import Visit
-from tests.stack.conftest import ROOT, Service, serving
+from tests.stack.conftest import Service, serving
 
 # So that faults are noticed soon.
 SETTINGS = {
@@ -26,6 +25,11 @@ SETTINGS = {
     "SHRUTLEKH_LEASE_SECONDS": "5",
 }
 Visits = Callable[..., Visit]
+
+
+def database_url(service: Service) -> str:
+    """URL of a service's database."""
+    return f"sqlite:///{service.data / 'shrutlekh.db'}"
 
 
 @pytest.fixture(scope="package")
@@ -58,11 +62,10 @@ def keyed_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]
 
 
 @pytest.fixture
-def key(keyed_service: Service, request: pytest.FixtureRequest) -> str:
+def key(keyed_service: Service) -> str:
     """A new key of the service that requires keys. It sees no job but its own."""
-    command = [sys.executable, "-m", "ops", "keys", "create", "browser", "--data", str(keyed_service.data)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=dict(os.environ))
-    return done.stdout.strip()
+    with closing(Database(database_url(keyed_service))) as database:
+        return make_key(database)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -77,7 +80,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") 
 
 @pytest.fixture
 def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visits]:
-    """Opens the page of a service: ``visit(service, language="hi")``. At the end nothing may have gone wrong."""
+    """Opens the page of a service: ``visit(service, language="hi")``. Nothing may go wrong on it."""
     visits: list[Visit] = []
     request.node.visits = visits
 
@@ -90,9 +93,3 @@ def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visits]:
     for one in visits:
         one.close()
     assert not problems, "\n".join(problems)
-
-
-@pytest.fixture(scope="session")
-def sentence() -> Path:
-    """A recording of a Hindi sentence."""
-    return ROOT / "samples" / "garden.wav"

@@ -94,6 +94,18 @@ class Visit:
         """Open a session of the DevTools protocol."""
         return self.context.new_cdp_session(self.page)
 
+    def limit_upload(self, bytes_per_second: float) -> None:
+        """Let uploads take time from now on."""
+        limits = {
+            "offline": False,
+            "latency": 0,
+            "downloadThroughput": -1,
+            "uploadThroughput": bytes_per_second,
+        }
+        session = self.debugger()
+        session.send("Network.enable")
+        session.send("Network.emulateNetworkConditions", limits)
+
     def screenshot(self, name: str) -> None:
         """Save a picture of the whole page for a person to look at."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
@@ -111,7 +123,7 @@ class Visit:
         assert not serious, "\n".join(serious)
 
     def check(self, name: str) -> None:
-        """Save a picture, and assert that axe finds nothing serious and that nothing is wider than the page."""
+        """Save a picture. Assert that axe finds nothing serious, and that nothing is wider than the page."""
         self.screenshot(name)
         self.check_accessibility()
         too_wide = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
