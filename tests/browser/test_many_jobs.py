@@ -63,13 +63,13 @@ def test_5000_jobs_are_listed_filtered_and_paged(
     assert elements(page) < MOST_ELEMENTS
     look.check("list-5000")
 
-    older = page.get_by_role("button", name="Older")
+    older = page.get_by_role("button", name="Older", exact=True)
     older.click()
     expect(page.get_by_text("Page 2")).to_be_visible()
     expect(jobs.first).to_contain_text(f"recording-{JOBS - PAGE}.wav")
     older.click()
     expect(jobs.first).to_contain_text(f"recording-{JOBS - 2 * PAGE}.wav")
-    page.get_by_role("button", name="Newer").click()
+    page.get_by_role("button", name="Newer", exact=True).click()
     expect(jobs.first).to_contain_text(f"recording-{JOBS - PAGE}.wav")
     assert elements(page) < MOST_ELEMENTS
 

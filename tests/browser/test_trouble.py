@@ -20,6 +20,8 @@ pytestmark = pytest.mark.stack
 
 LOST = (r"net::ERR_", r"Failed to load resource")
 """What the browser itself reports of requests without an answer."""
+NOT_READY = r"503 \(Service Unavailable\) .*/readyz"
+"""What it reports while no worker is alive."""
 
 
 def processes(service: Service, module: str) -> list[psutil.Process]:
@@ -48,6 +50,7 @@ def test_a_worker_is_killed_in_the_middle_of_a_job(
 ) -> None:
     path = speech(tmp_path / "killed.wav", seconds=120)
     look = visit(service)
+    look.allow(NOT_READY)
     page = look.open()
     with slow_worker.slowed():
         submitted(page, path)
@@ -110,6 +113,7 @@ def test_the_network_is_away_for_a_while(visit: Visits, service: Service, tmp_pa
 
 def test_no_worker_is_alive(visit: Visits, service: Service, tmp_path: Path) -> None:
     look = visit(service)
+    look.allow(NOT_READY)
     page = look.open()
     banner = page.get_by_text("No worker is running. Recordings are accepted and wait until one starts.")
     path = sentence(tmp_path / "no-worker.wav")
