@@ -22,6 +22,7 @@ from api.routes import (
     health,
     jobs,
     models,
+    page,
     results,
     simple,
     stream,
@@ -45,6 +46,7 @@ ROUTES = (
     models,
     health,
     measurements,
+    page,
 )
 
 

@@ -25,10 +25,10 @@ export function renderDictation(container, { announce, navigate }) {
   const hint = h("p", { role: "status", class: "muted" });
   const clock = h("span", { class: "muted", role: "timer", "aria-label": t("dictate.length") });
   const level = h("progress", { class: "level", max: 1, value: 0, "aria-label": t("dictate.level") });
-  const final = h("span", {});
-  const pending = h("span", { class: "partial" });
-  const text = h("div", { class: "card dictated", lang: "hi", role: "log", "aria-live": "polite", "aria-label": t("dictate.text"), tabIndex: 0 },
-    final, " ", pending);
+  // Partial text changes several times a second: only final text is spoken by screen readers.
+  const final = h("span", { role: "log", "aria-live": "polite", "aria-label": t("dictate.text") });
+  const pending = h("span", { class: "partial", dataset: { testid: "partial" } });
+  const text = h("section", { class: "card dictated", lang: "hi", "aria-label": t("dictate.text"), tabIndex: 0 }, final, " ", pending);
   const trouble = h("div", { role: "alert" });
   const copy = iconButton("copy", t("dictate.copy"), { on: { click: copyText } });
   const keep = iconButton("upload", t("dictate.keep"), { class: "primary", on: { click: keepRecording } });

@@ -68,11 +68,13 @@ function setProp(element, name, value) {
       if (key.startsWith("--")) element.style.setProperty(key, one);
       else element[name][key] = one;
     }
+  } else if (value === false && typeof element[name] === "boolean") {
+    element[name] = false;
   } else if (value === null || value === undefined || value === false) {
     element.removeAttribute(name);
   } else if (name === "class") {
     element.className = value;
-  } else if (name in element && !name.includes("-") && typeof element[name] !== "function" && name !== "list") {
+  } else if (name in element && !name.includes("-") && typeof element[name] !== "function") {
     element[name] = value;
   } else {
     element.setAttribute(name, value === true ? "" : String(value));

@@ -40,10 +40,11 @@ function card(model, isDefault) {
   );
 }
 
-function table({ evaluation, name }) {
+function table({ evaluation, name, default_decoder: standard }) {
   const heads = ["set", "decoder", "wer", "cer", "amount"].map((key) => h("th", { scope: "col" }, t(`models.${key}`)));
+  const ordered = [...evaluation].sort((one, other) => (other.decoder === standard) - (one.decoder === standard));
   return h("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": t("models.rates", { name }) },
-    h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, evaluation.map(row))));
+    h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, ordered.map(row))));
 }
 
 function row({ set, decoder, wer, cer, wer_interval: interval, clips, speakers, seconds }) {

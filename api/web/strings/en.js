@@ -200,6 +200,6 @@ export default {
   "models.clips.other": "{n} recordings",
   "models.speakers.one": "1 speaker",
   "models.speakers.other": "{n} speakers",
-  "models.high": "Up to {wrong} of 100 words of {name} are wrong (measured on {set}). Check every text against its recording before you rely on it.",
+  "models.high": "About {wrong} of 100 words of {name} are wrong (measured on {set}). Check every text against its recording before you rely on it.",
   "models.unmeasured": "Nobody has measured the errors of {name}. Check every text against its recording before you rely on it.",
 };
