@@ -1,22 +1,28 @@
 """The page of the real service in a real browser.
 
-Each test looks at one of two services: one without API keys, whose jobs the tests tell apart by the names of
-their recordings, and one that requires keys, where each key has a list of its own.
+All tests look at one service, and tell their jobs apart by the names of the recordings. Through a second API
+process it requires keys.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser
 
+from ops.service.instance import free_port, socket_of
 from shared.database import Database
 from tests.api.keys import make_key
 from tests.browser.chromium import launched
 from tests.browser.slow_worker import SlowWorker
 from tests.browser.visit import Visit
-from tests.stack.conftest import Service, serving
+from tests.stack.conftest import ROOT, Service, serving
+from tests.worker.pool import wait_until
 
 # So that faults are noticed soon.
 SETTINGS = {
@@ -53,12 +59,36 @@ def service(slow_worker: SlowWorker, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="package")
-def keyed_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that requires keys, with one process that works."""
-    data = tmp_path_factory.mktemp("keyed-service")
-    settings = SETTINGS | {"SHRUTLEKH_REQUIRE_KEYS": "always"}
-    with serving(data, settings, "--workers", "1") as service:
-        yield service
+def keyed_service(service: Service) -> Iterator[Service]:
+    """The same service through an API process that requires keys. Each key has a list of its own."""
+    port = free_port("127.0.0.1", 0)
+    environment = os.environ | {
+        "SHRUTLEKH_DATA_DIR": str(service.data),
+        "SHRUTLEKH_DISK_RESERVE_BYTES": "0",
+        "SHRUTLEKH_PORT": str(port),
+        "SHRUTLEKH_REDIS_URL": f"unix://{socket_of(service.data)}",
+        "SHRUTLEKH_REQUIRE_KEYS": "always",
+    }
+    url = f"http://127.0.0.1:{port}"
+    path = service.data / "logs" / "api-with-keys.log"
+    with path.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "api"], env=environment, cwd=ROOT, stdout=log, stderr=log
+        )
+    try:
+        with httpx.Client(base_url=url, timeout=60) as http:
+            wait_until(lambda: answers(http), path.read_text)
+            yield Service(url, service.data, http, process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def answers(http: httpx.Client) -> bool:
+    """Whether an API answers."""
+    with suppress(httpx.TransportError):
+        return http.get("/healthz").is_success
+    return False
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The page with 5,000 jobs, and how much it transfers."""
 
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -26,18 +27,18 @@ FIRST_ROW_SECONDS = 5.0
 
 
 @pytest.fixture(scope="module")
-def their_key(keyed_service: Service) -> str:
-    """A key that sees 5,000 finished jobs."""
+def their_key(keyed_service: Service) -> Iterator[str]:
+    """A key that sees 5,000 finished jobs, which are there for these tests alone."""
     with closing(Database(database_url(keyed_service))) as database:
         for _ in add_finished(database, JOBS):
             pass
         key = make_key(database)
+        theirs = {"tenant": tenant_of(database, key), "names": "recording-%.wav"}
         with database.write() as session:
-            session.execute(
-                text("UPDATE jobs SET tenant = :tenant WHERE file_name LIKE 'recording-%.wav'"),
-                {"tenant": tenant_of(database, key)},
-            )
-    return key
+            session.execute(text("UPDATE jobs SET tenant = :tenant WHERE file_name LIKE :names"), theirs)
+        yield key
+        with database.write() as session:
+            session.execute(text("DELETE FROM jobs WHERE tenant = :tenant"), theirs)
 
 
 def names(page: Page) -> list[str]:

@@ -37,6 +37,7 @@ console.log(JSON.stringify(tables.map((table) => table.default)));
 """
 LITERAL = re.compile(r"\bt\(\s*\"([^\"]+)\"")
 TEMPLATE = re.compile(r"\bt\(\s*`([^`]+)`")
+DOTTED = re.compile(r"\"([a-z_]+\.[a-z_.]+)\"")
 ANY_LITERAL = re.compile(r"[\"`]([a-z_.]+)[\"`]")
 PLURAL = re.compile(r"\.(one|other)$")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -114,6 +115,9 @@ def test_a_plural_has_both_forms(tables: dict[str, dict[str, str]]) -> None:
 def test_every_text_that_is_shown_exists(tables: dict[str, dict[str, str]], code: str) -> None:
     keys = set(tables["en"]) | {PLURAL.sub("", key) for key in tables["en"]}
     assert set(LITERAL.findall(code)) <= keys
+    rooms = {key.split(".", 1)[0] for key in keys}
+    named = {one for one in DOTTED.findall(code) if one.split(".", 1)[0] in rooms}
+    assert named <= keys
     for template in TEMPLATE.findall(code):
         assert any(pattern_of(template).fullmatch(key) for key in keys), template
 
