@@ -23,6 +23,7 @@ from api.routes import (
     jobs,
     models,
     page,
+    recordings,
     results,
     simple,
     stream,
@@ -37,6 +38,7 @@ from shared.version import VERSION
 ROUTES = (
     jobs,
     results,
+    recordings,
     events,
     batches,
     webhooks,

@@ -17,6 +17,7 @@ from api.intake.insertion import Placed, insert
 from api.intake.quotas import Quotas
 from api.live.sessions import LiveSessions
 from api.threads import Threads
+from api.tickets import Tickets
 from shared.database import Database
 from shared.destinations import Policy
 from shared.files import FileStore
@@ -49,6 +50,7 @@ class Services:
     metrics: Metrics
     keys: KeyRing
     rate_limiter: RateLimiter
+    tickets: Tickets
     webhook_policy: Policy
 
 
@@ -83,6 +85,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
                 metrics=metrics,
                 keys=KeyRing(threads, database, settings),
                 rate_limiter=RateLimiter(async_redis, settings.rate_limit_per_minute),
+                tickets=Tickets(async_redis),
                 webhook_policy=Policy(settings.webhook_allow),
             )
     finally:

@@ -15,6 +15,7 @@ READS = 8
 FILES = 8
 RINGS = 4
 BATCHES = 2
+PLAYING = 8
 
 
 class Threads:
@@ -22,6 +23,7 @@ class Threads:
 
     Attributes:
         connections: database connections that the threads may use at once.
+        playing: limit of the threads that read recordings for players.
     """
 
     def __init__(self, *, single_writer: bool) -> None:
@@ -34,6 +36,7 @@ class Threads:
         self._rings = CapacityLimiter(RINGS)
         self._batches = CapacityLimiter(BATCHES)
         self._probe = CapacityLimiter(1)
+        self.playing = CapacityLimiter(PLAYING)
 
     async def read(self, work: Callable[[], Result]) -> Result:
         """Run work that reads the database."""

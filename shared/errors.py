@@ -179,11 +179,35 @@ class IdempotencyConflict(ServiceError):
 
 
 class RecordingGone(ServiceError):
-    """The job cannot run again, because its recording is no longer stored."""
+    """The recording is no longer stored, so it can neither be sent nor transcribed again."""
 
     code = "recording_gone"
     status = 409
     title = "The recording is no longer stored"
+
+
+class RangeNotSatisfiable(ServiceError):
+    """The recording is shorter than the beginning of the range that was asked for."""
+
+    code = "range_not_satisfiable"
+    status = 416
+    title = "The recording has no such range"
+
+
+class TicketInvalid(ServiceError):
+    """The ticket has expired, or is for another recording."""
+
+    code = "ticket_invalid"
+    status = 401
+    title = "The ticket is not valid"
+
+
+class TicketsUnavailable(ServiceError):
+    """Redis, which keeps the tickets, does not answer."""
+
+    code = "tickets_unavailable"
+    status = 503
+    title = "No ticket can be issued or checked now"
 
 
 class QueueFull(ServiceError):

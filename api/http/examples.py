@@ -12,6 +12,10 @@ _LINKS: dict[str, JsonValue] = {
     "waveform_png": f"/v1/jobs/{JOB_ID}/waveform.png",
     "waveform_json": f"/v1/jobs/{JOB_ID}/waveform.json",
 }
+TICKET: dict[str, JsonValue] = {
+    "url": f"/v1/jobs/{JOB_ID}/recording?ticket=1jvEO6wCKBMJ0vEoTPtTlRbGgV4mMSt2yCVz0tA0d7Y",
+    "expires_at": "2026-01-15T10:30:00.125000Z",
+}
 _WARNINGS: list[JsonValue] = [
     {
         "code": "audio_gaps",

@@ -276,6 +276,15 @@ class TranscriptOut(Shape):
     segments: list[SegmentOut] = Field(description="Ordered by start, then channel.")
 
 
+class TicketOut(Shape):
+    """A URL that opens a recording without an API key."""
+
+    model_config = with_example(examples.TICKET)
+
+    url: str = Field(description="Path on this host, with the ticket.")
+    expires_at: datetime
+
+
 class SimpleTranscriptOut(Shape):
     """The answer of `/transcribe/`."""
 

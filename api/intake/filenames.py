@@ -65,6 +65,12 @@ def text_of(header: bytes) -> str:
         return header.decode("latin-1")
 
 
+def extension_of(name: str) -> str:
+    """Return the extension of a file name without its dot; empty for names without one."""
+    stem, dot, extension = name.rpartition(".")
+    return extension if dot and stem and len(extension) <= LONGEST_EXTENSION else ""
+
+
 def content_disposition(
     recording: str, extension: str, *, kind: str = "inline", fallback: str = "transcript"
 ) -> str:
@@ -76,8 +82,8 @@ def content_disposition(
         kind: "inline", or "attachment" for what browsers are to save.
         fallback: name for clients that do not know ``filename*``.
     """
-    stem, dot, old_extension = recording.rpartition(".")
-    name = stem if dot and stem and len(old_extension) <= LONGEST_EXTENSION else recording
+    old_extension = extension_of(recording)
+    name = recording[: -len(old_extension) - 1] if old_extension else recording
     if _PLAIN.fullmatch(name):
         return f'{kind}; filename="{name}.{extension}"'
     return f"{kind}; filename=\"{fallback}.{extension}\"; filename*=UTF-8''{quote(name, safe='')}.{extension}"

@@ -58,6 +58,8 @@ OPEN = {
     "GET /docs/oauth2-redirect",
     "GET /openapi.json",
     "GET /static-offline-docs",  # scripts and styles of /docs
+    "GET /",  # the page asks for a key itself
+    "GET /web/{version}/{name:path}",
 }
 # `{job_id}` is the id of a succeeded job, `{batch_id}` of a batch whose only job has succeeded,
 # `{delivery_id}` of the webhook about the job's end.
@@ -70,6 +72,8 @@ KEYED = {
     "GET /v1/jobs/{job_id}/transcript": Access(Scope.READ),
     "GET /v1/jobs/{job_id}/waveform.png": Access(Scope.READ),
     "GET /v1/jobs/{job_id}/waveform.json": Access(Scope.READ),
+    "GET /v1/jobs/{job_id}/recording": Access(Scope.READ),
+    "POST /v1/jobs/{job_id}/recording/ticket": Access(Scope.READ, allowed=frozenset({201})),
     "POST /v1/batches": Access(Scope.SUBMIT, form, frozenset({202})),
     "GET /v1/batches": Access(Scope.READ),
     "GET /v1/batches/{batch_id}": Access(Scope.READ),
