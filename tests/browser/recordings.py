@@ -1,5 +1,6 @@
 """Recordings to put on the page: real Hindi sentences, also many in one."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from tests.conftest import ROOT
 SAMPLES = ROOT / "samples"
 RATE = 16_000
 PAUSE_SECONDS = 1.0
+DEVANAGARI = re.compile(r"[\u0900-\u097f]{2}")
+"""What their text contains."""
 
 
 def sentence(path: Path, number: int = 0) -> Path:

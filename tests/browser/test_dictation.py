@@ -1,6 +1,5 @@
 """Dictation into the fake microphone, which hears a Hindi sentence."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -8,11 +7,10 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visits
 from tests.browser.job_list import row
+from tests.browser.recordings import DEVANAGARI
 from tests.stack.conftest import Service
 
 pytestmark = pytest.mark.stack
-
-DEVANAGARI = re.compile(r"[\u0900-\u097f]{3}")
 
 
 def test_text_comes_while_one_speaks(visit: Visits, service: Service, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The list of jobs: recordings come in, and are watched, cancelled, retried and deleted."""
 
-import re
 import zipfile
 from pathlib import Path
 
@@ -11,13 +10,11 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Visits
 from tests.browser.dropping import drag_over, drop
 from tests.browser.job_list import finished, row, submitted, upload
-from tests.browser.recordings import sentence, speech
+from tests.browser.recordings import DEVANAGARI, sentence, speech
 from tests.browser.slow_worker import SlowWorker
 from tests.stack.conftest import Service
 
 pytestmark = pytest.mark.stack
-
-DEVANAGARI = re.compile(r"[\u0900-\u097f]{2}")
 
 
 def job_named(http: httpx.Client, name: str) -> dict[str, object]:
