@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visits
 from tests.browser.job_list import finished, open_result
+from tests.browser.job_result import download, watch_player
 from tests.browser.recordings import sentence
 from tests.stack.conftest import Service
 
@@ -57,17 +58,16 @@ def test_recordings_are_uploaded_watched_played_and_downloaded_with_the_key(
 ) -> None:
     path = sentence(tmp_path / "keyed.wav")
     look = visit(keyed_service, key=key)
+    watch_player(look)
     page = look.open()
     finished(page, path)
     job = open_result(page, path.name)
     page.get_by_role("button", name="Play", exact=True).click()
-    page.wait_for_function("document.querySelector('audio').currentTime > 0.2")
-    source = page.evaluate("document.querySelector('audio').currentSrc")
+    page.wait_for_function("() => player.currentTime > 0.2")
+    source = page.evaluate("player.currentSrc")
     assert "ticket=" in source
     assert key not in source
-    with page.expect_download() as download:
-        page.get_by_role("button", name="TXT").or_(page.get_by_role("link", name="TXT")).first.click()
     headers = {"Authorization": f"Bearer {key}"}
     text = keyed_service.http.get(f"/v1/jobs/{job}/transcript", params={"format": "txt"}, headers=headers)
-    assert Path(download.value.path()).read_bytes() == text.content
+    assert download(page, "txt") == text.content
     look.check("result-with-a-key")

@@ -1,7 +1,6 @@
 """The result of a job: played, read, corrected and downloaded."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,11 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Visits
+from tests.browser.job_list import row
+from tests.browser.job_result import correct, current_time, download, retype, saved, watch_player, words
 from tests.browser.recordings import speech
 from tests.stack.conftest import Service
 
@@ -19,11 +20,6 @@ pytestmark = pytest.mark.stack
 
 SECONDS = 20
 CORRECTION = "श्रुतलेख"
-# The player's element is not in the document: the page draws its own controls.
-CATCH_AUDIO = """
-const Element = window.Audio;
-window.Audio = function Audio(...values) { window.player = new Element(...values); return window.player; };
-"""
 
 
 @pytest.fixture
@@ -47,37 +43,9 @@ def machine_words(http: httpx.Client, job: str) -> list[dict[str, Any]]:
     return [word for segment in segments for word in segment["words"]]
 
 
-def words(page: Page) -> Locator:
-    return page.get_by_test_id("words").locator(".word")
-
-
-def saved(page: Page) -> Locator:
-    """What the page says about the corrections."""
-    return page.get_by_test_id("save-state")
-
-
-def current_time(page: Page) -> float:
-    return float(page.evaluate("player.currentTime"))
-
-
-def correct(page: Page, index: int, text: str) -> None:
-    """Type another text in the place of a word, and wait until it is saved."""
-    words(page).nth(index).dblclick()
-    field = page.get_by_role("textbox", name="Correct “")
-    field.fill(text)
-    field.press("Enter")
-    expect(saved(page)).to_have_text("Saved")
-
-
-def download(page: Page, kind: str) -> bytes:
-    with page.expect_download() as started:
-        page.get_by_role("button", name=re.compile(rf"^Download .*\({kind.upper()}\)$")).click()
-    return Path(started.value.path()).read_bytes()
-
-
 def test_the_recording_is_played_and_its_words_are_marked(visit: Visits, service: Service, job: str) -> None:
     look = visit(service)
-    look.context.add_init_script(CATCH_AUDIO)
+    watch_player(look)
     page = look.open_job(job)
     heard = machine_words(service.http, job)
     expect(words(page)).to_have_count(len(heard))
@@ -119,8 +87,8 @@ def test_words_are_coloured_by_their_confidence(visit: Visits, service: Service,
     expect(words(page)).to_have_count(len(heard))
     low = sum(word["confidence"] < 0.5 for word in heard)
     mid = sum(0.5 <= word["confidence"] < 0.8 for word in heard)
-    expect(page.locator(".word.low")).to_have_count(low)
-    expect(page.locator(".word.mid")).to_have_count(mid)
+    expect(words(page).and_(page.locator(".low"))).to_have_count(low)
+    expect(words(page).and_(page.locator(".mid"))).to_have_count(mid)
     expect(page.get_by_text(f"{low + mid} uncertain word")).to_have_count(1 if low + mid else 0)
 
 
@@ -188,10 +156,7 @@ def test_two_people_correct_the_same_text(visit: Visits, service: Service, job: 
     for page in pages:
         expect(words(page).first).to_be_visible()
     correct(pages[0], 0, "पहला")
-    words(pages[1]).nth(1).dblclick()
-    field = pages[1].get_by_role("textbox", name="Correct “")
-    field.fill("दूसरा")
-    field.press("Enter")
+    retype(pages[1], 1, "दूसरा")
     expect(pages[1].get_by_text("Somebody else has changed this text meanwhile.")).to_be_visible()
     second.check("result-conflict")
     pages[1].get_by_role("button", name="Load theirs").click()
@@ -201,20 +166,25 @@ def test_two_people_correct_the_same_text(visit: Visits, service: Service, job: 
 
 
 def test_warnings_are_on_the_time_line(visit: Visits, service: Service, tmp_path: Path) -> None:
-    whole = speech(tmp_path / "whole.wav", SECONDS).read_bytes()
-    file = ("cut off.wav", whole[: len(whole) // 2])
+    samples, rate = soundfile.read(speech(tmp_path / "whole.wav", SECONDS), dtype="float32")
+    samples[4 * rate : 6 * rate] = np.nan
+    soundfile.write(tmp_path / "damaged.wav", samples, rate, subtype="FLOAT")
+    file = ("damaged.wav", (tmp_path / "damaged.wav").read_bytes()[: -8 * rate])
     job = service.http.post("/v1/jobs", files={"file": file}).raise_for_status().json()["id"]
     done = service.http.get(f"/v1/jobs/{job}", params={"wait": 60}).raise_for_status().json()
-    codes = [warning["code"] for warning in done["warnings"]]
-    assert "audio_truncated" in codes
+    assert {warning["code"] for warning in done["warnings"]} == {"audio_gaps", "audio_truncated"}
     look = visit(service)
-    look.context.add_init_script(CATCH_AUDIO)
+    watch_player(look)
     page = look.open_job(job)
     warnings = page.get_by_role("region", name="What is imperfect about this recording")
+    expect(warnings).to_contain_text("Parts are damaged and count as silence.")
     expect(warnings).to_contain_text("The recording ends early")
+    expect(page.get_by_text("Marked places: the recording is damaged there.")).to_be_visible()
     look.check("result-with-warnings")
-    warnings.get_by_role("button", name="Go to").first.click()
-    assert current_time(page) == pytest.approx(SECONDS / 2, abs=1)
+    warnings.get_by_role("button", name="Go to 0:04").click()
+    assert current_time(page) == pytest.approx(4, abs=0.1)
+    look.open()
+    expect(row(page, "damaged.wav")).to_contain_text("damaged places, cut off")
 
 
 def test_a_recording_without_speech_says_so(visit: Visits, service: Service, tmp_path: Path) -> None:
