@@ -6,7 +6,7 @@ which transition it has seen and how many segments of the current run, or how ma
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,11 +15,12 @@ from api.http.paths import Paths
 from api.http.schemas import (
     BatchProgressOut,
     JobOut,
+    NewestSegmentOut,
     ProgressOut,
     SavedSegmentOut,
     TransitionOut,
 )
-from shared.jobs import BatchNews, Event, JobEvent, JobNews, JobStatus
+from shared.jobs import BatchNews, Event, JobEvent, JobNews, JobStatus, ListNews
 
 _ID = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})(\.end)?")
 
@@ -109,6 +110,44 @@ class JobFeed:
     def _event(self, name: str, out: TransitionOut | SavedSegmentOut | ProgressOut | JobOut) -> bytes:
         event_id = EventId(self.event, self.segments, self.has_ended)
         return event(name, out.model_dump_json(), str(event_id))
+
+
+class ListFeed:
+    """What one listener of several jobs has been sent: for a list, which shows how each job is now.
+
+    Args:
+        job_ids: the jobs. Those that have ended or are gone are not looked at again.
+        paths: for their links.
+    """
+
+    def __init__(self, job_ids: Iterable[uuid.UUID], paths: Paths) -> None:
+        self.job_ids = list(dict.fromkeys(job_ids))
+        self.has_ended = False
+        self.has_more = False
+        self._paths = paths
+        self._sent: dict[uuid.UUID, bytes] = {}
+        self._segments: dict[uuid.UUID, int] = {}
+
+    def blocks(self, news: ListNews) -> Iterator[bytes]:
+        """Format the jobs that are not as they were sent, their newest segments, and the end of all."""
+        found = {job.id: job for job in news.jobs}
+        for job_id in self.job_ids:
+            if job_id not in found:
+                yield event("erased", f'{{"id":"{job_id}"}}')
+        self.job_ids = [job_id for job_id in self.job_ids if job_id in found]
+        for job_id in self.job_ids:
+            data = JobOut.of(found[job_id], self._paths, news.positions.get(job_id)).to_json()
+            if data != self._sent.get(job_id):
+                self._sent[job_id] = data
+                yield event("job", data.decode())
+            row = news.newest.get(job_id)
+            if row is not None and row.position != self._segments.get(job_id):
+                self._segments[job_id] = row.position
+                yield event("segment", NewestSegmentOut.of(row).model_dump_json())
+        self.job_ids = [job_id for job_id in self.job_ids if not found[job_id].status.is_final]
+        if not self.job_ids:
+            self.has_ended = True
+            yield event("end", "{}")
 
 
 class BatchFeed:

@@ -90,6 +90,15 @@ IdempotencyKey = Annotated[
     ),
 ]
 StatusFilter = Annotated[JobStatus | None, Query(description="Only jobs in this state.")]
+NameFilter = Annotated[
+    str,
+    Query(
+        alias="name",
+        max_length=255,
+        pattern=r"^[^\x00]*$",  # which Postgres can't compare
+        description="Only jobs whose file name contains this text, in upper or lower case.",
+    ),
+]
 Cursor = Annotated[
     str | None,
     Query(

@@ -236,6 +236,21 @@ event: end
 data: {{"id": "{JOB_ID}", "status": "succeeded"}}
 
 """
+LIST_EVENTS = f"""retry: 1000
+
+event: job
+data: {{"id": "{JOB_ID}", "status": "running", "progress": 0.4}}
+
+event: segment
+data: {{"job_id": "{JOB_ID}", "position": 0, "start": 0.31, "end": 1.62, "text": "नमस्ते दुनिया"}}
+
+event: job
+data: {{"id": "{JOB_ID}", "status": "succeeded", "progress": 1.0}}
+
+event: end
+data: {{}}
+
+"""
 SIGNING_SECRET: dict[str, JsonValue] = {
     "secret": "whsec_MDAxMTIyMzM0NDU1NjY3Nzg4OTlhYWJiY2NkZGVlZmY=",
     "created_at": "2026-01-15T09:30:00.125000Z",

@@ -77,8 +77,7 @@ class JobWatcher:
     @property
     def waiting(self) -> int:
         """Number of requests that wait."""
-        every = (*self._jobs.waiters.values(), *self._batches.waiters.values())
-        return sum(map(len, every))
+        return len(set().union(*self._jobs.waiters.values(), *self._batches.waiters.values()))
 
     def stop(self) -> None:
         """End all waits at once, because the process is shutting down."""
@@ -86,9 +85,9 @@ class JobWatcher:
         self._hinted.set()
         self._wake_all()
 
-    def watching_job(self, job_id: uuid.UUID) -> AbstractContextManager[Watch]:
-        """Watch a job within a block."""
-        return self._jobs.watching(job_id)
+    def watching_job(self, *job_ids: uuid.UUID) -> AbstractContextManager[Watch]:
+        """Watch a job, or several, within a block."""
+        return self._jobs.watching(*job_ids)
 
     def watching_batch(self, batch_id: uuid.UUID) -> AbstractContextManager[Watch]:
         """Watch the jobs of a batch within a block."""

@@ -234,6 +234,17 @@ class SavedSegmentOut(SegmentOut):
         )
 
 
+class NewestSegmentOut(SavedSegmentOut):
+    """The newest segment of one of several jobs."""
+
+    job_id: uuid.UUID
+
+    @classmethod
+    def of(cls, row: SegmentRow) -> "NewestSegmentOut":
+        """Make the model of a saved segment."""
+        return cls(job_id=row.job_id, **SavedSegmentOut.of(row).model_dump())
+
+
 class TransitionOut(Shape):
     """A change of a job's state, and the job as it is now."""
 

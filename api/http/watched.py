@@ -57,17 +57,19 @@ class Watched:
         self._marks: dict[uuid.UUID, Mark] = {}
 
     @contextmanager
-    def watching(self, what: uuid.UUID) -> Iterator[Watch]:
-        """Register a waiter. No change after the start of the block is missed."""
+    def watching(self, *things: uuid.UUID) -> Iterator[Watch]:
+        """Register a waiter for a change of any of these. None after the start of the block is missed."""
         watch = Watch()
-        self.waiters[what].add(watch)
+        for what in things:
+            self.waiters[what].add(watch)
         try:
             yield watch
         finally:
-            self.waiters[what].discard(watch)
-            if not self.waiters[what]:
-                del self.waiters[what]
-                self._marks.pop(what, None)
+            for what in set(things):
+                self.waiters[what].discard(watch)
+                if not self.waiters[what]:
+                    del self.waiters[what]
+                    self._marks.pop(what, None)
 
     def compare(self, looked_at: Iterable[uuid.UUID], marks: Mapping[uuid.UUID, Mark]) -> None:
         """Wake the waiters of what has another mark than before, is gone, or is looked at for the first time.

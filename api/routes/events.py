@@ -1,11 +1,12 @@
 """Live events of jobs and batches, as server-sent events that a client can resume."""
 
+import math
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, NamedTuple, Protocol, TypeVar
 
-from anyio import current_time
+from anyio import current_time, sleep
 from fastapi import APIRouter, Header, Query, Response
 
 from api.http import examples
@@ -15,18 +16,20 @@ from api.http.event_stream import HEARTBEAT, MEDIA_TYPE, EventStream, event, ret
 from api.http.openapi import Responses, problems
 from api.http.paths import Paths
 from api.http.watched import Watch
-from api.job_feed import BatchFeed, EventId, JobFeed
+from api.job_feed import BatchFeed, EventId, JobFeed, ListFeed
 from api.services import Services
 from shared.errors import BatchNotFound, DatabaseUnavailable, InvalidRequest, JobNotFound
 from shared.jobs import (
     BatchNews,
     JobNews,
+    ListNews,
     count_ended,
     get_batch,
     get_job,
     newest_event,
     news_of_batch,
     news_of_job,
+    news_of_jobs,
     queue_position,
 )
 
@@ -34,6 +37,11 @@ HEARTBEAT_SECONDS = 15.0
 # A stream ends after this long, and its client connects again: keys and load balancers get their say.
 STREAM_SECONDS = 900.0
 RETRY_SECONDS = 1.0
+# Positions in the queue change with other jobs. The stream of a list looks at them this often.
+POSITION_SECONDS = 5.0
+# The stream of a list does not read more often than this, however fast its jobs change.
+LIST_SECONDS = 0.25
+MOST_FOLLOWED = 100
 # How soon a stream whose read found the database away reads again.
 OUTAGE_SECONDS = 1.0
 
@@ -67,11 +75,55 @@ LastEventIdInUrl = Annotated[
 ]
 
 
+JobsToFollow = Annotated[
+    list[uuid.UUID],
+    Query(alias="job", min_length=1, max_length=MOST_FOLLOWED, description="Ids of the jobs to follow."),
+]
+
+
+class Rhythm(NamedTuple):
+    """How often a stream reads: at least every ``read_every`` seconds, with a ``pause`` after each read."""
+
+    read_every: float = math.inf
+    pause: float = 0.0
+
+
+WHEN_IT_CHANGES = Rhythm()
+
+
 class Feed(Protocol):
     """Turns what was read into events. ``has_more``: reading again brings more at once."""
 
     has_ended: bool
     has_more: bool
+
+
+@router.get(
+    "/jobs/events",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Each job as it is now and whenever it changes, and the newest segment of those "
+            "that run, until all have ended. A comment at least every "
+            f"{HEARTBEAT_SECONDS:.0f} s shows that the connection lives.",
+            "content": {MEDIA_TYPE: {"example": examples.LIST_EVENTS}},
+        },
+        **problems(InvalidRequest, DatabaseUnavailable),
+    },
+)
+async def events_of_jobs(
+    services: ServicesDep, paths: PathsDep, caller: Reading, job_ids: JobsToFollow
+) -> Response:
+    """Follow several jobs on one connection, as a list of them needs it."""
+    feed = ListFeed(job_ids, paths)
+
+    def read() -> ListNews:
+        with services.database.snapshot() as session:
+            return news_of_jobs(session, feed.job_ids, caller.sees)
+
+    watching = services.watcher.watching_job(*job_ids)
+    rhythm = Rhythm(read_every=POSITION_SECONDS, pause=LIST_SECONDS)
+    return EventStream(_follow(services, watching, feed, read, feed.blocks, job_ids[0], rhythm))
 
 
 @router.get(
@@ -155,6 +207,7 @@ async def _follow(
     read: Callable[[], Seen],
     blocks: Callable[[Seen], Iterator[bytes]],
     followed: uuid.UUID,
+    rhythm: Rhythm = WHEN_IT_CHANGES,
 ) -> AsyncGenerator[bytes, None]:
     """Yield events until the end, the shutdown of the service, or :data:`STREAM_SECONDS` later."""
     deadline = current_time() + STREAM_SECONDS
@@ -175,5 +228,10 @@ async def _follow(
                 yield block
             if feed.has_ended:
                 return
-            while not (feed.has_more or await watch.wait(HEARTBEAT_SECONDS)) and current_time() < deadline:
+            await sleep(rhythm.pause)
+            again = min(deadline, current_time() + rhythm.read_every)
+            patience = min(HEARTBEAT_SECONDS, rhythm.read_every)
+            while not (feed.has_more or await watch.wait(patience)):
                 yield HEARTBEAT
+                if current_time() >= again:
+                    break

@@ -17,6 +17,7 @@ from api.http.dependencies import (
     IdempotencyKey,
     JobId,
     Limit,
+    NameFilter,
     PathsDep,
     Reading,
     ServicesDep,
@@ -123,6 +124,7 @@ async def list_jobs(
     caller: Reading,
     status: StatusFilter = None,
     batch: BatchFilter = None,
+    name: NameFilter = "",
     cursor: Cursor = None,
     limit: Limit = 50,
     counts: Counts = False,
@@ -135,7 +137,7 @@ async def list_jobs(
             if batch is not None:
                 get_batch(session, batch, caller.sees)
                 visible = Selection(batch_id=batch)  # all of them are the tenant's
-            selection = replace(visible, statuses=() if status is None else (status,))
+            selection = replace(visible, name=name, statuses=() if status is None else (status,))
             page = page_of_jobs(session, selection, cursor=cursor, limit=limit)
             counted = counts_by_status(session, visible) if counts else None
         jobs = [JobOut.of(job, paths) for job in page.jobs]

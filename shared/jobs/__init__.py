@@ -40,6 +40,7 @@ from shared.jobs.lifecycle import TRANSITIONS, Event
 from shared.jobs.news import (
     BatchNews,
     JobNews,
+    ListNews,
     Mark,
     count_ended,
     marks_of_batches,
@@ -47,6 +48,7 @@ from shared.jobs.news import (
     newest_event,
     news_of_batch,
     news_of_job,
+    news_of_jobs,
 )
 from shared.jobs.queries import (
     JobInQueue,
@@ -116,6 +118,7 @@ __all__ = [
     "JobInQueue",
     "JobNews",
     "JobStatus",
+    "ListNews",
     "Mark",
     "Measurements",
     "Page",
@@ -173,6 +176,7 @@ __all__ = [
     "newest_event",
     "news_of_batch",
     "news_of_job",
+    "news_of_jobs",
     "options_of",
     "page_of_batches",
     "page_of_jobs",

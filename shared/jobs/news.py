@@ -10,12 +10,12 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from shared.database import Database
 from shared.jobs.lifecycle import Event
-from shared.jobs.queries import get_job
+from shared.jobs.queries import get_job, queue_positions
 from shared.jobs.tables import Job, JobEvent, JobStatus, SegmentRow
 
 # Ids in one IN (...): SQLite limits the variables of a statement.
@@ -73,6 +73,21 @@ class BatchNews:
     has_more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ListNews:
+    """Several jobs as they are now.
+
+    Attributes:
+        jobs: those that exist and may be seen.
+        positions: in the queue, of those that wait.
+        newest: the segment that was saved last, of those that run and have one.
+    """
+
+    jobs: Sequence[Job]
+    positions: Mapping[uuid.UUID, int]
+    newest: Mapping[uuid.UUID, SegmentRow]
+
+
 class Mark(NamedTuple):
     """What a job or a batch was like when it was looked at.
 
@@ -128,6 +143,24 @@ def news_of_job(
     saved = select(SegmentRow).where(SegmentRow.job_id == job_id, SegmentRow.position >= first)
     rows = session.scalars(saved.order_by(SegmentRow.position).limit(SEGMENTS_AT_ONCE + 1)).all()
     return JobNews(job, events, first, rows[:SEGMENTS_AT_ONCE], len(rows) > SEGMENTS_AT_ONCE)
+
+
+def news_of_jobs(session: Session, job_ids: Sequence[uuid.UUID], tenant: str | None) -> ListNews:
+    """Return what a list shows of some jobs, in a few queries however many there are.
+
+    Args:
+        session: a session of :meth:`shared.database.Database.snapshot`.
+        job_ids: at most :data:`IDS_AT_ONCE`.
+        tenant: whose jobs they must be; None for anybody's.
+    """
+    found = session.scalars(select(Job).where(Job.id.in_(job_ids))).all()
+    jobs = [job for job in found if tenant in (None, job.tenant)]
+    last = [
+        (job.id, job.chunks_done - 1) for job in jobs if job.status is JobStatus.RUNNING and job.chunks_done
+    ]
+    place = tuple_(SegmentRow.job_id, SegmentRow.position)
+    rows = session.scalars(select(SegmentRow).where(place.in_(last))).all() if last else ()
+    return ListNews(jobs, queue_positions(session, jobs), {row.job_id: row for row in rows})
 
 
 def newest_event(session: Session, job_id: uuid.UUID) -> int:

@@ -22,6 +22,7 @@ class Selection:
         client: this client submitted the job.
         tenant: the job belongs to this tenant.
         batch_id: the job belongs to this batch.
+        name: its file name contains this text, in upper or lower case. Reads all jobs that meet the rest.
         before: the job finished at this time or earlier, or is unfinished and was submitted by then.
     """
 
@@ -30,6 +31,7 @@ class Selection:
     client: str | None = None
     tenant: str | None = None
     batch_id: uuid.UUID | None = None
+    name: str = ""
     before: datetime | None = None
 
     def conditions(self) -> list[Condition]:
@@ -57,6 +59,8 @@ class Selection:
                 conditions.append(Job.tenant != literal_column("''"))
         if self.batch_id is not None:
             conditions.append(Job.batch_id == self.batch_id)
+        if self.name:
+            conditions.append(Job.file_name.icontains(self.name, autoescape=True))
         if self.before is not None:
             conditions.append(age <= self.before)
         return conditions

@@ -231,6 +231,20 @@ asking(jobs.marks_of_jobs, lambda stage: [stage.some, uuid7()])
 reading(jobs.news_of_job, _some, None, event=0, segments=0)
 
 
+@case(jobs.news_of_jobs, grows_with=(QUEUED,))
+def follow_some_jobs(stage: Stage) -> None:
+    running, waiting = stage.claimed(), make_job(client="client-1")
+    stage.write(jobs.save_segments, running.id, [SEGMENT], first=0)
+    stage.write(jobs.renew, running.id, OWNER, LEASE, 0.5, 1)
+    stage.write(jobs.submit, waiting)
+    stage.read(jobs.news_of_jobs, [stage.some, running.id, waiting.id, uuid7()], None)
+
+
+@case(jobs.page_of_jobs, grows_with=EVERYTHING)
+def search_jobs_by_name(stage: Stage) -> None:
+    stage.read(jobs.page_of_jobs, Selection(name="no such name"), limit=10)
+
+
 @case(jobs.page_of_jobs)
 def pages_of_jobs(stage: Stage) -> None:
     selections = [

@@ -1,0 +1,238 @@
+/** The text: paragraphs of words that one hears by a click. The words that are spoken are marked. */
+
+import { h, replace } from "./dom.js";
+import { isSame } from "./transcript_document.js";
+import { duration, percent, t } from "./text.js";
+
+/** Words below it are more likely wrong than right. */
+export const LOW = 0.5;
+/** Two thirds of the words are above it, and nine in ten of those are right (docs/decoding.md). */
+export const HIGH = 0.8;
+
+// Paragraphs as in a transcript's txt (docs/formats.md).
+const PAUSE = 2;
+const SHORT_PAUSE = 0.5;
+const LONG = 60;
+// The text does not run after the play head just after a person has scrolled.
+const PATIENCE = 4000;
+
+/** Whether a word should be checked against the sound. */
+export function isUnsure({ confidence }) {
+  return confidence !== null && confidence < HIGH;
+}
+
+/**
+ * @param {import("./transcript_document.js").TranscriptDocument} document_
+ * @param {import("./machine_text.js").MachineText} machine
+ * @param {{onHear: (position: any) => void, onEdit: (position: any) => void, onKey: (event: KeyboardEvent, position: any) => boolean}} events
+ */
+export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
+  const element = h("div", { class: "words", role: "group", "aria-label": t("words.label"), lang: "hi", dataset: { testid: "words" } });
+  const segments = [];
+  let spoken = [];
+  let focused = null;
+  let scrolledAt = -Infinity;
+  let follows = true;
+
+  function build() {
+    segments.length = 0;
+    focused = null;
+    spoken = [];
+    const { segments: all } = document_;
+    const hasChannels = all.some(({ channel }) => channel !== null);
+    replace(element, paragraphs(all).map((indexes) => paragraph(indexes, hasChannels)));
+    setFocusable(document_.first());
+  }
+
+  function paragraph(indexes, hasChannels) {
+    const { start, channel } = document_.segments[indexes[0]];
+    const text = h("p", {});
+    for (const index of indexes) {
+      segments[index] = h("span", { class: "segment", dataset: { segment: index } });
+      fill(index);
+      text.append(segments[index], " ");
+    }
+    return h("div", { class: "paragraph" },
+      h("div", { class: "gutter" }, h("span", { class: "at", dataset: { seconds: start } }, duration(start)),
+        hasChannels ? h("span", { class: "channel", lang: document.documentElement.lang }, t("words.channel", { channel })) : null),
+      text);
+  }
+
+  function fill(index) {
+    const { channel, words } = document_.segments[index];
+    const nodes = [];
+    for (const word of words) {
+      const span = document.createElement("span");
+      span.className = classOf(channel, word);
+      span.textContent = word.text;
+      nodes.push(span, " ");
+    }
+    nodes.pop();
+    if (!words.length) nodes.push(h("span", { class: "word emptied", lang: document.documentElement.lang }, t("words.emptied")));
+    segments[index].replaceChildren(...nodes);
+  }
+
+  function classOf(channel, word) {
+    if (machine.isTyped(channel, word)) return "word typed";
+    if (word.confidence === null || word.confidence >= HIGH) return "word";
+    return word.confidence < LOW ? "word low" : "word mid";
+  }
+
+  function elementOf(position) {
+    return position ? segments[position.segment]?.children[position.word] : undefined;
+  }
+
+  function positionOf(target) {
+    const word = target.closest?.(".word");
+    if (!word) return null;
+    return { segment: Number(word.parentElement.dataset.segment), word: [...word.parentElement.children].indexOf(word) };
+  }
+
+  /** What to tell about a word besides its text. */
+  function remarkOn(position) {
+    const word = document_.wordAt(position);
+    if (!word) return "";
+    const { channel } = document_.segments[position.segment];
+    if (machine.isTyped(channel, word)) {
+      const before = machine.between(channel, word.start, word.end);
+      return before ? t("words.machine", { text: before }) : t("words.added");
+    }
+    return word.confidence === null ? "" : t(isUnsure(word) ? "words.unsure" : "words.sure", { percent: percent(word.confidence) });
+  }
+
+  /** One word can be reached by the tab key; the arrow keys move on from it. Only that one is a button to screen readers. */
+  function setFocusable(position) {
+    const before = elementOf(focused);
+    for (const name of ["tabindex", "role", "aria-label"]) before?.removeAttribute(name);
+    focused = position;
+    const word = elementOf(position);
+    if (!word) return;
+    const { start } = document_.wordAt(position) ?? document_.segments[position.segment];
+    word.tabIndex = 0;
+    word.setAttribute("role", "button");
+    word.setAttribute("aria-label", [word.textContent, duration(start), remarkOn(position)].filter(Boolean).join(", "));
+  }
+
+  function focus(position) {
+    if (!position) return;
+    setFocusable(position);
+    const word = elementOf(position);
+    word?.focus({ preventScroll: true });
+    scrollTo(word);
+  }
+
+  function scrollTo(word) {
+    word?.scrollIntoView({ block: "center", behavior: "auto" });
+  }
+
+  function showTime(seconds, isPlaying) {
+    const now = document_.spokenAt(seconds);
+    if (now.length === spoken.length && now.every((position, index) => isSame(position, spoken[index]))) return;
+    for (const position of spoken) elementOf(position)?.classList.remove("now");
+    for (const position of now) elementOf(position)?.classList.add("now");
+    spoken = now;
+    if (now.length && isPlaying && follows && performance.now() - scrolledAt > PATIENCE) keepInSight(elementOf(now[0]));
+  }
+
+  function keepInSight(word) {
+    const { top, bottom } = word.getBoundingClientRect();
+    const deck = document.querySelector(".deck")?.getBoundingClientRect().bottom ?? 0;
+    if (top < deck + 8 || bottom > innerHeight - 24) scrollTo(word);
+  }
+
+  function pressKey(event) {
+    const position = positionOf(event.target);
+    if (!position || event.target.closest("input") || onKey(event, position)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "ArrowRight") focus(document_.next(position, 1));
+    else if (event.key === "ArrowLeft") focus(document_.next(position, -1));
+    else if (event.key === "ArrowDown" || event.key === "ArrowUp") focus(lineFrom(position, event.key === "ArrowDown" ? 1 : -1));
+    else if (event.key === "Home") focus(document_.next({ segment: position.segment, word: -1 }, 1));
+    else if (event.key === "End") focus(document_.next({ segment: position.segment + 1, word: 0 }, -1));
+    else if (event.key === " ") onHear(position);
+    else if (event.key === "Enter" || event.key === "F2") onEdit(position);
+    else return;
+    event.preventDefault();
+  }
+
+  /** Find the word above or below. */
+  function lineFrom(position, step) {
+    const here = elementOf(position).getBoundingClientRect();
+    let best = null;
+    let line = null;
+    for (let at = document_.next(position, step); at; at = document_.next(at, step)) {
+      const box = elementOf(at).getBoundingClientRect();
+      if (step * (box.top - here.top) < here.height / 2) continue;
+      line ??= box.top;
+      if (Math.abs(box.top - line) > box.height / 2) break;
+      const distance = Math.abs(box.left - here.left);
+      if (!best || distance < best.distance) best = { at, distance };
+    }
+    return best?.at ?? null;
+  }
+
+  element.addEventListener("click", (event) => {
+    const seconds = event.target.dataset?.seconds;
+    const position = positionOf(event.target);
+    if (seconds) onHear(document_.begunAt(Number(seconds) + 0.001));
+    else if (position && !event.target.closest("input")) {
+      setFocusable(position);
+      onHear(position);
+    }
+  });
+  element.addEventListener("dblclick", (event) => {
+    const position = positionOf(event.target);
+    if (position && !event.target.closest("input")) onEdit(position);
+  });
+  element.addEventListener("mouseover", (event) => {
+    const position = positionOf(event.target);
+    if (position && !event.target.title) event.target.title = remarkOn(position);
+  });
+  element.addEventListener("focusin", (event) => {
+    const position = positionOf(event.target);
+    if (position && !isSame(position, focused)) setFocusable(position);
+  });
+  element.addEventListener("keydown", pressKey);
+  const scrolled = () => { scrolledAt = performance.now(); };
+  for (const name of ["wheel", "touchmove"]) document.addEventListener(name, scrolled, { passive: true });
+  build();
+
+  return {
+    element,
+    build,
+    elementOf,
+    focus,
+    scrollTo: (position) => scrollTo(elementOf(position)),
+    showTime,
+    get focused() {
+      return focused;
+    },
+    set follows(does) {
+      follows = does;
+    },
+    /** Draw a segment again after a change. */
+    redraw(index) {
+      const kept = focused?.segment === index ? focused : null;
+      if (kept) setFocusable(null);
+      fill(index);
+      spoken = spoken.filter(({ segment }) => segment !== index);
+      if (kept) setFocusable({ segment: index, word: Math.max(0, Math.min(kept.word, document_.segments[index].words.length - 1)) });
+    },
+    dispose() {
+      for (const name of ["wheel", "touchmove"]) document.removeEventListener(name, scrolled);
+    },
+  };
+}
+
+function paragraphs(segments) {
+  const all = [];
+  segments.forEach(({ start, channel }, index) => {
+    const current = all.at(-1);
+    const before = segments[index - 1];
+    const pause = before ? start - before.end : 0;
+    const isLong = current && before.end - segments[current[0]].start >= LONG;
+    if (!current || channel !== before.channel || pause >= PAUSE || (isLong && pause >= SHORT_PAUSE)) all.push([index]);
+    else current.push(index);
+  });
+  return all;
+}
