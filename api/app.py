@@ -25,6 +25,7 @@ from api.routes import (
     page,
     recordings,
     results,
+    revisions,
     simple,
     stream,
     transcriptions,
@@ -39,6 +40,7 @@ ROUTES = (
     events,  # before the jobs: /v1/jobs/events is not the job with the id "events"
     jobs,
     results,
+    revisions,
     recordings,
     batches,
     webhooks,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import RawIOBase
-from typing import IO, Any, cast
+from typing import IO, Any, Literal, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from api.finished_jobs import read_png, transcript_of
@@ -39,11 +39,13 @@ class Wanted:
         formats: of the transcripts.
         numerals: how numbers are written in them.
         waveform: whether the pictures are included, as NAME.png.
+        revision: whether texts are as people have corrected them, or as the machine wrote them.
     """
 
     formats: Sequence[Format]
     numerals: Numerals
     waveform: bool
+    revision: Literal["latest", "machine"]
 
 
 def results_zip(services: Services, paths: Paths, batch_id: uuid.UUID, wanted: Wanted) -> Iterator[bytes]:
@@ -119,11 +121,9 @@ def _files_of(
         return
     try:
         if wanted.formats:
-            transcript = transcript_of(services, job, wanted.numerals)
+            found = transcript_of(services, job, wanted.numerals, wanted.revision)
             for chosen in wanted.formats:
-                # As GET /v1/jobs/{id}/transcript: JSON names its job.
-                document = {"job_id": str(job.id), **transcript.document()}
-                text = dump(document) if chosen is Format.JSON else render(transcript, chosen)
+                text = dump(found.document()) if chosen is Format.JSON else render(found.transcript, chosen)
                 yield _File(f".{chosen}", text.encode())
         if wanted.waveform:
             yield _File(".png", read_png(services, paths, job.id, tenant=None))

@@ -4,18 +4,20 @@ import json
 import uuid
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from shrutlekh_contract.audio_warnings import AudioWarning
 from shrutlekh_contract.model_card import FILE_NAME
 from starlette.requests import Request
 
 from api.http.paths import Paths
+from api.http.schemas import RevisionOut
 from api.services import Services
 from shared.errors import (
     JobFailed,
     JobHasNoResult,
     JobNotFinished,
+    RevisionNotFound,
     StillRunning,
     TranscriptNotMade,
     WaveformNotMade,
@@ -24,27 +26,46 @@ from shared.installed_models import read_card
 from shared.jobs import (
     Job,
     JobStatus,
+    RevisionRow,
     SegmentRow,
     read_job,
+    read_revision,
     read_segments,
     read_waveform_png,
     waveform_peaks,
 )
 from transcript.transcript import Numerals, Transcript, words_of
-from transcript.words import Segment
+from transcript.words import Segment, mean_confidence
 
 UNKNOWN_LANGUAGE = "und"  # BCP 47 "undetermined", if the model has been removed since
 
 
+NEWEST: Final = "latest"
+MACHINE: Final = "machine"
+RevisionChoice = Literal["latest", "machine"] | int
+"""Which text: the newest corrected one, or else the machine's; the machine's; a revision by its number."""
+
+
 class FinishedTranscript(NamedTuple):
-    """A succeeded job and its transcript."""
+    """A succeeded job and its transcript, and the revision that it is; None for the text of the machine."""
 
     job: Job
     transcript: Transcript
+    revision: RevisionRow | None
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON format as plain values."""
+        revision = None if self.revision is None else RevisionOut.of(self.revision).model_dump(mode="json")
+        return {"job_id": str(self.job.id), "revision": revision, **self.transcript.document()}
 
 
 def read_transcript(
-    services: Services, paths: Paths, job_id: uuid.UUID, numerals: Numerals, tenant: str | None
+    services: Services,
+    paths: Paths,
+    job_id: uuid.UUID,
+    numerals: Numerals,
+    tenant: str | None,
+    revision: RevisionChoice = NEWEST,
 ) -> FinishedTranscript:
     """Read the transcript of a succeeded job, with numbers in ``numerals``.
 
@@ -53,32 +74,65 @@ def read_transcript(
 
     Raises:
         JobNotFound, JobNotFinished, JobHasNoResult, TranscriptNotMade: the job has no transcript.
+        RevisionNotFound: it has no such revision.
     """
     job = _succeeded(services, paths, job_id, tenant)
-    return FinishedTranscript(job, transcript_of(services, job, numerals))
+    return transcript_of(services, job, numerals, revision)
 
 
-def transcript_of(services: Services, job: Job, numerals: Numerals) -> Transcript:
+def require_transcript(services: Services, paths: Paths, job_id: uuid.UUID, tenant: str | None) -> Job:
+    """Return a succeeded job that has a transcript. Raises as :func:`read_transcript`."""
+    job = _succeeded(services, paths, job_id, tenant)
+    _require_made(job)
+    return job
+
+
+def transcript_of(
+    services: Services, job: Job, numerals: Numerals, revision: RevisionChoice = NEWEST
+) -> FinishedTranscript:
     """Read the transcript of a job that is known to have succeeded.
 
     Raises:
         JobNotFound: it was erased since.
         TranscriptNotMade: it has no transcript.
+        RevisionNotFound: it has no such revision.
     """
-    if not job.transcript:
-        raise TranscriptNotMade("The job was submitted with transcript=false. Submit the recording again.")
-    rows = read_segments(services.database, job.id)
-    if not rows:
-        read_job(services.database, job.id)  # raises if the job was erased since; otherwise it has no speech
+    _require_made(job)
+    corrected = _revision(services, job, revision)
+    if corrected is None:
+        rows = read_segments(services.database, job.id)
+        if not rows:
+            read_job(services.database, job.id)  # raises if it was erased since; otherwise it has no speech
+        segments = map(segment_of, rows)
+    else:
+        segments = map(corrected_segment, corrected.segments)
     transcript = Transcript.of(
-        map(segment_of, rows),
+        segments,
         language=_language_of(services, job.model),
         seconds=job.audio_seconds or 0.0,
         model=job.model,
         speech_seconds=job.speech_seconds,
         warnings=map(AudioWarning.of_json, job.warnings or ()),
     )
-    return transcript.with_numerals(numerals)
+    return FinishedTranscript(job, transcript.with_numerals(numerals), corrected)
+
+
+def _require_made(job: Job) -> None:
+    if not job.transcript:
+        raise TranscriptNotMade("The job was submitted with transcript=false. Submit the recording again.")
+
+
+def _revision(services: Services, job: Job, choice: RevisionChoice) -> RevisionRow | None:
+    """Return the chosen revision; None if the text is to be the machine's."""
+    number = job.revision if choice == NEWEST else choice
+    if number is None or number == MACHINE:
+        return None
+    row = read_revision(services.database, job.id, int(number))
+    if row is None and choice != NEWEST:
+        raise RevisionNotFound(
+            f"The job has no revision {number}, or not any more. GET .../revisions lists them."
+        )
+    return row  # None if the corrections were erased since
 
 
 def read_png(services: Services, paths: Paths, job_id: uuid.UUID, tenant: str | None) -> bytes:
@@ -191,4 +245,17 @@ def segment_of(row: SegmentRow) -> Segment:
         words=words_of(row.words),
         channel=row.channel,
         avg_logprob=row.avg_logprob,
+    )
+
+
+def corrected_segment(document: dict[str, Any]) -> Segment:
+    """Return the segment that a revision holds."""
+    words = words_of(document["words"])
+    return Segment(
+        start=document["start"],
+        end=document["end"],
+        text=" ".join(word.text for word in words),
+        confidence=mean_confidence(words),
+        words=words,
+        channel=document["channel"],
     )

@@ -186,6 +186,22 @@ class RecordingGone(ServiceError):
     title = "The recording is no longer stored"
 
 
+class RevisionConflict(ServiceError):
+    """Somebody else has saved a text since the one that `If-Match` names."""
+
+    code = "revision_conflict"
+    status = 412
+    title = "The text has changed meanwhile"
+
+
+class RevisionNotFound(ServiceError):
+    """The text has no revision of this number, or not any more."""
+
+    code = "revision_not_found"
+    status = 404
+    title = "There is no such revision"
+
+
 class RangeNotSatisfiable(ServiceError):
     """The recording is shorter than the beginning of the range that was asked for."""
 

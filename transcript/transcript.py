@@ -114,7 +114,7 @@ def _word_document(word: Word) -> dict[str, Any]:
         "text": word.text,
         "start": round(word.start, 3),
         "end": round(word.end, 3),
-        "confidence": round(word.confidence, 4),
+        "confidence": None if word.confidence is None else round(word.confidence, 4),
     }
     if word.spoken is not None:
         document["spoken"] = word.spoken

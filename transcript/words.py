@@ -1,16 +1,22 @@
 """Words and segments. Times are seconds from the start of the recording, confidences are in 0..1."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A written word. If it was spoken differently, as a number in digits, `spoken` has the spoken words."""
+    """A written word.
+
+    Attributes:
+        confidence: None if a person wrote it.
+        spoken: the spoken words, if it was spoken differently, as a number in digits.
+    """
 
     text: str
     start: float
     end: float
-    confidence: float
+    confidence: float | None
     spoken: str | None = None
 
 
@@ -44,7 +50,7 @@ class Segment:
             start=words[0].start,
             end=words[-1].end,
             text=" ".join(word.text for word in words),
-            confidence=sum(word.confidence for word in words) / len(words),
+            confidence=mean_confidence(words),
             words=words,
             channel=channel,
             avg_logprob=avg_logprob,
@@ -54,3 +60,9 @@ class Segment:
     def spoken(self) -> str:
         """The text as spoken."""
         return " ".join(word.text if word.spoken is None else word.spoken for word in self.words)
+
+
+def mean_confidence(words: Sequence[Word]) -> float | None:
+    """Return the mean of the confidences that words have; None if none has any."""
+    known = [word.confidence for word in words if word.confidence is not None]
+    return sum(known) / len(known) if known else None

@@ -52,6 +52,7 @@ JOB: dict[str, JsonValue] = {
     "stage_seconds": {"audio": 0.004, "infer": 0.021, "text": 0.001, "waveform": 0.06},
     "warnings": _WARNINGS,
     "error": None,
+    "revision": None,
     "links": _LINKS,
 }
 QUEUED_JOB: dict[str, JsonValue] = JOB | {
@@ -95,7 +96,26 @@ _TRANSCRIPT: dict[str, JsonValue] = {
     "text": "नमस्ते दुनिया",
     "segments": SEGMENTS,
 }
-TRANSCRIPT: dict[str, JsonValue] = {"job_id": JOB_ID, **_TRANSCRIPT}
+REVISION: dict[str, JsonValue] = {
+    "number": 1,
+    "saves": 3,
+    "created_at": "2026-01-15T09:41:12.250000Z",
+    "saved_at": "2026-01-15T09:44:31.700000Z",
+    "editor": "shl_6b18dcc0",
+}
+CORRECTION: dict[str, JsonValue] = {
+    "segments": [
+        {
+            "start": 0.31,
+            "end": 1.62,
+            "words": [
+                {"text": "नमस्ते", "start": 0.31, "end": 0.84, "confidence": 0.94},
+                {"text": "दुनियादारी", "start": 0.96, "end": 1.62},
+            ],
+        }
+    ]
+}
+TRANSCRIPT: dict[str, JsonValue] = {"job_id": JOB_ID, "revision": None, **_TRANSCRIPT}
 SIMPLE_TRANSCRIPT: dict[str, JsonValue] = {
     "id": JOB_ID,
     **_TRANSCRIPT,

@@ -13,6 +13,7 @@ from shrutlekh_contract.options import options_in
 from starlette.routing import BaseRoute
 
 from api.http import examples
+from api.http.correction_schemas import CorrectionIn, correction_schemas
 from api.http.form_rules import OtherNames, Schema, rules_of
 from api.http.openai_errors import MEDIA_TYPE as OPENAI_MEDIA_TYPE
 from api.http.openai_errors import ErrorShape, error_object, shape_at, status_in
@@ -131,6 +132,13 @@ def form_of(
     return _form({"file": _FILE}, {"file": examples.FILE}, fields, all_rules, required=["file"])
 
 
+def correction_body() -> dict[str, Any]:
+    """Return the documentation of a body that is a corrected text, which the route reads itself."""
+    schema = {"$ref": f"#/components/schemas/{CorrectionIn.__name__}"}
+    shown = {"examples": {"a word corrected": {"value": examples.CORRECTION}}}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, **shown}}}}
+
+
 def batch_form() -> dict[str, Any]:
     """Return the documentation of the form of a batch, with its files and the options that it may set."""
     parts = {
@@ -197,6 +205,7 @@ def install_openapi(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
             schemas = document["components"]["schemas"]
             schemas["Problem"] = Problem.model_json_schema()
             schemas["OpenAIError"] = OPENAI_ERROR
+            schemas |= correction_schemas()
             _add_key_errors(document)
             _list_codes(document)
             app.openapi_schema = document

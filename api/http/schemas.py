@@ -11,7 +11,7 @@ from shrutlekh_contract.options import SubmissionOptions, declared
 
 from api.http import examples
 from api.http.paths import Paths
-from shared.jobs import Job, JobStatus, SegmentRow, options_of
+from shared.jobs import Job, JobStatus, RevisionRow, SegmentRow, options_of
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -142,6 +142,7 @@ class JobOut(_JobWithOptions):
         description="What is imperfect about the recording; null before it is read to its end."
     )
     error: ErrorOut | None
+    revision: int | None = Field(description="Number of the newest corrected text; null if there is none.")
     links: LinksOut
 
     @classmethod
@@ -166,6 +167,7 @@ class JobOut(_JobWithOptions):
             stage_seconds=job.stage_seconds,
             warnings=job.warnings,
             error=_error_of(job),
+            revision=job.revision,
             links=links_of(job, paths),
             **options_of(job).json(),
         )
@@ -271,12 +273,44 @@ class BatchProgressOut(Shape):
     counts: dict[JobStatus, int] = Field(description="Number of its jobs in each state.")
 
 
+class RevisionOut(Shape):
+    """A text that a person has corrected."""
+
+    model_config = with_example(examples.REVISION)
+
+    number: int = Field(description="Counted from 1.")
+    saves: int = Field(description="How often it was saved: saves in quick succession are one revision.")
+    created_at: datetime
+    saved_at: datetime
+    editor: str = Field(description="Prefix of the API key that saved it; empty without one.")
+
+    @classmethod
+    def of(cls, row: RevisionRow) -> "RevisionOut":
+        """Make the model of a stored revision."""
+        return cls(
+            number=row.number,
+            saves=row.saves,
+            created_at=row.created_at,
+            saved_at=row.saved_at,
+            editor=row.editor,
+        )
+
+
+class RevisionsOut(Shape):
+    """The corrected texts of a job that are kept, newest first."""
+
+    model_config = with_example({"revisions": [examples.REVISION]})
+
+    revisions: list[RevisionOut]
+
+
 class TranscriptOut(Shape):
     """The words of a recording."""
 
     model_config = with_example(examples.TRANSCRIPT)
 
     job_id: uuid.UUID
+    revision: RevisionOut | None = Field(description="Which corrected text it is; null for the machine's.")
     model: str
     language: str
     seconds: float

@@ -3,7 +3,7 @@
 import math
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -169,12 +169,16 @@ async def get_results_zip(
     partial: Annotated[
         bool, Query(description="Also before all jobs have ended: with the results that there are.")
     ] = False,
+    revision: Annotated[
+        Literal["latest", "machine"],
+        Query(description="Texts as people have corrected them last, or as the machine wrote them."),
+    ] = "latest",
 ) -> Response:
     """Get the results of all jobs in one zip archive.
 
     FOLDER/NAME.srt holds the transcript of FOLDER/NAME.wav. Jobs without results are listed in `errors.tsv`.
     """
-    wanted = Wanted(_formats_in(formats), numerals, waveform)
+    wanted = Wanted(_formats_in(formats), numerals, waveform, revision)
     batch = await services.threads.read(lambda: _read_batch(services, paths, caller, batch_id))
     if batch.finished_at is None and not partial:
         seconds = min(max(math.ceil(batch.seconds_left or 1), 1), LONGEST_RETRY_SECONDS)

@@ -1,10 +1,11 @@
 """Results of finished jobs: transcript, waveform picture, peaks."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
-from api.finished_jobs import read_peaks, read_png, read_transcript
+from api.finished_jobs import MACHINE, NEWEST, read_peaks, read_png, read_transcript
 from api.http.caching import is_known, weak_etag
 from api.http.dependencies import JobId, PathsDep, Reading, ServicesDep
 from api.http.negotiation import preferred
@@ -17,14 +18,16 @@ from shared.errors import (
     JobHasNoResult,
     JobNotFinished,
     JobNotFound,
+    RevisionNotFound,
     TranscriptNotMade,
     WaveformNotMade,
 )
 from transcript.formats import MEDIA_TYPES, Format, dump, render
 from transcript.transcript import Numerals
 
-# Results never change until the job is erased. A private cache may keep them for a day after that.
+# What the machine made never changes until the job is erased. A private cache may keep it for a day.
 CACHE_FOR_A_DAY = "private, max-age=86400, immutable"
+ASK_AGAIN = "private, no-cache"
 ERRORS = (InvalidRequest, JobNotFound, JobNotFinished, JobHasNoResult, DatabaseUnavailable)
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["results"])
@@ -42,6 +45,14 @@ NumeralsChoice = Annotated[
     Query(
         description="Write numbers in words as spoken, or in digits: `latin` (25) or `devanagari` (२५). "
         "In `json`, `spoken` holds the original words of a number in digits."
+    ),
+]
+RevisionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+ChosenRevision = Annotated[
+    Literal["latest", "machine"] | RevisionNumber,
+    Query(
+        description="Which text: `latest`, the newest that a person has corrected, or else the machine's; "
+        "`machine`; or the number of a revision."
     ),
 ]
 
@@ -62,7 +73,7 @@ NumeralsChoice = Annotated[
             "content": TRANSCRIPT_FILES,
         },
         304: {"description": "The transcript matches If-None-Match."},
-        **problems(*ERRORS, TranscriptNotMade),
+        **problems(*ERRORS, TranscriptNotMade, RevisionNotFound),
     },
 )
 async def get_transcript(
@@ -73,22 +84,20 @@ async def get_transcript(
     job_id: JobId,
     transcript_format: TranscriptFormat = None,
     numerals: NumeralsChoice = Numerals.SPOKEN,
+    revision: ChosenRevision = NEWEST,
 ) -> Response:
     """Get the transcript of a recording."""
     chosen = transcript_format or preferred(request.headers.get("accept"))
 
     def read() -> tuple[bytes, str]:
-        job, transcript = read_transcript(services, paths, job_id, numerals, caller.sees)
-        if chosen is Format.JSON:
-            text = dump({"job_id": str(job_id), **transcript.document()})
-        else:
-            text = render(transcript, chosen)
-        return text.encode(), content_disposition(job.file_name, chosen)
+        found = read_transcript(services, paths, job_id, numerals, caller.sees, revision)
+        text = dump(found.document()) if chosen is Format.JSON else render(found.transcript, chosen)
+        return text.encode(), content_disposition(found.job.file_name, chosen)
 
     body, disposition = await services.threads.read(read)
     headers = {
         "ETag": weak_etag(body),
-        "Cache-Control": CACHE_FOR_A_DAY,
+        "Cache-Control": CACHE_FOR_A_DAY if revision == MACHINE else ASK_AGAIN,
         "Vary": "Accept",
         "Content-Disposition": disposition,
     }

@@ -14,19 +14,19 @@ import { isUnsure, wordsView } from "./words.js";
 
 /**
  * @param {{links: any}} job
- * @param {any} transcript the newest text
- * @param {any} machineTranscript the machine's text
+ * @param {any} latest the newest text
+ * @param {any} machine the machine's text
  * @param {import("./player.js").Player} player
  * @param {{announce: (message: string, options?: any) => void, onChange: () => void, onReload: () => void}} events
  *   `onReload` is called when the text must be read again from the service
  */
-export function editor(job, transcript, machineTranscript, player, { announce, onChange, onReload }) {
+export function editor(job, latest, machine, player, { announce, onChange, onReload }) {
   const url = job.links.transcript;
-  const document_ = new TranscriptDocument(transcript.segments);
-  const machineText = new MachineText(machineTranscript.segments);
-  const saving = new Saving(url, transcript.revision ?? null, () => document_.saved());
-  const words = wordsView(document_, machineText, { onHear: hear, onEdit: edit, onKey: shortcut });
-  const find = findBar(document_, words);
+  const transcript = new TranscriptDocument(latest.segments);
+  const machineText = new MachineText(machine.segments);
+  const saving = new Saving(url, latest.revision ?? null, () => transcript.saved());
+  const words = wordsView(transcript, machineText, { onHear: hear, onEdit: edit, onKey: shortcut });
+  const find = findBar(transcript, words);
   const state = saveState(saving, { announce, onTheirs: onReload, onMine: keepMine });
 
   const mode = iconButton("pencil", t("edit.mode"), { "aria-pressed": "false", title: t("edit.mode.hint"), on: { click: toggleMode } });
@@ -39,12 +39,11 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
   const steps = [step("up", "words.unsure.previous", -1), step("down", "words.unsure.next", 1)];
 
   const element = h("section", { class: "card stack text-card", "aria-labelledby": "text-title" },
-    h("div", { class: "row" }, h("h2", { id: "text-title", class: "grow" }, t("words.title"), " "), state.word,
+    h("div", { class: "row text-head" }, h("h2", { id: "text-title" }, t("words.title")), find.element, state.word,
       h("div", { class: "row tight", role: "group", "aria-label": t("edit.label") }, undo, redo, mode)),
-    h("div", { class: "row between" }, find.element,
-      h("label", { class: "check small" }, follow, h("span", {}, t("words.follow")))),
     state.notice,
-    h("div", { class: "row between legend-row" }, legend(), h("span", { class: "row tight small" }, unsure, steps)),
+    h("div", { class: "row between legend-row" }, legend(), h("span", { class: "row tight small" }, unsure, steps),
+      h("label", { class: "check small" }, follow, h("span", {}, t("words.follow")))),
     words.element,
     h("div", { class: "row between" }, help(), revert));
   let isEditing = false;
@@ -58,7 +57,8 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
 
   function help() {
     return h("details", { class: "small" }, h("summary", {}, t("edit.keys")),
-      h("ul", { id: "edit-help" }, ["hear", "edit", "done", "join", "delete", "again", "undo", "play"].map((name) => h("li", {}, t(`edit.keys.${name}`)))));
+      h("ul", { class: "edit-help" }, ["hear", "edit", "done", "join", "delete", "again", "undo", "play"].map((name) =>
+        h("li", { id: name === "done" ? "edit-hint" : null }, t(`edit.keys.${name}`)))));
   }
 
   function hear(position) {
@@ -67,7 +67,7 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
   }
 
   function playFrom(position) {
-    const word = document_.wordAt(position);
+    const word = transcript.wordAt(position);
     if (!word) return;
     player.seek(word.start);
     player.play();
@@ -81,7 +81,7 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
       onDone: (from, to, text, then) => done(position.segment, from, to, text, then),
       onCancel: () => show(position, true),
       onHear: (from, to) => {
-        const part = document_.segments[position.segment].words.slice(from, to);
+        const part = transcript.segments[position.segment].words.slice(from, to);
         if (part.length) player.playPart(part[0].start - 0.15, part.at(-1).end + 0.15);
       },
     });
@@ -89,19 +89,19 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
 
   function done(segment, from, to, text, then) {
     const hadFocus = then !== 0 || document.activeElement?.classList.contains("word-input");
-    const before = document_.segments[segment].words.length;
-    const isChanged = document_.retype(segment, from, to, text);
-    const end = to + document_.segments[segment].words.length - before;
+    const before = transcript.segments[segment].words.length;
+    const isChanged = transcript.retype(segment, from, to, text);
+    const end = to + transcript.segments[segment].words.length - before;
     const position = { segment, word: Math.max(from, end - 1) };
     show(position, hadFocus);
     if (isChanged) changed();
-    const next = then ? document_.next(then > 0 ? position : { segment, word: from }, then) : null;
+    const next = then ? transcript.next(then > 0 ? position : { segment, word: from }, then) : null;
     if (next) edit(next);
   }
 
   function show({ segment, word }, takesFocus) {
     words.redraw(segment);
-    if (takesFocus) words.focus({ segment, word: Math.min(word, Math.max(0, document_.segments[segment].words.length - 1)) });
+    if (takesFocus) words.focus({ segment, word: Math.min(word, Math.max(0, transcript.segments[segment].words.length - 1)) });
   }
 
   function changed() {
@@ -112,7 +112,7 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
   }
 
   function travel(direction) {
-    const segment = document_[direction]();
+    const segment = transcript[direction]();
     if (segment === null) return;
     const { focused } = words;
     words.redraw(segment);
@@ -123,9 +123,9 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
   }
 
   function goUnsure(by) {
-    const from = words.focused ?? document_.begunAt(player.time) ?? { segment: 0, word: -1 };
-    const wrapped = by > 0 ? { segment: 0, word: -1 } : { segment: document_.segments.length, word: 0 };
-    words.focus(document_.next(from, by, isUnsure) ?? document_.next(wrapped, by, isUnsure));
+    const from = words.focused ?? transcript.begunAt(player.time) ?? { segment: 0, word: -1 };
+    const wrapped = by > 0 ? { segment: 0, word: -1 } : { segment: transcript.segments.length, word: 0 };
+    words.focus(transcript.next(from, by, isUnsure) ?? transcript.next(wrapped, by, isUnsure));
   }
 
   function shortcut(event, position) {
@@ -165,9 +165,9 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
   }
 
   function draw() {
-    undo.disabled = !document_.canUndo;
-    redo.disabled = !document_.canRedo;
-    const count = document_.count(isUnsure);
+    undo.disabled = !transcript.canUndo;
+    redo.disabled = !transcript.canRedo;
+    const count = transcript.count(isUnsure);
     setText(unsure, count ? t("words.unsure.count", { n: count }) : t("words.unsure.none"));
     for (const button of steps) button.disabled = !count;
     revert.hidden = saving.revision === null && !saving.hasUnsaved;
@@ -180,6 +180,11 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
     else if (letter === "y") travel("redo");
     else return;
     event.preventDefault();
+  }
+
+  async function saveLast() {
+    await saving.flush();
+    if (saving.hasUnsaved) announce(t("save.not_saved", { message: saving.error?.message ?? "" }));
   }
 
   const warn = (event) => {
@@ -199,7 +204,7 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
 
   return {
     element,
-    document: document_,
+    transcript,
     /** Save what is not saved yet, for example before a download. */
     flush: () => saving.flush(),
     get isRevised() {
@@ -207,7 +212,7 @@ export function editor(job, transcript, machineTranscript, player, { announce, o
     },
     saving,
     dispose() {
-      saving.flush();
+      saveLast();
       words.dispose();
       find.dispose();
       player.removeEventListener("time", onTime);

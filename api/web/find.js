@@ -7,14 +7,14 @@ const TYPING = 150;
 
 /**
  * Find a text in the words of a document: also over the border of words, not of segments.
- * @param {import("./transcript_document.js").TranscriptDocument} document_
+ * @param {import("./transcript_document.js").TranscriptDocument} transcript
  * @returns {{segment: number, word: number, words: number}[]} where it begins, and over how many words it goes
  */
-export function findIn(document_, wanted) {
+export function findIn(transcript, wanted) {
   const text = wanted.normalize("NFC").trim().replace(/\s+/gu, " ").toLowerCase();
   const hits = [];
   if (!text) return hits;
-  document_.segments.forEach(({ words }, segment) => {
+  transcript.segments.forEach(({ words }, segment) => {
     const starts = [];
     let line = "";
     for (const { text: one } of words) {
@@ -30,10 +30,10 @@ export function findIn(document_, wanted) {
 }
 
 /**
- * @param {import("./transcript_document.js").TranscriptDocument} document_
+ * @param {import("./transcript_document.js").TranscriptDocument} transcript
  * @param {any} words view
  */
-export function findBar(document_, words) {
+export function findBar(transcript, words) {
   const input = h("input", { type: "search", "aria-label": t("find.label"), placeholder: t("find.label"), lang: "hi", on: { input: typed, keydown: press } });
   const count = h("span", { class: "muted small count", role: "status" });
   const previous = iconButton("up", t("find.previous"), { visible: false, class: "quiet square", on: { click: () => go(-1) } });
@@ -41,6 +41,7 @@ export function findBar(document_, words) {
   const element = h("div", { class: "find", role: "search" }, h("div", { class: "search" }, svgIcon("search"), input), count, previous, next);
   let hits = [];
   let current = -1;
+  let marked = [];
   let typing = 0;
 
   function typed() {
@@ -53,15 +54,16 @@ export function findBar(document_, words) {
 
   function search() {
     mark(false);
-    hits = findIn(document_, input.value);
+    hits = findIn(transcript, input.value);
     current = -1;
     mark(true);
     draw();
   }
 
   function mark(isHit) {
-    for (const hit of hits) for (const element of elementsOf(hit)) element?.classList.toggle("hit", isHit);
-    if (!isHit) for (const element of elementsOf(hits[current])) element?.classList.remove("hit-now");
+    for (const element of marked) element.classList.remove("hit", "hit-now");
+    marked = isHit ? hits.flatMap(elementsOf).filter(Boolean) : [];
+    for (const element of marked) element.classList.add("hit");
   }
 
   function elementsOf(hit) {

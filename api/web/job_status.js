@@ -18,11 +18,12 @@ export function jobStatus(job, { announce, onJob, onErased, onRetry }) {
   const line = h("p", { class: "status-line" });
   const bar = h("progress", { max: 1, "aria-label": t("job.progress") });
   const reconnecting = h("span", { class: "chip warning", hidden: true }, t("list.reconnecting"));
+  const head = h("div", { class: "row between" }, line, reconnecting);
   const trouble = h("div", {});
   // Segments come every second: read aloud, they would never end. The state is announced, the text can be read.
   const text = h("div", { class: "partial-text", lang: "hi", role: "region", tabIndex: 0, "aria-label": t("job.partial"), dataset: { testid: "partial-text" } });
   const element = h("section", { class: "card stack job-status", "aria-label": t("job.status") },
-    h("div", { class: "row" }, h("div", { class: "grow" }, line), reconnecting), bar, trouble, text);
+    head, bar, trouble, text);
   let shown = job;
   let timer = 0;
 
@@ -87,7 +88,7 @@ export function jobStatus(job, { announce, onJob, onErased, onRetry }) {
     bar.value = progress;
     text.hidden = !text.firstChild;
     setText(line, lineOf(shown));
-    line.hidden = status === "failed" || status === "cancelled";
+    head.hidden = status === "failed" || status === "cancelled";
     if (status === "failed" || status === "cancelled") drawEnd();
     else replace(trouble);
   }
@@ -98,7 +99,7 @@ export function jobStatus(job, { announce, onJob, onErased, onRetry }) {
     const kind = status === "failed" ? "danger" : "info";
     replace(trouble, h("div", { class: `notice ${kind}` }, svgIcon(status === "failed" ? "error" : "close"),
       h("div", { class: "grow stack" }, h("strong", {}, t(`job.${status}`)),
-        error ? h("span", {}, has(`job.error.${error.code}`) ? t(`job.error.${error.code}`) : error.message) : null,
+        error ? h("span", {}, has(`job.error.${error.code}`) ? t(`job.error.${error.code}`, error) : error.message) : null,
         error ? h("span", { class: "small" }, t("job.error.code"), " ", h("code", {}, error.code)) : null,
         h("div", { class: "row" }, retry))));
   }

@@ -3,7 +3,7 @@
 import { getJson } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { h, iconButton, replace, setText, svgIcon } from "./dom.js";
-import { canCancel, canRetry, cancelJob, eraseJob, isFinal, retryJob } from "./job_actions.js";
+import { canCancel, cancelJob, eraseJob, isFinal, retryJob } from "./job_actions.js";
 import { drawChip } from "./job_row.js";
 import { jobStatus } from "./job_status.js";
 import { renderResult } from "./result_view.js";
@@ -18,13 +18,12 @@ import { duration, moment, size, t } from "./text.js";
  */
 export function renderJob(container, jobId, { announce, navigate }) {
   const abort = new AbortController();
-  const name = h("h1", { lang: "hi", tabIndex: -1 }, "…");
+  const name = h("h1", { lang: "hi" }, "…");
   const chip = h("span", {});
   const facts = h("span", { class: "muted small" });
   const action = (icon, label, act, kind = "quiet") => iconButton(icon, t(label), { class: kind, on: { click: act }, hidden: true });
   const cancel = action("close", "job.cancel", () => act(cancelJob, "cancel"));
-  const retry = action("retry", "job.retry", tryAgain);
-  const erase = action("trash", "job.erase", eraseForGood, "quiet danger");
+  const erase = action("trash", "erase", eraseForGood, "quiet danger");
   const body = h("div", { class: "stack job-body" });
   let job = null;
   let shown = "";
@@ -33,9 +32,9 @@ export function renderJob(container, jobId, { announce, navigate }) {
   replace(container,
     h("div", { class: "job-view" },
       h("div", { class: "job-head" },
-        h("a", { class: "back", href: "#/" }, svgIcon("back"), t("job.back")),
-        h("div", { class: "row" }, h("div", { class: "grow stack-tight" }, name, h("div", { class: "row facts" }, chip, facts)),
-          h("div", { class: "row tight" }, cancel, retry, erase))),
+        h("div", { class: "row between" }, h("a", { class: "back", href: "#/" }, svgIcon("back"), t("job.back")),
+          h("div", { class: "row tight" }, cancel, erase)),
+        name, h("div", { class: "row facts" }, chip, facts)),
       body));
   load();
 
@@ -56,7 +55,6 @@ export function renderJob(container, jobId, { announce, navigate }) {
     drawChip(chip, job);
     setText(facts, factsOf(job).join("\u2002·\u2002"));
     cancel.hidden = !canCancel(job);
-    retry.hidden = !canRetry(job);
     erase.hidden = !isFinal(job);
     const kind = job.status === "succeeded" ? "result" : isFinal(job) ? job.status : "status";
     if (kind === shown) return;
@@ -105,7 +103,7 @@ export function renderJob(container, jobId, { announce, navigate }) {
     shown = "";
     const isGone = error.code === "job_not_found";
     if (isGone) setText(name, t("job.gone"));
-    for (const button of [cancel, retry, erase]) button.hidden = true;
+    for (const button of [cancel, erase]) button.hidden = true;
     replace(body, h("div", { class: `notice ${isGone ? "info" : "danger"}`, role: "alert" }, svgIcon("error"),
       h("span", { class: "grow" }, isGone ? t("job.gone.explain") : error.message),
       isGone ? null : h("button", { type: "button", on: { click: load } }, t("retry"))));

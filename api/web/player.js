@@ -24,7 +24,7 @@ export class Player extends EventTarget {
 
   /**
    * @param {string} url of the recording
-   * @param {number} seconds its length, which some formats tell only at their end
+   * @param {number} seconds its length as the service found it; browsers only estimate that of some formats
    */
   constructor(url, seconds) {
     super();
@@ -123,7 +123,7 @@ export class Player extends EventTarget {
   }
 
   #begin() {
-    if (Number.isFinite(this.#audio.duration)) this.seconds = this.#audio.duration;
+    if (!this.seconds && Number.isFinite(this.#audio.duration)) this.seconds = this.#audio.duration;
     if (this.#wanted) this.#audio.currentTime = this.#wanted;
     this.#tell("state");
   }

@@ -13,7 +13,9 @@ export function playerBar(player, format) {
   const play = iconButton("play", t("player.play"), { visible: false, class: "primary play", on: { click: () => player.toggle() } });
   const skip = (icon, label, seconds) =>
     iconButton(icon, t(label, { n: SKIP }), { visible: false, class: "quiet square", on: { click: () => player.skip(seconds) } });
-  const clock = h("span", { class: "clock", role: "timer", "aria-label": t("player.time"), "aria-live": "off" });
+  const now = h("span", {});
+  const all = h("span", { class: "all" });
+  const clock = h("span", { class: "clock", role: "timer", "aria-label": t("player.time"), "aria-live": "off" }, now, all);
   const speed = h("select", { "aria-label": t("player.speed"), on: { change: () => { player.speed = Number(speed.value); } } },
     SPEEDS.map((rate) => h("option", { value: rate, selected: rate === 1 }, `${number(rate, 2)}×`)));
   const back = skip("skip_back", "player.back", -SKIP);
@@ -23,7 +25,8 @@ export function playerBar(player, format) {
   let shown = null;
 
   function drawTime() {
-    setText(clock, `${duration(player.time)} / ${duration(player.seconds)}`);
+    setText(now, duration(player.time));
+    setText(all, ` / ${duration(player.seconds)}`);
   }
 
   function draw() {

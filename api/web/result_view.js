@@ -7,6 +7,7 @@ import { editor } from "./editor.js";
 import { picturesPanel } from "./pictures.js";
 import { playerBar, playerKeys } from "./player_bar.js";
 import { Player } from "./player.js";
+import { settled } from "./saving.js";
 import { t } from "./text.js";
 import { timeline } from "./timeline.js";
 import { peaksOf } from "./timeline_drawing.js";
@@ -45,6 +46,7 @@ export function renderResult(container, job, { announce }) {
 
   async function readTexts() {
     if (!job.links.transcript) return null;
+    await settled(job.links.transcript);
     const latest = await getJson(`${job.links.transcript}?format=json`, { signal: abort.signal });
     if (!latest.revision) return { latest, machine: latest };
     return { latest, machine: await getJson(`${job.links.transcript}?format=json&revision=machine`, { signal: abort.signal }) };
@@ -58,19 +60,18 @@ export function renderResult(container, job, { announce }) {
     };
     const text = texts && !texts.machine.no_speech
       ? editor(job, texts.latest, texts.machine, player, { announce, onReload: reload, onChange: () => { downloads.draw(); line.draw(); } }) : null;
-    const seconds = texts?.latest.seconds ?? player.seconds;
-    player.seconds = seconds;
+    const seconds = Math.max(player.seconds, 0.01);
     const warnings = job.warnings ?? [];
     const line = timeline(player, { peaks, seconds, spans: spansOf(warnings), segments: texts?.latest.segments ?? [],
-      words: (from, to) => text?.document.between(from, to) ?? [],
-      textAt: (at) => (text?.document.spokenAt(at) ?? []).map((position) => text.document.wordAt(position).text).join(" ") });
+      words: (from, to) => text?.transcript.between(from, to) ?? [],
+      textAt: (at) => (text?.transcript.spokenAt(at) ?? []).map((position) => text.transcript.wordAt(position).text).join(" ") });
     const bar = playerBar(player, extensionOf(job.file.name));
     const pictures = picturesPanel(job, { announce });
     const downloads = downloadsPanel(job, player, texts ? (text ?? { isRevised: false, flush: async () => {} }) : null, { announce });
     text?.saving.addEventListener("state", () => downloads.draw());
     bar.element.append(line.zooms);
     replace(container,
-      h("section", { class: "card deck", "aria-label": t("player.label") }, line.element, bar.element, spansOf(warnings).length ? legend() : null),
+      h("section", { class: "card deck", "aria-label": t("player.label") }, line.element, bar.element),
       bar.trouble, warningsList(warnings, player), text?.element ?? noText(texts),
       h("div", { class: "side-by-side" }, downloads.element, pictures.element));
     disposeText = () => {
@@ -78,10 +79,6 @@ export function renderResult(container, job, { announce }) {
       line.dispose();
       pictures.dispose();
     };
-  }
-
-  function legend() {
-    return h("p", { class: "small muted span-legend" }, h("span", { class: "span-mark", "aria-hidden": "true" }), t("timeline.legend"));
   }
 
   function noText(texts) {

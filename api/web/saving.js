@@ -7,6 +7,13 @@ const RETRY = 5000;
 // The service's answers that say no, not: later.
 const REFUSALS = new Set([400, 401, 403, 404, 409, 413, 415, 422]);
 
+const running = new Map();
+
+/** Wait until nothing is being saved: a text that is read before is already old. */
+export async function settled(url) {
+  await running.get(url);
+}
+
 /** What the service knows as the newest text: none, or the revision that the person began with. */
 export function tagOf(revision) {
   return revision ? `"${revision.number}.${revision.saves}"` : '"0.0"';
@@ -52,12 +59,14 @@ export class Saving extends EventTarget {
   /** Save at once what has changed. */
   async flush() {
     clearTimeout(this.#timer);
-    if (!this.hasUnsaved || this.state === "conflict") return this.#running;
-    this.#running ??= this.#save().finally(() => {
-      this.#running = null;
-      if (this.hasUnsaved && this.state === "saved") this.#later(PAUSE);
-    });
-    return this.#running;
+    while (this.hasUnsaved && this.state !== "conflict") {
+      if (!this.#running) {
+        this.#running = this.#save().finally(() => { this.#running = null; });
+        running.set(this.#url, this.#running);
+      }
+      await this.#running;
+      if (this.state === "failed") return;
+    }
   }
 
   /** Save over what another person has saved. */
@@ -88,7 +97,7 @@ export class Saving extends EventTarget {
       const response = await request(this.#url, { method: "PUT", json: { segments: this.#read() }, headers });
       this.revision = await response.json();
       this.#saved = saving;
-      this.#become("saved");
+      this.#become(this.hasUnsaved ? "waiting" : "saved");
     } catch (error) {
       this.error = error;
       this.#become(error.code === "revision_conflict" ? "conflict" : "failed");

@@ -13,7 +13,7 @@ const SHOWN = 12;
 export function warningsList(warnings, player) {
   if (!warnings.length) return null;
   return h("section", { class: "notice warning warnings", "aria-label": t("warnings.label") }, svgIcon("warning"),
-    h("ul", {}, warnings.map((warning) => h("li", {}, sentence(warning), " ", places(warning, player)))));
+    h("ul", {}, warnings.map((warning) => h("li", {}, sentence(warning), " ", mark(warning), places(warning, player)))));
 }
 
 /** Return the spans of all warnings, to be drawn on the time line. */
@@ -22,7 +22,12 @@ export function spansOf(warnings) {
 }
 
 function sentence({ code, message }) {
-  return has(`warnings.${code}`) ? t(`warnings.${code}`) : message;
+  return has(`warnings.${code}`) ? t(`warnings.${code}`, { message }) : message;
+}
+
+/** Show how the places look on the time line. */
+function mark({ spans }) {
+  return spans.length ? h("span", { class: "span-mark", title: t("timeline.marked"), role: "img", "aria-label": t("timeline.marked") }) : null;
 }
 
 function places({ spans }, player) {

@@ -19,7 +19,7 @@ export function openWordEditor(segment, word, { onDone, onCancel, onHear }) {
   let isOver = false;
   const input = h("input", { type: "text", class: "word-input", lang: "hi", value: texts[word], autocomplete: "off", spellcheck: false,
     autocapitalize: "off", enterKeyHint: "done", "aria-label": texts[word] ? t("edit.word", { text: texts[word] }) : t("edit.new_word"),
-    "aria-describedby": "edit-help", on: { keydown: press, input: fit, blur: () => finish(0) } });
+    "aria-describedby": "edit-hint", on: { keydown: press, input: fit, blur: () => finish(0) } });
 
   words[word].replaceWith(input);
   fit();

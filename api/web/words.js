@@ -22,30 +22,29 @@ export function isUnsure({ confidence }) {
 }
 
 /**
- * @param {import("./transcript_document.js").TranscriptDocument} document_
+ * @param {import("./transcript_document.js").TranscriptDocument} transcript
  * @param {import("./machine_text.js").MachineText} machine
  * @param {{onHear: (position: any) => void, onEdit: (position: any) => void, onKey: (event: KeyboardEvent, position: any) => boolean}} events
  */
-export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
+export function wordsView(transcript, machine, { onHear, onEdit, onKey }) {
   const element = h("div", { class: "words", role: "group", "aria-label": t("words.label"), lang: "hi", dataset: { testid: "words" } });
   const segments = [];
+  const spans = new WeakMap();
   let spoken = [];
+  let lit = [];
   let focused = null;
   let scrolledAt = -Infinity;
   let follows = true;
 
   function build() {
-    segments.length = 0;
-    focused = null;
-    spoken = [];
-    const { segments: all } = document_;
+    const { segments: all } = transcript;
     const hasChannels = all.some(({ channel }) => channel !== null);
     replace(element, paragraphs(all).map((indexes) => paragraph(indexes, hasChannels)));
-    setFocusable(document_.first());
+    setFocusable(transcript.first());
   }
 
   function paragraph(indexes, hasChannels) {
-    const { start, channel } = document_.segments[indexes[0]];
+    const { start, channel } = transcript.segments[indexes[0]];
     const text = h("p", {});
     for (const index of indexes) {
       segments[index] = h("span", { class: "segment", dataset: { segment: index } });
@@ -58,18 +57,43 @@ export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
       text);
   }
 
+  /** Bring the elements of a segment up to date. Those that stay are not touched: a click may be under way on them. */
   function fill(index) {
-    const { channel, words } = document_.segments[index];
-    const nodes = [];
-    for (const word of words) {
-      const span = document.createElement("span");
+    const segment = segments[index];
+    const { channel, words } = transcript.segments[index];
+    const wanted = words.length ? words.map((word) => spanOf(channel, word)) : [emptied()];
+    const present = [...segment.children];
+    const least = Math.min(wanted.length, present.length);
+    let start = 0;
+    while (start < least && present[start] === wanted[start]) start += 1;
+    let end = 0;
+    while (end < least - start && present.at(-1 - end) === wanted.at(-1 - end)) end += 1;
+    const after = end ? present.at(-end) : null;
+    for (let node = start ? present[start - 1].nextSibling : segment.firstChild; node && node !== after; ) {
+      const next = node.nextSibling;
+      node.remove();
+      node = next;
+    }
+    const added = wanted.slice(start, wanted.length - end);
+    const nodes = added.flatMap((span, at) => (at || start ? [" ", span] : [span]));
+    if (after && start + added.length) nodes.push(" ");
+    if (after) after.before(...nodes);
+    else segment.append(...nodes);
+  }
+
+  function spanOf(channel, word) {
+    let span = spans.get(word);
+    if (!span) {
+      span = document.createElement("span");
       span.className = classOf(channel, word);
       span.textContent = word.text;
-      nodes.push(span, " ");
+      spans.set(word, span);
     }
-    nodes.pop();
-    if (!words.length) nodes.push(h("span", { class: "word emptied", lang: document.documentElement.lang }, t("words.emptied")));
-    segments[index].replaceChildren(...nodes);
+    return span;
+  }
+
+  function emptied() {
+    return h("span", { class: "word emptied", lang: document.documentElement.lang }, t("words.emptied"));
   }
 
   function classOf(channel, word) {
@@ -90,9 +114,9 @@ export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
 
   /** What to tell about a word besides its text. */
   function remarkOn(position) {
-    const word = document_.wordAt(position);
+    const word = transcript.wordAt(position);
     if (!word) return "";
-    const { channel } = document_.segments[position.segment];
+    const { channel } = transcript.segments[position.segment];
     if (machine.isTyped(channel, word)) {
       const before = machine.between(channel, word.start, word.end);
       return before ? t("words.machine", { text: before }) : t("words.added");
@@ -107,7 +131,7 @@ export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
     focused = position;
     const word = elementOf(position);
     if (!word) return;
-    const { start } = document_.wordAt(position) ?? document_.segments[position.segment];
+    const { start } = transcript.wordAt(position) ?? transcript.segments[position.segment];
     word.tabIndex = 0;
     word.setAttribute("role", "button");
     word.setAttribute("aria-label", [word.textContent, duration(start), remarkOn(position)].filter(Boolean).join(", "));
@@ -126,10 +150,11 @@ export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
   }
 
   function showTime(seconds, isPlaying) {
-    const now = document_.spokenAt(seconds);
+    const now = transcript.spokenAt(seconds);
     if (now.length === spoken.length && now.every((position, index) => isSame(position, spoken[index]))) return;
-    for (const position of spoken) elementOf(position)?.classList.remove("now");
-    for (const position of now) elementOf(position)?.classList.add("now");
+    for (const word of lit) word.classList.remove("now");
+    lit = now.map(elementOf).filter(Boolean);
+    for (const word of lit) word.classList.add("now");
     spoken = now;
     if (now.length && isPlaying && follows && performance.now() - scrolledAt > PATIENCE) keepInSight(elementOf(now[0]));
   }
@@ -144,12 +169,11 @@ export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
     const position = positionOf(event.target);
     if (!position || event.target.closest("input") || onKey(event, position)) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "ArrowRight") focus(document_.next(position, 1));
-    else if (event.key === "ArrowLeft") focus(document_.next(position, -1));
+    if (event.key === "ArrowRight") focus(transcript.next(position, 1));
+    else if (event.key === "ArrowLeft") focus(transcript.next(position, -1));
     else if (event.key === "ArrowDown" || event.key === "ArrowUp") focus(lineFrom(position, event.key === "ArrowDown" ? 1 : -1));
-    else if (event.key === "Home") focus(document_.next({ segment: position.segment, word: -1 }, 1));
-    else if (event.key === "End") focus(document_.next({ segment: position.segment + 1, word: 0 }, -1));
-    else if (event.key === " ") onHear(position);
+    else if (event.key === "Home") focus(transcript.next({ segment: position.segment, word: -1 }, 1));
+    else if (event.key === "End") focus(transcript.next({ segment: position.segment + 1, word: 0 }, -1));
     else if (event.key === "Enter" || event.key === "F2") onEdit(position);
     else return;
     event.preventDefault();
@@ -160,7 +184,7 @@ export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
     const here = elementOf(position).getBoundingClientRect();
     let best = null;
     let line = null;
-    for (let at = document_.next(position, step); at; at = document_.next(at, step)) {
+    for (let at = transcript.next(position, step); at; at = transcript.next(at, step)) {
       const box = elementOf(at).getBoundingClientRect();
       if (step * (box.top - here.top) < here.height / 2) continue;
       line ??= box.top;
@@ -171,13 +195,20 @@ export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
     return best?.at ?? null;
   }
 
+  // Ending a correction moves the words: a click that ends one must not miss the word that it was meant for.
+  element.addEventListener("mousedown", (event) => {
+    if (element.querySelector("input") && event.target.closest(".word, .at")) event.preventDefault();
+  });
   element.addEventListener("click", (event) => {
-    const seconds = event.target.dataset?.seconds;
+    if (event.target.closest("input")) return;
+    if (event.target.closest(".word, .at")) element.querySelector("input")?.blur();
     const position = positionOf(event.target);
-    if (seconds) onHear(document_.begunAt(Number(seconds) + 0.001));
-    else if (position && !event.target.closest("input")) {
+    const { seconds } = event.target.dataset;
+    if (position) {
       setFocusable(position);
       onHear(position);
+    } else if (seconds) {
+      onHear(transcript.begunAt(Number(seconds) + 0.001));
     }
   });
   element.addEventListener("dblclick", (event) => {
@@ -215,8 +246,8 @@ export function wordsView(document_, machine, { onHear, onEdit, onKey }) {
       const kept = focused?.segment === index ? focused : null;
       if (kept) setFocusable(null);
       fill(index);
-      spoken = spoken.filter(({ segment }) => segment !== index);
-      if (kept) setFocusable({ segment: index, word: Math.max(0, Math.min(kept.word, document_.segments[index].words.length - 1)) });
+      spoken = [];
+      if (kept) setFocusable({ segment: index, word: Math.max(0, Math.min(kept.word, transcript.segments[index].words.length - 1)) });
     },
     dispose() {
       for (const name of ["wheel", "touchmove"]) document.removeEventListener(name, scrolled);

@@ -93,6 +93,7 @@ class Job(Answer):
     strict: bool = False
     webhook_url: str | None = None
     batch_id: str | None = None
+    revision: int | None = None
 
     @property
     def final(self) -> bool:

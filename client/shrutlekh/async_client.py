@@ -109,18 +109,22 @@ class AsyncShrutlekhClient:
         """
         return await self._send(calls.jobs(status, limit, cursor, counts, batch))
 
-    async def transcript(self, job_id: str, numerals: str | None = None) -> dict[str, Any]:
-        """Return the transcript of a succeeded job; numerals "spoken", "latin" or "devanagari"."""
-        return await self._send(calls.transcript(job_id, numerals))
+    async def transcript(
+        self, job_id: str, numerals: str | None = None, revision: str | None = None
+    ) -> dict[str, Any]:
+        """Return the transcript of a succeeded job; numerals "spoken", "latin" or "devanagari"; revision
+        "latest", "machine" or a number."""
+        return await self._send(calls.transcript(job_id, numerals, revision))
 
     async def transcript_text(
         self,
         job_id: str,
         format: str = "txt",  # noqa: A002 - the API's word
         numerals: str | None = None,
+        revision: str | None = None,
     ) -> str:
         """Return the transcript as "txt", "srt", "vtt" or "tsv"."""
-        return await self._send(calls.transcript_text(job_id, format, numerals))
+        return await self._send(calls.transcript_text(job_id, format, numerals, revision))
 
     async def waveform_png(self, job_id: str) -> bytes:
         """Return the picture of the waveform as PNG."""

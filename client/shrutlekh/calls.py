@@ -111,15 +111,15 @@ def jobs(
     return Call("GET", "/v1/jobs", lambda answer: JobPage.model_validate(answer.json()), params=params)
 
 
-def transcript(job_id: str, numerals: str | None) -> Call[dict[str, Any]]:
+def transcript(job_id: str, numerals: str | None, revision: str | None = None) -> Call[dict[str, Any]]:
     """``GET /v1/jobs/{id}/transcript`` as JSON."""
-    params = {"format": "json", **given(numerals=numerals)}
+    params = {"format": "json", **given(numerals=numerals, revision=revision)}
     return Call("GET", f"/v1/jobs/{job_id}/transcript", _document_with("text", "segments"), params=params)
 
 
-def transcript_text(job_id: str, form: str, numerals: str | None) -> Call[str]:
+def transcript_text(job_id: str, form: str, numerals: str | None, revision: str | None = None) -> Call[str]:
     """``GET /v1/jobs/{id}/transcript`` as a text file."""
-    params = {"format": form, **given(numerals=numerals)}
+    params = {"format": form, **given(numerals=numerals, revision=revision)}
     return Call("GET", f"/v1/jobs/{job_id}/transcript", lambda answer: answer.content.decode(), params=params)
 
 

@@ -145,22 +145,26 @@ class ShrutlekhClient:
         """
         return self._send(calls.jobs(status, limit, cursor, counts, batch))
 
-    def transcript(self, job_id: str, numerals: str | None = None) -> dict[str, Any]:
+    def transcript(
+        self, job_id: str, numerals: str | None = None, revision: str | None = None
+    ) -> dict[str, Any]:
         """Return the transcript of a succeeded job as a JSON document.
 
         Args:
             numerals: numbers as "spoken" (the default), or in "latin" or "devanagari" digits.
+            revision: "latest" (the default), as people have corrected it last; "machine"; or a number.
         """
-        return self._send(calls.transcript(job_id, numerals))
+        return self._send(calls.transcript(job_id, numerals, revision))
 
     def transcript_text(
         self,
         job_id: str,
         format: str = "txt",  # noqa: A002 - the API's word
         numerals: str | None = None,
+        revision: str | None = None,
     ) -> str:
-        """Return the transcript as "txt", "srt", "vtt" or "tsv"; numerals as in :meth:`transcript`."""
-        return self._send(calls.transcript_text(job_id, format, numerals))
+        """Return the transcript as "txt", "srt", "vtt" or "tsv"; the rest as in :meth:`transcript`."""
+        return self._send(calls.transcript_text(job_id, format, numerals, revision))
 
     def waveform_png(self, job_id: str) -> bytes:
         """Return the picture of the waveform as PNG."""

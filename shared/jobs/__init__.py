@@ -74,6 +74,7 @@ from shared.jobs.queries import (
     waveform_peaks,
 )
 from shared.jobs.results import Measurements, Waveform, drop_segments, save_segments
+from shared.jobs.revisions import Version, drop_revisions, read_revision, revisions_of, save_revision
 from shared.jobs.selection import Selection
 from shared.jobs.statistics import (
     Due,
@@ -92,7 +93,7 @@ from shared.jobs.statistics import (
     totals,
     was_claimed_since,
 )
-from shared.jobs.tables import Batch, Job, JobEvent, JobStatus, Priority, SegmentRow
+from shared.jobs.tables import Batch, Job, JobEvent, JobStatus, Priority, RevisionRow, SegmentRow
 from shared.jobs.usage import Usage, book_audio, usage_of
 from shared.jobs.verbs import (
     cancel,
@@ -123,11 +124,13 @@ __all__ = [
     "Measurements",
     "Page",
     "Priority",
+    "RevisionRow",
     "SegmentRow",
     "Selection",
     "StatusSize",
     "Totals",
     "Usage",
+    "Version",
     "Waveform",
     "batch_with_key",
     "book_audio",
@@ -145,6 +148,7 @@ __all__ = [
     "count_running",
     "count_segments",
     "counts_by_status",
+    "drop_revisions",
     "drop_segments",
     "due_jobs",
     "end_cancelled",
@@ -187,12 +191,15 @@ __all__ = [
     "queued_files",
     "queued_models",
     "read_job",
+    "read_revision",
     "read_segments",
     "read_waveform_png",
     "release",
     "renew",
     "retry",
+    "revisions_of",
     "running_jobs",
+    "save_revision",
     "save_segments",
     "segments_since",
     "settle_batches",

@@ -16,7 +16,7 @@ _INSERT_WAVEFORM = insert(WaveformRow.__table__)
 
 
 class Word(Protocol):
-    """A word with its times in seconds and its confidence, 0 to 1."""
+    """A word with its times in seconds and its confidence, 0 to 1, which words of the machine have."""
 
     @property
     def text(self) -> str: ...
@@ -25,7 +25,7 @@ class Word(Protocol):
     @property
     def end(self) -> float: ...
     @property
-    def confidence(self) -> float: ...
+    def confidence(self) -> float | None: ...
 
 
 class Segment(Protocol):
@@ -110,7 +110,7 @@ def _row(job_id: uuid.UUID, position: int, segment: Segment) -> dict[str, object
                 "text": word.text,
                 "start": round(word.start, 3),
                 "end": round(word.end, 3),
-                "confidence": round(word.confidence, 4),
+                "confidence": None if word.confidence is None else round(word.confidence, 4),
             }
             for word in segment.words
         ],

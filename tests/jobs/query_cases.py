@@ -245,6 +245,15 @@ def search_jobs_by_name(stage: Stage) -> None:
     stage.read(jobs.page_of_jobs, Selection(name="no such name"), limit=10)
 
 
+@case(jobs.save_revision, jobs.read_revision, jobs.revisions_of, jobs.drop_revisions)
+def correct_a_text(stage: Stage) -> None:
+    for editor in ("", "shl_1", "shl_1"):
+        stage.write(jobs.save_revision, stage.some, None, segments=[], editor=editor)
+    jobs.read_revision(stage.database, stage.some, 2)
+    stage.read(jobs.revisions_of, stage.some)
+    stage.write(jobs.drop_revisions, stage.some)
+
+
 @case(jobs.page_of_jobs)
 def pages_of_jobs(stage: Stage) -> None:
     selections = [

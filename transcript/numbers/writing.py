@@ -63,7 +63,7 @@ def _merged(words: Sequence[Word], text: str) -> Word:
         text=text,
         start=words[0].start,
         end=words[-1].end,
-        confidence=min(word.confidence for word in words),
+        confidence=min((word.confidence for word in words if word.confidence is not None), default=None),
         spoken=" ".join(word.text if word.spoken is None else word.spoken for word in words),
     )
 

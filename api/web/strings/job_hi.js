@@ -48,7 +48,7 @@ export default {
   "timeline.zoom": "समय-रेखा का आकार",
   "timeline.closer": "पास से देखें",
   "timeline.wider": "दूर से देखें",
-  "timeline.legend": "चिह्नित जगहें: वहाँ रिकॉर्डिंग ख़राब है।",
+  "timeline.marked": "समय-रेखा पर ऐसे चिह्नित",
 
   "warnings.label": "इस रिकॉर्डिंग में क्या कमी है",
   "warnings.seek": "{place} पर जाएँ",
