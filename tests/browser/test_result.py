@@ -184,7 +184,7 @@ def test_warnings_are_on_the_time_line(visit: Visits, service: Service, tmp_path
     warnings.get_by_role("button", name="Go to 0:04").click()
     assert current_time(page) == pytest.approx(4, abs=0.1)
     look.open()
-    expect(row(page, "damaged.wav")).to_contain_text("damaged places, cut off")
+    expect(row(page, "damaged.wav")).to_contain_text("cut off, damaged places")
 
 
 def test_a_recording_without_speech_says_so(visit: Visits, service: Service, tmp_path: Path) -> None:

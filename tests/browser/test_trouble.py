@@ -15,6 +15,7 @@ from tests.browser.job_list import row, submitted, upload
 from tests.browser.recordings import sentence, speech
 from tests.browser.slow_worker import SlowWorker
 from tests.stack.conftest import Service
+from tests.worker.pool import wait_until
 
 pytestmark = pytest.mark.stack
 
@@ -114,10 +115,12 @@ def test_the_network_is_away_for_a_while(visit: Visits, service: Service, tmp_pa
 def test_no_worker_is_alive(visit: Visits, service: Service, tmp_path: Path) -> None:
     look = visit(service)
     look.allow(NOT_READY)
-    page = look.open()
+    page = look.page
     banner = page.get_by_text("No worker is running. Recordings are accepted and wait until one starts.")
     path = sentence(tmp_path / "no-worker.wav")
     with frozen(*processes(service, "worker")):
+        wait_until(lambda: service.http.get("/readyz").status_code == 503, str)
+        look.open()
         expect(banner).to_be_visible()
         submitted(page, path)
         expect(row(page, path.name)).to_contain_text("next")
