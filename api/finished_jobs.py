@@ -18,6 +18,7 @@ from shared.errors import (
     JobHasNoResult,
     JobNotFinished,
     RevisionNotFound,
+    SpectrogramNotMade,
     StillRunning,
     TranscriptNotMade,
     WaveformNotMade,
@@ -31,6 +32,7 @@ from shared.jobs import (
     read_job,
     read_revision,
     read_segments,
+    read_spectrogram_png,
     read_waveform_png,
     waveform_peaks,
 )
@@ -144,6 +146,22 @@ def read_png(services: Services, paths: Paths, job_id: uuid.UUID, tenant: str | 
     _succeeded(services, paths, job_id, tenant)
     png = read_waveform_png(services.database, job_id)
     return png if png is not None else _no_waveform(services, job_id)
+
+
+def read_spectrogram(services: Services, paths: Paths, job_id: uuid.UUID, tenant: str | None) -> bytes:
+    """Read the spectrogram of a succeeded job as PNG.
+
+    Raises:
+        JobNotFound, JobNotFinished, JobHasNoResult, SpectrogramNotMade: the job has no spectrogram.
+    """
+    _succeeded(services, paths, job_id, tenant)
+    png = read_spectrogram_png(services.database, job_id)
+    if png is None:
+        read_job(services.database, job_id)  # raises if the job was erased since
+        raise SpectrogramNotMade(
+            "The job was submitted without spectrogram=true. Submit the recording again."
+        )
+    return png
 
 
 def read_peaks(services: Services, paths: Paths, job_id: uuid.UUID, tenant: str | None) -> bytes:

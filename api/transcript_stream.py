@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from starlette.requests import Request
 
-from api.finished_jobs import read_transcript, refuse_unless_succeeded, segment_of
+from api.finished_jobs import MACHINE, read_transcript, refuse_unless_succeeded, segment_of
 from api.http.openai_errors import ErrorShape, error_object, status_in
 from api.http.openai_schemas import TextDelta, TextDone, UsageOut
 from api.http.paths import Paths
@@ -83,7 +83,7 @@ async def _events(
             yield KEEP_ALIVE
     refuse_unless_succeeded(job, paths)
     transcript = (
-        await services.threads.read(lambda: read_transcript(services, paths, job_id, numerals, None))
+        await services.threads.read(lambda: read_transcript(services, paths, job_id, numerals, None, MACHINE))
     ).transcript
     yield _event(TextDone(text=transcript.text, usage=UsageOut(seconds=transcript.seconds)))
 

@@ -154,6 +154,14 @@ class TranscriptNotMade(ServiceError):
     title = "The job was submitted without a transcript"
 
 
+class SpectrogramNotMade(ServiceError):
+    """The job was submitted without `spectrogram=true`."""
+
+    code = "spectrogram_not_made"
+    status = 404
+    title = "The job has no spectrogram"
+
+
 class WaveformNotMade(ServiceError):
     """The job was submitted with ``waveform=false``."""
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +22,7 @@ from speech.segments import RATE, EnergySegmenter, Segmenter, SileroDetector, Vo
 from speech.transcription import Transcription
 from speech.utterance_stream import Utterance
 from speech.utterances import UtteranceReader
+from speech.waveform import Meter
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ class Engine:
         max_seconds: float | None = None,
         skip_chunks: int = 0,
         options: RecognitionOptions = NO_OPTIONS,
+        meters: Sequence[Meter] = (),
     ) -> Transcription:
         """Open a recording. Iterating over the result does the work and yields events.
 
@@ -122,13 +124,14 @@ class Engine:
             skip_chunks: `Progress.chunks_done` of an earlier attempt. These chunks are cut again, which is
                 cheap, and not recognised again; all others give the same words.
             options: choices for this recording alone.
+            meters: get the whole recording too, at the sample rate of the model, mixed to one channel.
 
         Raises:
             AudioUnreadable, AudioUnsupported, AudioTooLong: here, or while iterating.
             ModelInvalid, ImportError, ValueError, HotwordsUnsupported: as `decoder_for`.
         """
         decoder = self.decoder_for(options)
-        return Transcription(self._read(path, max_seconds, skip_chunks, options), decoder)
+        return Transcription(self._read(path, max_seconds, skip_chunks, options, meters), decoder)
 
     def transcribe_live(
         self, source_rate: int, options: RecognitionOptions = NO_OPTIONS
@@ -175,10 +178,13 @@ class Engine:
         max_seconds: float | None,
         skip_chunks: int,
         options: RecognitionOptions,
+        meters: Sequence[Meter] = (),
     ) -> UtteranceReader:
         audio = open_audio(path, self.folder.sample_rate, max_seconds, options.channels)
         segmenters = [self.segmenter() for _ in range(audio.tracks)]
-        return UtteranceReader(self.folder, self.recogniser, self.detector, audio, segmenters, skip_chunks)
+        return UtteranceReader(
+            self.folder, self.recogniser, self.detector, audio, segmenters, skip_chunks, meters
+        )
 
     def decoder_for(self, options: RecognitionOptions) -> Decoder:
         """Return the decoder that `options` ask for. With hot-words it is beam search.

@@ -14,7 +14,7 @@ from speech.recognisers import Recogniser
 from speech.segments import Segmenter, VoiceDetector
 from speech.stage_times import StageTimes
 from speech.utterance_stream import Utterance, UtteranceStream
-from speech.waveform import PeakMeter, Peaks
+from speech.waveform import Meter, PeakMeter, Peaks
 
 
 class UtteranceReader:
@@ -32,15 +32,18 @@ class UtteranceReader:
         audio: AudioReader,
         segmenters: Sequence[Segmenter],
         skip_chunks: int = 0,
+        meters: Sequence[Meter] = (),
     ) -> None:
         """
         Args:
             detector: None to take all that the segmenters find for speech.
             segmenters: one for each track of `audio`.
             skip_chunks: chunks at the beginning to cut and not to recognise.
+            meters: get the mean of the tracks, block by block.
         """
         self._audio = audio
-        self._meter = PeakMeter(audio.sample_rate)
+        self._peaks = PeakMeter(audio.sample_rate)
+        self._meters = (self._peaks, *meters)
         self._stream = UtteranceStream(
             model, recogniser, detector, segmenters, mixes=audio.mixes, skip_chunks=skip_chunks
         )
@@ -59,7 +62,9 @@ class UtteranceReader:
         with self.times.timed("decode"):
             block = next(blocks, None)
             if block is not None:
-                self._meter.push(block.mean(axis=0))
+                mean = block.mean(axis=0)
+                for meter in self._meters:
+                    meter.push(mean)
             return block
 
     def _with_progress(self, utterances: Iterator[Utterance | None]) -> Iterator[Utterance | Progress]:
@@ -108,7 +113,7 @@ class UtteranceReader:
     @property
     def peaks(self) -> Peaks:
         """The waveform of what was decoded so far."""
-        return self._meter.peaks()
+        return self._peaks.peaks()
 
     @property
     def warnings(self) -> tuple[AudioWarning, ...]:

@@ -95,7 +95,9 @@ class Lease:
             return False
         return found is None or found.lease_owner != self.owner
 
-    def succeed(self, measured: Measurements, waveform: Waveform | None) -> JobStatus | None:
+    def succeed(
+        self, measured: Measurements, waveform: Waveform | None, spectrogram: bytes | None = None
+    ) -> JobStatus | None:
         """Save everything that is not saved yet: the job is done, or cancelled if its client asked for that.
 
         Returns:
@@ -105,7 +107,14 @@ class Lease:
 
         def write(session: Session) -> None:
             nonlocal status
-            ended = jobs.succeed(session, self._job, owner=self.owner, measured=measured, waveform=waveform)
+            ended = jobs.succeed(
+                session,
+                self._job,
+                owner=self.owner,
+                measured=measured,
+                waveform=waveform,
+                spectrogram=spectrogram,
+            )
             status = ended.status
             if status is not JobStatus.SUCCEEDED:
                 self._unsaved.clear()

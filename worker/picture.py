@@ -1,14 +1,14 @@
 """The picture of a recording and its peaks, also for a job without a transcript."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from shared.jobs import Waveform
 from speech import Progress, Summary
 from speech.audio import open_audio
-from speech.waveform import Painter, PeakMeter, Peaks
+from speech.waveform import Meter, Painter, PeakMeter, Peaks, SpectrogramMeter, paint_spectrogram
 
 PICTURE_SAMPLE_RATE = 16_000
 
@@ -22,17 +22,21 @@ class Painted(NamedTuple):
     seconds: float
 
 
-def read_peaks(path: Path, max_seconds: float) -> PeakReading:
+def read_peaks(path: Path, max_seconds: float, meters: Sequence[Meter] = ()) -> PeakReading:
     """Decode a recording without recognising it. Yields the same events as the engine, except for segments.
+
+    Args:
+        meters: get the recording too, at :data:`PICTURE_SAMPLE_RATE`.
 
     Raises:
         SpeechError: the recording can't be read or is too long.
     """
     began = time.perf_counter()
     with open_audio(path, PICTURE_SAMPLE_RATE, max_seconds) as audio:
-        meter = PeakMeter(audio.sample_rate)
+        peaks = PeakMeter(audio.sample_rate)
         for block in audio:
-            meter.push(block[0])
+            for meter in (peaks, *meters):
+                meter.push(block[0])
             yield Progress(audio.progress, 0, audio.decoded_seconds)
         yield Summary(
             seconds=audio.decoded_seconds,
@@ -41,9 +45,16 @@ def read_peaks(path: Path, max_seconds: float) -> PeakReading:
             speech_seconds=0.0,
             stage_seconds={"decode": time.perf_counter() - began},
             fills=(),
-            peaks=meter.peaks(),
+            peaks=peaks.peaks(),
             warnings=audio.warnings,
         )
+
+
+def paint_levels(painter: Painter, meter: SpectrogramMeter) -> tuple[bytes, float]:
+    """Paint the spectrogram. Return it as PNG, and the wall-clock seconds."""
+    began = time.perf_counter()
+    png = paint_spectrogram(painter, meter.spectrogram())
+    return png, time.perf_counter() - began
 
 
 def paint(painter: Painter, peaks: Peaks) -> Painted:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 from opentelemetry.trace import Span, SpanKind, StatusCode, get_current_span
@@ -24,13 +25,14 @@ from shared.errors import (
 from shared.jobs import Job, JobStatus, Measurements, claim_group, count_segments, jobs_held_by, options_of
 from shared.traces import context_of, tracer
 from speech import Progress, SpeechError, Transcription
+from speech.waveform import SpectrogramMeter
 from transcript.words import Segment
 from worker import metrics
 from worker.ceiling import is_want_of_memory, lift_limit
 from worker.group import Claimed, Group
 from worker.lease import Lease, Renewal
 from worker.outage import outlast
-from worker.picture import PeakReading, paint, read_peaks
+from worker.picture import PICTURE_SAMPLE_RATE, PeakReading, paint, paint_levels, read_peaks
 from worker.process import WorkerProcess
 from worker.watchdog import Watchdog
 
@@ -173,9 +175,10 @@ def _transcribe(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchd
     if not path.is_file():
         _fail(lease, FILE_MISSING, "The stored recording is gone. Submit it again.")
         return
+    reading = _open(process, job, path)
     with (
         tracer.start_as_current_span("transcribe", record_exception=False) as span,
-        closing(_events(process, job, path)) as events,
+        closing(reading.events) as events,
     ):
         for event in events:
             if isinstance(event, Segment):
@@ -202,6 +205,9 @@ def _transcribe(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchd
         waveform = None
         if job.waveform:
             waveform, stage_seconds["waveform"] = paint(process.painter, summary.peaks)
+        spectrogram = None
+        if reading.levels is not None:
+            spectrogram, stage_seconds["spectrogram"] = paint_levels(process.painter, reading.levels)
         span.set_attribute("shrutlekh.audio_seconds", summary.seconds)
         for stage, spent in stage_seconds.items():
             span.set_attribute(f"shrutlekh.{stage}_seconds", spent)
@@ -215,7 +221,7 @@ def _transcribe(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchd
     )
     worked = time.perf_counter()
     with tracer.start_as_current_span("commit", record_exception=False):
-        status = lease.succeed(measured, waveform)
+        status = lease.succeed(measured, waveform, spectrogram)
     if status is JobStatus.CANCELLED:
         _count_cancelled()
     elif status is not None:
@@ -226,20 +232,32 @@ def _transcribe(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchd
         log.info("job_succeeded", audio_seconds=round(summary.seconds, 3), seconds=seconds, warnings=codes)
 
 
-def _events(process: WorkerProcess, job: Job, path: Path) -> Transcription | PeakReading:
-    """The recording as events; to be closed.
+class _Reading(NamedTuple):
+    """A recording as events, which are to be closed, and what measures its spectrogram, if one is wanted."""
+
+    events: Transcription | PeakReading
+    levels: SpectrogramMeter | None
+
+
+def _open(process: WorkerProcess, job: Job, path: Path) -> _Reading:
+    """Open the recording.
 
     Raises:
         ModelNotInstalled: the job's model is gone.
         SpeechError: the recording can't be read or is too long, or the model is invalid.
     """
     max_seconds = process.settings.max_audio_seconds
-    if not job.transcript:
-        return read_peaks(path, max_seconds)
-    engine = process.engines.get(job.model)
-    return engine.transcribe(
-        path, max_seconds=max_seconds, skip_chunks=job.chunks_done, options=options_of(job)
+    options = options_of(job)
+    engine = process.engines.get(job.model) if job.transcript else None
+    rate = engine.folder.sample_rate if engine else PICTURE_SAMPLE_RATE
+    levels = SpectrogramMeter(rate) if options.spectrogram else None
+    meters = () if levels is None else (levels,)
+    if engine is None:
+        return _Reading(read_peaks(path, max_seconds, meters), levels)
+    events = engine.transcribe(
+        path, max_seconds=max_seconds, skip_chunks=job.chunks_done, options=options, meters=meters
     )
+    return _Reading(events, levels)
 
 
 def _release(process: WorkerProcess, job: Job, lease: Lease, progress: Progress | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from api.http import examples
 
@@ -16,7 +16,7 @@ Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class CorrectedWord(_Strict):
@@ -40,7 +40,7 @@ class CorrectedSegment(_Strict):
     start: Seconds
     end: Seconds
     channel: int | None = Field(None, ge=1, le=MOST_CHANNELS)
-    words: list[CorrectedWord] = Field(min_length=1, max_length=MOST_WORDS)
+    words: Annotated[list[CorrectedWord], FailFast(), Field(min_length=1, max_length=MOST_WORDS)]
 
 
 class CorrectionIn(_Strict):
@@ -48,7 +48,7 @@ class CorrectionIn(_Strict):
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.CORRECTION]})
 
-    segments: list[CorrectedSegment] = Field(max_length=MOST_SEGMENTS)
+    segments: Annotated[list[CorrectedSegment], FailFast(), Field(max_length=MOST_SEGMENTS)]
 
 
 def correction_schemas() -> dict[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ _LINKS: dict[str, JsonValue] = {
     **{f"transcript_{name}": f"/v1/jobs/{JOB_ID}/transcript?format={name}" for name in TEXT_FORMATS},
     "waveform_png": f"/v1/jobs/{JOB_ID}/waveform.png",
     "waveform_json": f"/v1/jobs/{JOB_ID}/waveform.json",
+    "spectrogram_png": None,
 }
 TICKET: dict[str, JsonValue] = {
     "url": f"/v1/jobs/{JOB_ID}/recording?ticket=1jvEO6wCKBMJ0vEoTPtTlRbGgV4mMSt2yCVz0tA0d7Y",
@@ -39,6 +40,7 @@ JOB: dict[str, JsonValue] = {
     "model": "hi-ctc-base",
     "transcript": True,
     "waveform": True,
+    "spectrogram": False,
     "priority": "normal",
     "client": "192.0.2.17",
     "decoder": None,

@@ -88,6 +88,7 @@ else:
         **{f"transcript_{name}": (str | None, ...) for name in TEXT_FORMATS},
         waveform_png=(str | None, ...),
         waveform_json=(str | None, ...),
+        spectrogram_png=(str | None, ...),
     )
 
 
@@ -385,6 +386,7 @@ def links_of(job: Job, paths: Paths) -> LinksOut:
         **{f"transcript_{name}": transcript and f"{transcript}?format={name}" for name in TEXT_FORMATS},
         waveform_png=f"{own}/waveform.png" if done and job.waveform else None,
         waveform_json=f"{own}/waveform.json" if done and job.waveform else None,
+        spectrogram_png=f"{own}/spectrogram.png" if done and (job.options or {}).get("spectrogram") else None,
     )
 
 

@@ -1,11 +1,12 @@
 """Results of finished jobs: transcript, waveform picture, peaks."""
 
+import uuid
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from api.finished_jobs import MACHINE, NEWEST, read_peaks, read_png, read_transcript
+from api.finished_jobs import MACHINE, NEWEST, read_peaks, read_png, read_spectrogram, read_transcript
 from api.http.caching import is_known, weak_etag
 from api.http.dependencies import JobId, PathsDep, Reading, ServicesDep
 from api.http.negotiation import preferred
@@ -19,6 +20,7 @@ from shared.errors import (
     JobNotFinished,
     JobNotFound,
     RevisionNotFound,
+    SpectrogramNotMade,
     TranscriptNotMade,
     WaveformNotMade,
 )
@@ -119,11 +121,25 @@ async def get_waveform_png(
     request: Request, services: ServicesDep, paths: PathsDep, caller: Reading, job_id: JobId
 ) -> Response:
     """Get the waveform picture of a recording."""
-    headers = {"ETag": f'"{job_id}"', "Cache-Control": CACHE_FOR_A_DAY}
     png = await services.threads.read(lambda: read_png(services, paths, job_id, caller.sees))
-    if is_known(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(png, 200, headers, "image/png")
+    return _picture(request, job_id, png)
+
+
+@router.get(
+    "/spectrogram.png",
+    response_class=Response,
+    responses={
+        200: {"description": "The spectrogram.", "content": {"image/png": {}}},
+        304: {"description": "The picture matches If-None-Match."},
+        **problems(*ERRORS, SpectrogramNotMade),
+    },
+)
+async def get_spectrogram_png(
+    request: Request, services: ServicesDep, paths: PathsDep, caller: Reading, job_id: JobId
+) -> Response:
+    """Get the log-mel spectrogram of a recording, with the time axis of its waveform picture."""
+    png = await services.threads.read(lambda: read_spectrogram(services, paths, job_id, caller.sees))
+    return _picture(request, job_id, png)
 
 
 @router.get("/waveform.json", response_model=PeaksOut, responses=problems(*ERRORS, WaveformNotMade))
@@ -133,3 +149,10 @@ async def get_waveform_json(
     """Get the waveform peaks of a recording, in the JSON format of BBC audiowaveform."""
     peaks = await services.threads.read(lambda: read_peaks(services, paths, job_id, caller.sees))
     return Response(peaks, 200, {"Cache-Control": CACHE_FOR_A_DAY}, "application/json")
+
+
+def _picture(request: Request, job_id: uuid.UUID, png: bytes) -> Response:
+    headers = {"ETag": f'"{job_id}"', "Cache-Control": CACHE_FOR_A_DAY}
+    if is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(png, 200, headers, "image/png")

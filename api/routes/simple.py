@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from shrutlekh_contract.declarations import Form
 from shrutlekh_contract.options import Numerals, SubmissionOptions
 
-from api.finished_jobs import read_png, read_transcript, wait_for_success
+from api.finished_jobs import MACHINE, read_png, read_transcript, wait_for_success
 from api.http.authentication import Caller
 from api.http.dependencies import PathsDep, ServicesDep, Submitting
 from api.http.negotiation import preferred
@@ -47,7 +47,7 @@ async def transcribe(
     chosen = Format(options.format) if options.format else preferred(request.headers.get("accept"))
 
     def read() -> str:
-        transcript = read_transcript(services, paths, job.id, numerals, caller.sees).transcript
+        transcript = read_transcript(services, paths, job.id, numerals, caller.sees, MACHINE).transcript
         if chosen is not Format.JSON:
             return render(transcript, chosen)
         return dump({"id": str(job.id), **transcript.document(), "links": links_of(job, paths).model_dump()})

@@ -5,7 +5,7 @@ from fastapi.responses import StreamingResponse
 from shrutlekh_contract.declarations import Form
 from shrutlekh_contract.options import Numerals, SubmissionOptions
 
-from api.finished_jobs import read_transcript, wait_for_success
+from api.finished_jobs import MACHINE, read_transcript, wait_for_success
 from api.http import examples
 from api.http.dependencies import IdempotencyKey, PathsDep, ServicesDep, Submitting
 from api.http.openai_errors import ErrorShape
@@ -95,7 +95,9 @@ async def create_transcription(
     await wait_for_success(request, services, paths, job_id)
 
     def read() -> tuple[str, str]:
-        return _answer(form, read_transcript(services, paths, job_id, numerals, caller.sees).transcript)
+        return _answer(
+            form, read_transcript(services, paths, job_id, numerals, caller.sees, MACHINE).transcript
+        )
 
     body, media_type = await services.threads.read(read)
     return Response(body, 200, headers, media_type)

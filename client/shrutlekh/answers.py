@@ -78,6 +78,7 @@ class Job(Answer):
     model: str
     transcript: bool = True
     waveform: bool = True
+    spectrogram: bool = False
     priority: str = "normal"
     client: str = ""
     cancel_requested: bool = False

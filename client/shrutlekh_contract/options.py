@@ -213,6 +213,7 @@ class SubmissionOptions(RecognitionOptions):
         model: name of an installed model; default: the service's default model.
         transcript: whether to transcribe.
         waveform: whether to draw the picture and compute the peaks.
+        spectrogram: whether to draw the spectrogram, beside a transcript or a waveform.
         priority: "high", "normal" or "low".
         client: who submits; clients take turns. Default: the address of the connection.
         strict: whether a recording that is imperfect fails, instead of succeeding with warnings.
@@ -233,6 +234,11 @@ class SubmissionOptions(RecognitionOptions):
         "Whether to draw the waveform and compute its peaks.",
         default=True,
         switch=Switch("Fetch a picture of each recording, NAME.png.", is_sent=True),
+    )
+    spectrogram: bool | None = option(
+        Flag(),
+        "Whether to draw the log-mel spectrogram too.",
+        default=False,
     )
     priority: str | None = option(
         Choice(tuple(priority.word for priority in Priority)),

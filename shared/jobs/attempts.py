@@ -13,7 +13,7 @@ from shared.clock import now
 from shared.errors import ATTEMPTS_EXHAUSTED, RECORDING_ERRORS, IllegalTransition
 from shared.files import FileStore
 from shared.jobs.lifecycle import JOBS, Event, transition
-from shared.jobs.results import Measurements, Waveform, drop_segments, save_waveform
+from shared.jobs.results import Measurements, Waveform, drop_segments, save_spectrogram, save_waveform
 from shared.jobs.tables import QUEUED, RUNNING, Job
 from shared.jobs.turns import ORDER
 from shared.jobs.usage import book_audio
@@ -144,7 +144,13 @@ def renew(
 
 
 def succeed(
-    session: Session, job: Job, *, owner: str, measured: Measurements, waveform: Waveform | None
+    session: Session,
+    job: Job,
+    *,
+    owner: str,
+    measured: Measurements,
+    waveform: Waveform | None,
+    spectrogram: bytes | None = None,
 ) -> Job:
     """End a running job with its results. Its segments are saved in the same transaction or earlier.
 
@@ -165,6 +171,8 @@ def succeed(
     book_audio(session, after.tenant, measured.audio_seconds, now())
     if waveform is not None:
         save_waveform(session, job.id, waveform)
+    if spectrogram is not None:
+        save_spectrogram(session, job.id, spectrogram)
     return after
 
 

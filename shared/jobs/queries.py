@@ -15,7 +15,16 @@ from shared.errors import JobNotFound
 from shared.jobs.cursors import decode_cursor, encode_cursor
 from shared.jobs.idempotency import is_same_request
 from shared.jobs.selection import Selection
-from shared.jobs.tables import QUEUED, RUNNING, Job, JobEvent, JobStatus, SegmentRow, WaveformRow
+from shared.jobs.tables import (
+    QUEUED,
+    RUNNING,
+    Job,
+    JobEvent,
+    JobStatus,
+    SegmentRow,
+    SpectrogramRow,
+    WaveformRow,
+)
 from shared.jobs.turns import ORDER
 from shared.orm import detached
 
@@ -185,6 +194,11 @@ def read_waveform_png(database: Database, job_id: uuid.UUID) -> bytes | None:
     return next((png for (png,) in database.rows(_WAVEFORM_PNG, {"job_id": job_id})), None)
 
 
+def read_spectrogram_png(database: Database, job_id: uuid.UUID) -> bytes | None:
+    """Return the spectrogram of a job's recording as PNG, if it was made."""
+    return next((png for (png,) in database.rows(_SPECTROGRAM_PNG, {"job_id": job_id})), None)
+
+
 def waveform_peaks(session: Session, job_id: uuid.UUID) -> dict[str, object] | None:
     """Return the peaks of a job's recording in audiowaveform's JSON format, if they were made."""
     return session.scalar(select(WaveformRow.peaks).where(WaveformRow.job_id == job_id))
@@ -220,4 +234,7 @@ _SEGMENTS = (
 )
 _WAVEFORM_PNG = select(WaveformRow.__table__.c.png).where(
     WaveformRow.__table__.c.job_id == bindparam("job_id")
+)
+_SPECTROGRAM_PNG = select(SpectrogramRow.__table__.c.png).where(
+    SpectrogramRow.__table__.c.job_id == bindparam("job_id")
 )

@@ -9,10 +9,11 @@ from shrutlekh_contract.audio_warnings import AudioWarning
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
-from shared.jobs.tables import SegmentRow, WaveformRow
+from shared.jobs.tables import SegmentRow, SpectrogramRow, WaveformRow
 
 _INSERT_SEGMENTS = insert(SegmentRow.__table__)
 _INSERT_WAVEFORM = insert(WaveformRow.__table__)
+_INSERT_SPECTROGRAM = insert(SpectrogramRow.__table__)
 
 
 class Word(Protocol):
@@ -93,6 +94,11 @@ def save_waveform(session: Session, job_id: uuid.UUID, waveform: Waveform) -> No
     """Insert the waveform of a job."""
     row = {"job_id": job_id, "png": waveform.png, "peaks": waveform.peaks}
     session.connection().execute(_INSERT_WAVEFORM, row)
+
+
+def save_spectrogram(session: Session, job_id: uuid.UUID, png: bytes) -> None:
+    """Insert the spectrogram of a job."""
+    session.connection().execute(_INSERT_SPECTROGRAM, {"job_id": job_id, "png": png})
 
 
 def _row(job_id: uuid.UUID, position: int, segment: Segment) -> dict[str, object]:

@@ -38,9 +38,9 @@ class Painter:
 
     WIDTH: Final = 1000
     HEIGHT: Final = 240
-    _LEFT, _COLUMNS = 46, 940
-    _TOP, _MIDDLE, _BOTTOM = 10, 110, 210
-    """Pixels: where the axes are, counted from the upper left corner."""
+    LEFT, COLUMNS = 46, 940
+    TOP, MIDDLE, BOTTOM = 10, 110, 210
+    """Pixels: where the axes are, counted from the upper left corner. Spectrograms have the same."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -49,10 +49,10 @@ class Painter:
         figure.set_facecolor(_grey(_PAPER))
         self._axes = figure.add_axes(
             (
-                self._LEFT / self.WIDTH,
-                1.0 - self._BOTTOM / self.HEIGHT,
-                self._COLUMNS / self.WIDTH,
-                (self._BOTTOM - self._TOP) / self.HEIGHT,
+                self.LEFT / self.WIDTH,
+                1.0 - self.BOTTOM / self.HEIGHT,
+                self.COLUMNS / self.WIDTH,
+                (self.BOTTOM - self.TOP) / self.HEIGHT,
             )
         )
         self._axes.set_axis_off()
@@ -85,12 +85,22 @@ class Painter:
                 self._axes.draw_artist(self._wave)
             greys = self._greys()
             for at, text in zip(ticks, labels, strict=True):
-                x = round(self._LEFT + at / length * (self._COLUMNS - 1))
-                np.minimum(greys[self._TOP : self._BOTTOM, x], _GRID, out=greys[self._TOP : self._BOTTOM, x])
-                self._paste(greys, self._label(text), x, self._BOTTOM + 14, 0.5)
-            for y, text in ((self._TOP, f"{scale:g}"), (self._MIDDLE, "0"), (self._BOTTOM, f"-{scale:g}")):
-                self._paste(greys, self._label(text), self._LEFT - 6, y, 1.0)
+                x = round(self.LEFT + at / length * (self.COLUMNS - 1))
+                np.minimum(greys[self.TOP : self.BOTTOM, x], _GRID, out=greys[self.TOP : self.BOTTOM, x])
+                self._paste(greys, self._label(text), x, self.BOTTOM + 14, 0.5)
+            for y, text in ((self.TOP, f"{scale:g}"), (self.MIDDLE, "0"), (self.BOTTOM, f"-{scale:g}")):
+                self._paste(greys, self._label(text), self.LEFT - 6, y, 1.0)
         return palette_png(greys, self._palette)
+
+    def blank(self) -> npt.NDArray[np.uint8]:
+        """Return an empty picture in greys, shape (HEIGHT, WIDTH), for `paste`."""
+        return np.full((self.HEIGHT, self.WIDTH), _PAPER, np.uint8)
+
+    def paste(self, greys: npt.NDArray[np.uint8], text: str, x: float, y: float, before: float) -> None:
+        """Write a text at height y of a picture in greys, the part `before` of its width left of x."""
+        with self._lock:
+            label = self._label(text)
+        self._paste(greys, label, round(x), round(y), before)
 
     def _greys(self) -> npt.NDArray[np.uint8]:
         """A copy of what is drawn, shape (height, width)."""
@@ -122,8 +132,8 @@ class Painter:
         """Outline of the waveform in axes of 1 by ±1: at most one step a pixel, and at least a pixel high."""
         lows, highs = peaks.lows, peaks.highs
         edges = np.minimum(np.arange(len(lows) + 1) * peaks.samples_per_pixel, peaks.samples)
-        if len(lows) > self._COLUMNS:
-            firsts = np.arange(self._COLUMNS) * len(lows) // self._COLUMNS
+        if len(lows) > self.COLUMNS:
+            firsts = np.arange(self.COLUMNS) * len(lows) // self.COLUMNS
             lows, highs = np.minimum.reduceat(lows, firsts), np.maximum.reduceat(highs, firsts)
             edges = np.append(edges[firsts], edges[-1])
         x = np.repeat(edges / (peaks.sample_rate * length), 2)[1:-1]

@@ -19,19 +19,23 @@ _UP: Final = 2
 """Filter of a row that is stored as the difference to the one above."""
 
 
-def palette_png(pixels: npt.NDArray[np.uint8], palette: bytes) -> bytes:
+def palette_png(
+    pixels: npt.NDArray[np.uint8], palette: bytes, *, level: int = 1, strategy: int = zlib.Z_RLE
+) -> bytes:
     """Return a picture as PNG (W3C, "Portable Network Graphics, Third Edition").
 
     Args:
         pixels: indexes of the palette, shape (height, width).
         palette: red, green and blue of up to 256 colours.
+        level: of zlib's compression.
+        strategy: zlib's. The default suits flat areas; pictures with detail take zlib's own.
     """
     height, width = pixels.shape
     rows = np.empty((height, 1 + width), np.uint8)
     rows[:, 0] = _UP
     rows[0, 1:] = pixels[0]
     np.subtract(pixels[1:], pixels[:-1], out=rows[1:, 1:])
-    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    packer = zlib.compressobj(level, strategy=strategy)
     return b"".join(
         (
             _SIGNATURE,

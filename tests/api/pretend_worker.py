@@ -11,7 +11,7 @@ from shared.database import Database
 from shared.errors import ServiceError
 from shared.jobs.attempts import claim, renew
 from shared.jobs.lifecycle import Event, transition
-from shared.jobs.tables import Job, SegmentRow, WaveformRow
+from shared.jobs.tables import Job, SegmentRow, SpectrogramRow, WaveformRow
 
 OWNER = "pretend"
 LEASE = timedelta(seconds=60)
@@ -118,6 +118,8 @@ class PretendWorker:
             session.add_all(_rows(job, made))
             if job.waveform:
                 session.add(WaveformRow(job_id=job.id, png=PNG, peaks=PEAKS))
+            if job.options.get("spectrogram"):
+                session.add(SpectrogramRow(job_id=job.id, png=PNG))
             job = transition(
                 session,
                 job,

@@ -79,6 +79,7 @@ KEYED = {
     "DELETE /v1/jobs/{job_id}/revisions": Access(Scope.SUBMIT, allowed=frozenset({204})),
     "GET /v1/jobs/{job_id}/waveform.png": Access(Scope.READ),
     "GET /v1/jobs/{job_id}/waveform.json": Access(Scope.READ),
+    "GET /v1/jobs/{job_id}/spectrogram.png": Access(Scope.READ, allowed=frozenset({404})),
     "GET /v1/jobs/{job_id}/recording": Access(Scope.READ),
     "POST /v1/jobs/{job_id}/recording/ticket": Access(Scope.READ, allowed=frozenset({201})),
     "POST /v1/batches": Access(Scope.SUBMIT, form, frozenset({202})),

@@ -17,6 +17,7 @@ async def test_the_transcript(client: httpx.AsyncClient, worker: PretendWorker) 
     assert "नमस्ते".encode() in response.content
     assert response.json() == {
         "job_id": job_id,
+        "revision": None,
         "model": "hi-ctc-base",
         "language": "hi",
         "seconds": 4.0,
@@ -55,7 +56,29 @@ async def test_the_picture_and_the_peaks(client: httpx.AsyncClient, worker: Pret
     assert (await client.get(f"/v1/jobs/{job_id}/waveform.json")).json() == PEAKS
 
 
-@pytest.mark.parametrize("result", ["transcript", "transcript?format=srt", "waveform.png", "waveform.json"])
+async def test_the_spectrogram(client: httpx.AsyncClient, worker: PretendWorker) -> None:
+    job_id = await submit(client, spectrogram="true")
+    assert (await client.get(f"/v1/jobs/{job_id}")).json()["links"]["spectrogram_png"] is None
+    worker.succeed()
+    job = (await client.get(f"/v1/jobs/{job_id}")).json()
+    assert job["spectrogram"] is True
+    picture = await client.get(job["links"]["spectrogram_png"])
+    assert (picture.headers["content-type"], picture.content) == ("image/png", PNG)
+    known = {"If-None-Match": picture.headers["etag"]}
+    assert (await client.get(job["links"]["spectrogram_png"], headers=known)).status_code == 304
+
+
+async def test_a_job_without_a_spectrogram(client: httpx.AsyncClient, worker: PretendWorker) -> None:
+    job_id = await submit(client)
+    worker.succeed()
+    assert (await client.get(f"/v1/jobs/{job_id}")).json()["links"]["spectrogram_png"] is None
+    response = await client.get(f"/v1/jobs/{job_id}/spectrogram.png")
+    assert (response.status_code, response.json()["code"]) == (404, "spectrogram_not_made")
+
+
+@pytest.mark.parametrize(
+    "result", ["transcript", "transcript?format=srt", "waveform.png", "waveform.json", "spectrogram.png"]
+)
 async def test_there_is_nothing_yet(client: httpx.AsyncClient, worker: PretendWorker, result: str) -> None:
     job_id = await submit(client)
     for _ in range(2):

@@ -166,7 +166,9 @@ def claim_a_job(stage: Stage) -> None:
 @case(jobs.renew, jobs.keep_leases, jobs.save_segments, jobs.drop_segments, jobs.succeed, jobs.book_audio)
 def work_on_a_job(stage: Stage) -> None:
     def end(session: Session) -> None:
-        jobs.succeed(session, job, owner=OWNER, measured=MEASURED, waveform=WAVEFORM)
+        jobs.succeed(
+            session, job, owner=OWNER, measured=MEASURED, waveform=WAVEFORM, spectrogram=WAVEFORM.png
+        )
         jobs.drop_segments(session, job.id, first=1)
         jobs.save_segments(session, job.id, [SEGMENT], first=1)
 
@@ -223,6 +225,7 @@ reading(jobs.get_job, _some)
 asking(jobs.read_job, _some)
 asking(jobs.read_segments, _some)
 asking(jobs.read_waveform_png, _some)
+asking(jobs.read_spectrogram_png, _some)
 reading(jobs.segments_since, _some, 0)
 reading(jobs.events_of, _some)
 reading(jobs.waveform_peaks, _some)

@@ -54,7 +54,8 @@ def test_only_the_rest_is_recognised_and_the_words_are_those_of_a_quiet_run(
     monkeypatch: pytest.MonkeyPatch,
     runs: list[int],
 ) -> None:
-    quiet, job = submit_file(long_recording()), submit_file(long_recording())
+    drawn = {"options": {"spectrogram": True}}
+    quiet, job = submit_file(long_recording(), **drawn), submit_file(long_recording(), **drawn)
     answer(process)
     whole, expected = list(runs), transcript(process, quiet)
     assert len(whole) > 5

@@ -11,7 +11,13 @@ from sqlalchemy import update
 import worker.transcribe
 from shared.database import Database
 from shared.jobs.attempts import claim
-from shared.jobs.queries import get_job, read_segments, read_waveform_png, waveform_peaks
+from shared.jobs.queries import (
+    get_job,
+    read_segments,
+    read_spectrogram_png,
+    read_waveform_png,
+    waveform_peaks,
+)
 from shared.jobs.tables import Job, JobStatus
 from speech import Engine, Progress
 from tests.speech.sounds import RATE, silence, speak, wav_bytes
@@ -141,6 +147,23 @@ def test_only_the_words(process: WorkerProcess, submit_file: Callable[..., Job])
     answer(process)
     assert [segment.text for segment in read_segments(process.database, job.id)] == ["नम"]
     assert read_waveform_png(process.database, job.id) is None
+
+
+@pytest.mark.parametrize("columns", [{}, {"transcript": False}, {"waveform": False}], ids=str)
+def test_a_spectrogram_on_request(
+    process: WorkerProcess, submit_file: Callable[..., Job], columns: dict[str, bool]
+) -> None:
+    job = submit_file(recording(speak("नम")), options={"spectrogram": True}, **columns)
+    answer(process)
+    done = after(process, job)
+    assert done.status is JobStatus.SUCCEEDED
+    png = read_spectrogram_png(process.database, job.id)
+    assert png is not None
+    assert png.startswith(b"\x89PNG")
+    assert "spectrogram" in done.stage_seconds
+    plain = submit_file(recording(speak("नम")), **columns)
+    answer(process)
+    assert read_spectrogram_png(process.database, plain.id) is None
 
 
 def test_a_model_that_is_gone_fails_the_job_only(
