@@ -21,6 +21,7 @@ ALL = SubmissionOptions(
     "m",
     True,
     False,
+    True,
     "low",
     "समाचार",
     True,
