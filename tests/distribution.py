@@ -14,6 +14,7 @@ TOGETHER = {
     SERVICE + r"\[sqlite": "service on SQLite",
     SERVICE + r"\[postgres": "service on Postgres",
     r"stack/test_(logs|traces)\.py": "two jobs",
+    r"browser/test_(?!web_files)": "page in a browser",
     r"ops/test_serve\.py::test_(a_long_path|a_data_folder|what_dies)": "running service",
     r"training/test_(text|apart|language_model)\.py": "corpora",
 }

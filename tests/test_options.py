@@ -57,6 +57,7 @@ def test_what_is_not_chosen_has_its_default() -> None:
         "channels": "mix",
         "transcript": True,
         "waveform": True,
+        "spectrogram": False,
         "priority": "normal",
         "strict": False,
         "numerals": "spoken",
@@ -76,7 +77,7 @@ def test_options_of_the_answer_are_none_of_a_job() -> None:
     [
         (SubmissionOptions(hotwords=("मसूरी",), decoder="greedy"), "hotwords"),
         (SubmissionOptions(hotword_weight=0.0), "hotword_weight"),
-        (SubmissionOptions(transcript=False, waveform=False), "transcript"),
+        (SubmissionOptions(transcript=False, spectrogram=True, waveform=False), "transcript"),
     ],
 )
 def test_options_that_contradict_each_other(options: SubmissionOptions, named: str) -> None:

@@ -53,9 +53,9 @@ def save_revision(
     newest = session.get(RevisionRow, (job_id, job.revision)) if job.revision else None
     current = Version(newest.number, newest.saves) if newest else Version(0, 0)
     texts = list(segments)
-    if newest is not None and newest.editor == editor and newest.segments == texts:
-        return newest  # its answer was lost, and the client repeats it
     if expected not in (None, current):
+        if newest is not None and newest.editor == editor and newest.segments == texts:
+            return newest  # the answer was lost, and the client repeats its request
         raise RevisionConflict(
             "Somebody has saved another text meanwhile. Read the newest one and correct that.",
             extra={"number": current.number, "saves": current.saves},

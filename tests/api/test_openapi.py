@@ -221,7 +221,8 @@ async def test_forms_are_described(document: dict[str, Any]) -> None:
     listening = {"model", "decoder", "hotwords", "hotword_weight", "channels"}
     assert (
         set(form["properties"])
-        == {"file", "transcript", "waveform", "priority", "client", "strict", "webhook_url"} | listening
+        == {"file", "transcript", "waveform", "spectrogram", "priority", "client", "strict", "webhook_url"}
+        | listening
     )
     form = document["paths"]["/transcribe/"]["post"]["requestBody"]["content"]["multipart/form-data"]
     assert set(form["schema"]["properties"]) == {"file", "format", "numerals", "strict"} | listening

@@ -93,6 +93,11 @@ async def test_two_editors_do_not_overwrite_each_other(client: httpx.AsyncClient
     assert (await save(client, path, text_of(word("अंतिम")))).headers["etag"] == '"1.3"'  # whatever there is
 
 
+async def test_a_save_whose_answer_was_lost_is_repeated(client: httpx.AsyncClient, path: str) -> None:
+    answers = [await save(client, path, CORRECTED, "0.0") for _ in range(2)]
+    assert [(one.status_code, one.headers["etag"]) for one in answers] == [(200, '"1.1"')] * 2
+
+
 async def test_of_many_at_once_one_wins(client: httpx.AsyncClient, path: str) -> None:
     saves = [save(client, path, text_of(word(f"शब्द{number}")), "0.0") for number in range(6)]
     statuses = sorted(response.status_code for response in await asyncio.gather(*saves))

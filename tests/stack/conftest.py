@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,23 +30,20 @@ class Service:
         return [path for path in (self.data / "files").rglob("*") if path.is_file()]
 
 
-@pytest.fixture(scope="package", params=["sqlite", "postgres"])
-def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service on SQLite and on Postgres, with the shipped model."""
-    data = tmp_path_factory.mktemp("service")
-    environment = os.environ | {
-        "SHRUTLEKH_MAX_UPLOAD_BYTES": str(20 * 2**20),
-        "SHRUTLEKH_SWEEP_SECONDS": "0.5",
-        "SHRUTLEKH_DISK_RESERVE_BYTES": "0",
-        "SHRUTLEKH_WEBHOOK_ALLOW": "127.0.0.1",
-    }
-    if request.param == "postgres":
-        environment["SHRUTLEKH_DATABASE_URL"] = request.getfixturevalue("postgres_server")
+@contextmanager
+def serving(data: Path, settings: Mapping[str, str], *arguments: str) -> Iterator[Service]:
+    """Run `shrutlekh serve` on a data folder. It must stop in order at the end of the block.
+
+    Args:
+        data: the data folder.
+        settings: environment variables beside those of this process.
+        arguments: further arguments of `serve`.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "ops", "serve", "--port", "0", "--data", str(data)],
+        [sys.executable, "-m", "ops", "serve", "--port", "0", "--data", str(data), *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=os.environ | {"SHRUTLEKH_DISK_RESERVE_BYTES": "0", **settings},
         cwd=ROOT,
     )
     assert process.stdout is not None
@@ -56,6 +54,21 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield Service(url, data, http, process.pid)
     process.send_signal(signal.SIGINT)
     assert process.wait(120) == 0
+
+
+@pytest.fixture(scope="package", params=["sqlite", "postgres"])
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service on SQLite and on Postgres, with the shipped model."""
+    data = tmp_path_factory.mktemp("service")
+    settings = {
+        "SHRUTLEKH_MAX_UPLOAD_BYTES": str(20 * 2**20),
+        "SHRUTLEKH_SWEEP_SECONDS": "0.5",
+        "SHRUTLEKH_WEBHOOK_ALLOW": "127.0.0.1",
+    }
+    if request.param == "postgres":
+        settings["SHRUTLEKH_DATABASE_URL"] = request.getfixturevalue("postgres_server")
+    with serving(data, settings) as service:
+        yield service
 
 
 @pytest.fixture(scope="package")
