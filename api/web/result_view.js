@@ -82,9 +82,9 @@ export function renderResult(container, job, { announce }) {
     const downloads = downloadsPanel(job, player, text ?? unedited, { announce });
     text?.saving.addEventListener("state", () => downloads.draw());
     bar.element.append(line.zooms);
+    const deck = h("section", { class: "card deck", "aria-label": t("player.label") }, line.element, bar.element);
     replace(container,
-      h("section", { class: "card deck", "aria-label": t("player.label") }, line.element, bar.element),
-      bar.trouble, warningsList(warnings, player), text?.element ?? noText(texts),
+      h("div", { class: "stack reading" }, deck, bar.trouble, warningsList(warnings, player), text?.element ?? noText(texts)),
       h("div", { class: "side-by-side" }, downloads.element, pictures.element));
     disposeText = () => {
       text?.dispose();

@@ -147,11 +147,21 @@ export function wordsView(transcript, machine, { onHear, onEdit, onKey }) {
     setFocusable(position);
     const word = elementOf(position);
     word?.focus({ preventScroll: true });
+    lookAt(word);
+  }
+
+  /** Scroll to a word that the person wants to see. */
+  function lookAt(word) {
+    scrolled();
     scrollTo(word);
   }
 
   function scrollTo(word) {
     word?.scrollIntoView({ block: "center", behavior: "auto" });
+  }
+
+  function scrolled() {
+    scrolledAt = performance.now();
   }
 
   function showTime(seconds, isPlaying) {
@@ -230,7 +240,6 @@ export function wordsView(transcript, machine, { onHear, onEdit, onKey }) {
     if (position && !isSame(position, focused)) setFocusable(position);
   });
   element.addEventListener("keydown", pressKey);
-  const scrolled = () => { scrolledAt = performance.now(); };
   for (const name of ["wheel", "touchmove"]) document.addEventListener(name, scrolled, { passive: true });
   build();
 
@@ -238,7 +247,7 @@ export function wordsView(transcript, machine, { onHear, onEdit, onKey }) {
     element,
     elementOf,
     focus,
-    scrollTo: (position) => scrollTo(elementOf(position)),
+    scrollTo: (position) => lookAt(elementOf(position)),
     showTime,
     get focused() {
       return focused;
