@@ -28,7 +28,7 @@ from tests.worker.pool import wait_until
 SETTINGS = {
     "SHRUTLEKH_SWEEP_SECONDS": "0.5",
     "SHRUTLEKH_HEARTBEAT_SECONDS": "0.5",
-    "SHRUTLEKH_LEASE_SECONDS": "5",
+    "SHRUTLEKH_LEASE_SECONDS": "8",
 }
 Visits = Callable[..., Visit]
 

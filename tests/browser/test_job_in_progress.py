@@ -23,7 +23,7 @@ def test_a_job_is_followed_to_its_result(
 ) -> None:
     look = visit(service)
     with slow_worker.slowed():
-        first = submit(service, speech(tmp_path / "first.wav", seconds=180))
+        first = submit(service, speech(tmp_path / "first.wav", seconds=90))
         second = submit(service, sentence(tmp_path / "second.wav"))
         page = look.open_job(second)
         state = page.get_by_role("region", name="State of the job")
@@ -42,7 +42,7 @@ def test_a_job_is_cancelled_and_transcribed_again(
 ) -> None:
     look = visit(service)
     with slow_worker.slowed():
-        page = look.open_job(submit(service, speech(tmp_path / "cancelled.wav", seconds=180)))
+        page = look.open_job(submit(service, speech(tmp_path / "cancelled.wav", seconds=90)))
         expect(page.get_by_text("Being transcribed")).to_be_visible()
         page.get_by_role("button", name="Cancel", exact=True).click()
         expect(page.get_by_text("This job was cancelled.")).to_be_visible()

@@ -62,7 +62,7 @@ def test_a_folder_is_dropped_with_the_folders_in_it(visit: Visits, service: Serv
 
 
 def test_the_progress_of_an_upload_is_shown(visit: Visits, service: Service, tmp_path: Path) -> None:
-    path = speech(tmp_path / "slow-line.wav", seconds=60)
+    path = speech(tmp_path / "slow-line.wav", seconds=20)
     look = visit(service)
     page = look.open()
     look.limit_upload(path.stat().st_size / 3)
@@ -78,7 +78,7 @@ def test_the_progress_of_an_upload_is_shown(visit: Visits, service: Service, tmp
 
 
 def test_an_upload_can_be_cancelled(visit: Visits, service: Service, tmp_path: Path) -> None:
-    path = speech(tmp_path / "not-uploaded.wav", seconds=60)
+    path = speech(tmp_path / "not-uploaded.wav", seconds=20)
     look = visit(service)
     page = look.open()
     look.limit_upload(path.stat().st_size / 20)
@@ -92,7 +92,7 @@ def test_an_upload_can_be_cancelled(visit: Visits, service: Service, tmp_path: P
 def test_jobs_are_watched_and_cancelled(
     visit: Visits, service: Service, slow_worker: SlowWorker, tmp_path: Path
 ) -> None:
-    running = speech(tmp_path / "running.wav", seconds=240)
+    running = speech(tmp_path / "running.wav", seconds=150)
     waiting = [sentence(tmp_path / f"waiting-{number}.wav", number) for number in range(3)]
     look = visit(service)
     page = look.open()

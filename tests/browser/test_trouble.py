@@ -49,7 +49,7 @@ def frozen(*stopped: psutil.Process) -> Iterator[None]:
 def test_a_worker_is_killed_in_the_middle_of_a_job(
     visit: Visits, service: Service, slow_worker: SlowWorker, tmp_path: Path
 ) -> None:
-    path = speech(tmp_path / "killed.wav", seconds=120)
+    path = speech(tmp_path / "killed.wav", seconds=90)
     look = visit(service)
     look.allow(NOT_READY)
     page = look.open()
@@ -71,7 +71,7 @@ def test_a_worker_is_killed_in_the_middle_of_a_job(
 def test_the_server_is_restarted_in_the_middle_of_an_upload(
     visit: Visits, service: Service, tmp_path: Path
 ) -> None:
-    path = speech(tmp_path / "restarted.wav", seconds=120)
+    path = speech(tmp_path / "restarted.wav", seconds=30)
     look = visit(service)
     look.allow(*LOST)
     page = look.open()
