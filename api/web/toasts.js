@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 
 const SECONDS = 7;
+const MOST = 2;
 const polite = h("div", { class: "toasts", role: "status", "aria-live": "polite", dataset: { testid: "toasts" } });
 const spoken = h("div", { class: "visually-hidden", "aria-live": "polite" });
 
@@ -31,5 +32,6 @@ export function announce(message, { action = null, visible = true } = {}) {
     toast.append(h("button", { type: "button", on: { click: run } }, action.label));
   }
   polite.append(toast);
+  while (polite.children.length > MOST) polite.firstChild.remove();
   setTimeout(remove, SECONDS * 1000);
 }
