@@ -107,6 +107,16 @@ class Job(Answer):
         return round(sum(self.stage_seconds.values()), 4) if self.stage_seconds else None
 
 
+class Revision(Answer):
+    """A corrected text that the service keeps: the member ``revision`` of a transcript."""
+
+    number: int
+    saves: int
+    created_at: str
+    saved_at: str
+    editor: str = ""
+
+
 class JobPage(Answer):
     """Some jobs, newest first, and the cursor of the next page if there is one.
 

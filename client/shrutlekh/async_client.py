@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from tenacity import AsyncRetrying
 
 from shrutlekh import batch_calls, calls, events
 from shrutlekh.addresses import absolute
-from shrutlekh.answers import Batch, BatchPage, Job, JobPage, Readiness
+from shrutlekh.answers import Batch, BatchPage, Job, JobPage, Readiness, Revision
 from shrutlekh.atomic_files import replacing
 from shrutlekh.batch_calls import OnBatchProgress
 from shrutlekh.calls import LONG_POLL_SECONDS, Follower, Follows, OnProgress, SubmitOptions
@@ -98,6 +98,7 @@ class AsyncShrutlekhClient:
         cursor: str | None = None,
         counts: bool = False,
         batch: str | None = None,
+        name: str | None = None,
     ) -> JobPage:
         """Return a page of jobs, newest first.
 
@@ -106,8 +107,9 @@ class AsyncShrutlekhClient:
             cursor: the ``next_cursor`` of the preceding page.
             counts: also count all jobs by state.
             batch: only jobs of the batch with this id.
+            name: only jobs whose file name contains this text.
         """
-        return await self._send(calls.jobs(status, limit, cursor, counts, batch))
+        return await self._send(calls.jobs(status, limit, cursor, counts, batch, name))
 
     async def transcript(
         self, job_id: str, numerals: str | None = None, revision: str | None = None
@@ -125,6 +127,25 @@ class AsyncShrutlekhClient:
     ) -> str:
         """Return the transcript as "txt", "srt", "vtt" or "tsv"."""
         return await self._send(calls.transcript_text(job_id, format, numerals, revision))
+
+    async def correct(
+        self, job_id: str, segments: Iterable[Mapping[str, Any]], begun_with: Revision | None = None
+    ) -> Revision:
+        """Save a corrected text beside the machine's.
+
+        Args:
+            segments: all of the text, in the shape of :meth:`transcript`. The text of a word has no spaces;
+                one that you wrote has no ``confidence``. Other members are left out.
+            begun_with: the revision that you corrected; None for the machine's text.
+
+        Raises:
+            ApiError: ``revision_conflict`` if somebody has saved another text since.
+        """
+        return await self._send(calls.correct(job_id, segments, begun_with))
+
+    async def spectrogram_png(self, job_id: str) -> bytes:
+        """Return the spectrogram as PNG, of a job submitted with ``spectrogram=True``."""
+        return await self._send(calls.spectrogram_png(job_id))
 
     async def waveform_png(self, job_id: str) -> bytes:
         """Return the picture of the waveform as PNG."""

@@ -2,13 +2,13 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO, Generic, NamedTuple, Protocol, TypedDict, TypeVar, Unpack
 
 import httpx
 from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions, SubmissionOptions
 
-from shrutlekh.answers import Job, JobPage, Readiness
+from shrutlekh.answers import Job, JobPage, Readiness, Revision
 from shrutlekh.exchange import Call
 from shrutlekh.uploads import upload_of
 
@@ -16,6 +16,9 @@ LONG_POLL_SECONDS = 25.0
 SHORTEST_POLL_SECONDS = 0.1
 
 ASKED_FOR_ALWAYS = SubmissionOptions(transcript=True, waveform=True)
+
+# Members of a word that a correction may have.
+WORD = ("text", "start", "end", "confidence")
 
 OnProgress = Callable[[Job], None]
 
@@ -37,6 +40,7 @@ class FormOptions(TypedDict, total=False):
     model: str | None
     transcript: bool | None
     waveform: bool | None
+    spectrogram: bool | None
     priority: str | None
     client: str | None
     webhook_url: str | None
@@ -73,6 +77,7 @@ def form_of(
     model: str | None = None,
     transcript: bool | None = None,
     waveform: bool | None = None,
+    spectrogram: bool | None = None,
     priority: str | None = None,
     client: str | None = None,
     webhook_url: str | None = None,
@@ -83,6 +88,7 @@ def form_of(
         model=model,
         transcript=transcript,
         waveform=waveform,
+        spectrogram=spectrogram,
         priority=priority,
         client=client,
         webhook_url=webhook_url,
@@ -102,11 +108,21 @@ def job(job_id: str, wait: float | None = None) -> Call[Job]:
 
 
 def jobs(
-    status: str | None, limit: int, cursor: str | None, counts: bool, batch: str | None
+    status: str | None,
+    limit: int,
+    cursor: str | None,
+    counts: bool,
+    batch: str | None,
+    name: str | None = None,
 ) -> Call[JobPage]:
     """``GET /v1/jobs``."""
     params = given(
-        status=status, batch=batch, limit=str(limit), cursor=cursor, counts="true" if counts else None
+        status=status,
+        batch=batch,
+        name=name,
+        limit=str(limit),
+        cursor=cursor,
+        counts="true" if counts else None,
     )
     return Call("GET", "/v1/jobs", lambda answer: JobPage.model_validate(answer.json()), params=params)
 
@@ -121,6 +137,37 @@ def transcript_text(job_id: str, form: str, numerals: str | None, revision: str 
     """``GET /v1/jobs/{id}/transcript`` as a text file."""
     params = {"format": form, **given(numerals=numerals, revision=revision)}
     return Call("GET", f"/v1/jobs/{job_id}/transcript", lambda answer: answer.content.decode(), params=params)
+
+
+def correct(
+    job_id: str, segments: Iterable[Mapping[str, Any]], begun_with: Revision | None
+) -> Call[Revision]:
+    """``PUT /v1/jobs/{id}/transcript``."""
+    document = {"segments": [_corrected(segment) for segment in segments]}
+    version = (begun_with.number, begun_with.saves) if begun_with else (0, 0)
+    return Call(
+        "PUT",
+        f"/v1/jobs/{job_id}/transcript",
+        lambda answer: Revision.model_validate(answer.json()),
+        headers={"If-Match": '"{}.{}"'.format(*version)},
+        json=document,
+    )
+
+
+def _corrected(segment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the service takes of a segment of a transcript."""
+    words = [{name: word[name] for name in WORD if name in word} for word in segment["words"]]
+    return {
+        "start": segment["start"],
+        "end": segment["end"],
+        "channel": segment.get("channel"),
+        "words": words,
+    }
+
+
+def spectrogram_png(job_id: str) -> Call[bytes]:
+    """``GET /v1/jobs/{id}/spectrogram.png``."""
+    return Call("GET", f"/v1/jobs/{job_id}/spectrogram.png", lambda answer: answer.content)
 
 
 def waveform_png(job_id: str) -> Call[bytes]:

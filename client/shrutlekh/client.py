@@ -3,7 +3,7 @@
 import functools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from tenacity import Retrying
 
 from shrutlekh import batch_calls, calls, events
 from shrutlekh.addresses import absolute
-from shrutlekh.answers import Batch, BatchPage, Job, JobPage, Readiness
+from shrutlekh.answers import Batch, BatchPage, Job, JobPage, Readiness, Revision
 from shrutlekh.atomic_files import replacing
 from shrutlekh.batch_calls import OnBatchProgress
 from shrutlekh.calls import LONG_POLL_SECONDS, Follower, Follows, OnProgress, SubmitOptions
@@ -82,7 +82,7 @@ class ShrutlekhClient:
             on_wait: called before each pause between tries, with the reason and the seconds.
             name: what the service calls the recording. Default: the file's name without its folder.
             model: an installed model. Default: the service's.
-            transcript, waveform: whether to make them. Default: both.
+            transcript, waveform, spectrogram: whether to make them. Default: the first two.
             priority: "high", "normal" or "low". Default: the service's choice.
             client: who submits; clients take turns. Default: the address of the connection.
             webhook_url: where the service sends a signed webhook when the job has ended; see
@@ -134,6 +134,7 @@ class ShrutlekhClient:
         cursor: str | None = None,
         counts: bool = False,
         batch: str | None = None,
+        name: str | None = None,
     ) -> JobPage:
         """Return a page of jobs, newest first.
 
@@ -142,8 +143,9 @@ class ShrutlekhClient:
             cursor: the ``next_cursor`` of the preceding page.
             counts: also count all jobs by state.
             batch: only jobs of the batch with this id.
+            name: only jobs whose file name contains this text.
         """
-        return self._send(calls.jobs(status, limit, cursor, counts, batch))
+        return self._send(calls.jobs(status, limit, cursor, counts, batch, name))
 
     def transcript(
         self, job_id: str, numerals: str | None = None, revision: str | None = None
@@ -165,6 +167,25 @@ class ShrutlekhClient:
     ) -> str:
         """Return the transcript as "txt", "srt", "vtt" or "tsv"; the rest as in :meth:`transcript`."""
         return self._send(calls.transcript_text(job_id, format, numerals, revision))
+
+    def correct(
+        self, job_id: str, segments: Iterable[Mapping[str, Any]], begun_with: Revision | None = None
+    ) -> Revision:
+        """Save a corrected text beside the machine's.
+
+        Args:
+            segments: all of the text, in the shape of :meth:`transcript`. The text of a word has no spaces;
+                one that you wrote has no ``confidence``. Other members are left out.
+            begun_with: the revision that you corrected; None for the machine's text.
+
+        Raises:
+            ApiError: ``revision_conflict`` if somebody has saved another text since.
+        """
+        return self._send(calls.correct(job_id, segments, begun_with))
+
+    def spectrogram_png(self, job_id: str) -> bytes:
+        """Return the spectrogram as PNG, of a job submitted with ``spectrogram=True``."""
+        return self._send(calls.spectrogram_png(job_id))
 
     def waveform_png(self, job_id: str) -> bytes:
         """Return the picture of the waveform as PNG."""

@@ -23,6 +23,7 @@ class Call(Generic[T]):
         read: converts an accepted response to the result; KeyError, TypeError, ValueError and AttributeError
             mean that the response has a wrong shape.
         files: parts of the form with the name, content and media type of each.
+        json: a document to send instead of a form.
         accept: status codes to accept besides 2xx.
         held_seconds: how long the service may delay the response.
         is_retried: whether a failed call is retried.
@@ -35,6 +36,7 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = None
     files: Sequence[tuple[str, tuple[str, BinaryIO, str]]] = ()
+    json: Mapping[str, Any] | None = None
     accept: frozenset[int] = frozenset()
     held_seconds: float = 0.0
     is_retried: bool = True
@@ -48,6 +50,7 @@ class Call(Generic[T]):
             headers=self.headers,
             data=self.form,
             files=list(self.files) or None,
+            json=self.json,
             timeout=httpx.Timeout(timeout + self.held_seconds, connect=CONNECT_SECONDS, pool=None),
         )
 

@@ -10,7 +10,7 @@ from shrutlekh_contract.options import SubmissionOptions, declared
 from shrutlekh.answers import Job
 
 # These options change when a job runs or what is made beside the text, but not the text.
-BESIDE_THE_TEXT: Final = frozenset({"transcript", "waveform", "priority", "webhook_url"})
+BESIDE_THE_TEXT: Final = frozenset({"transcript", "waveform", "spectrogram", "priority", "webhook_url"})
 TEXT_OPTIONS: Final = tuple(
     name
     for name, option in declared(SubmissionOptions).items()
