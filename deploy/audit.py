@@ -56,6 +56,7 @@ SPELLINGS = {
 }
 
 NAMED = {
+    "axe-playwright-python": "no licence in its metadata; its LICENSE is MIT, axe-core in it MPL-2.0",
     "pgserver": "no licence in its metadata; its LICENSE is Apache-2.0, its Postgres has Postgres' own",
     "psycopg": "LGPL-3.0: used unchanged, a file that anybody can replace",
     "psycopg-binary": "LGPL-3.0: the same",
