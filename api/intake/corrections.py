@@ -15,6 +15,9 @@ from shared.errors import InvalidRequest, UploadTooLarge
 LONGEST_BODY: Final = 16 * 2**20
 # Times come rounded, and the end of the last word may lie a frame behind the end of the recording.
 TOLERANCE: Final = 0.1
+# Hindi needs joiners between its letters, but they are no word. Fillers are letters that nobody sees.
+_JOINERS: Final = frozenset("\u200c\u200d")
+_BLANK: Final = frozenset("\u00ad\u034f\u115f\u1160\u200b\u2060\u2800\u3164\uffa0")
 
 
 async def read_correction(request: Request) -> CorrectionIn:
@@ -60,7 +63,7 @@ def _mistakes(correction: CorrectionIn, audio_seconds: float) -> Iterator[tuple[
         before = segment.start - TOLERANCE
         for number, word in enumerate(segment.words):
             at = f"{place}.words.{number}"
-            if not all(map(_is_of_a_word, word.text)):
+            if not _is_a_word(word.text):
                 yield at, "A word has no spaces, line breaks or invisible characters. Send two words."
             if not before <= word.start <= word.end <= segment.end + TOLERANCE:
                 yield at, "Words must follow each other in time, within their segment."
@@ -76,5 +79,9 @@ def _parse(body: bytes) -> CorrectionIn:
         raise InvalidRequest(f"{place}: {first['msg']}." if place else f"{first['msg']}.") from error
 
 
+def _is_a_word(text: str) -> bool:
+    return all(map(_is_of_a_word, text)) and any(character not in _JOINERS for character in text)
+
+
 def _is_of_a_word(character: str) -> bool:
-    return is_readable(character) and not character.isspace()
+    return is_readable(character) and not character.isspace() and character not in _BLANK

@@ -23,7 +23,10 @@ export class ApiError extends Error {
 let unauthorised = null;
 const contacts = new Set();
 
-/** Set what asks the person for a key: a function of the error that resolves to whether there is a new key. */
+/**
+ * Set what asks the person for a key: a function of the error, and of whether nobody waits for the request, that
+ * resolves to whether there is a new key.
+ */
 export function onUnauthorised(ask) {
   unauthorised = ask;
 }
@@ -53,7 +56,8 @@ export function authorization() {
  * Send a request. Asks for a key where the service wants one, then tries again.
  * @param {string} path below the root, or a link that the service sent
  * @param {{method?: string, json?: any, body?: any, headers?: Object<string, string>, signal?: AbortSignal,
- *   accept?: string, timeout?: number}} [options]
+ *   accept?: string, timeout?: number, quiet?: boolean}} [options] `quiet`: nobody waits for it, so it does not ask
+ *   again for a key that the person did not want to enter
  * @returns {Promise<Response>}
  * @throws {ApiError}
  */
@@ -62,7 +66,7 @@ export async function request(path, options = {}) {
     try {
       return await requestOnce(path, options);
     } catch (error) {
-      if (error.status !== 401 || !unauthorised || !(await unauthorised(error))) throw error;
+      if (error.status !== 401 || !unauthorised || !(await unauthorised(error, options.quiet))) throw error;
     }
   }
 }
@@ -87,7 +91,7 @@ export async function follow(path, { onEvent, onState = () => {}, signal }) {
   while (!signal?.aborted) {
     try {
       const headers = lastId ? { "Last-Event-ID": lastId } : {};
-      const response = await request(path, { accept: "text/event-stream", headers, signal, timeout: 0 });
+      const response = await request(path, { accept: "text/event-stream", headers, signal, timeout: 0, quiet: true });
       if (response.status === 204) break;
       onState("open");
       pause = 500;

@@ -1,26 +1,13 @@
 /** Dictation: text while one speaks, then the recording as a job like any other. */
 
-import { ApiError } from "./api.js";
+import { dictation } from "./dictation.js";
 import { h, iconButton, replace, setText, svgIcon } from "./dom.js";
-import { askForKey } from "./key_dialog.js";
 import { save } from "./job_actions.js";
-import { openSession } from "./live_session.js";
-import { NoMicrophone, openMicrophone } from "./microphone.js";
 import { duration, has, t } from "./text.js";
 import { add } from "./uploads.js";
-import { wavOf } from "./wav.js";
 
-/** @returns {() => void} what ends the view, and a recording with it */
+/** @returns {() => void} what ends the view. A recording in progress then stops; what was said stays. */
 export function renderDictation(container, { announce, navigate }) {
-  /** @type {"idle"|"opening"|"recording"|"finishing"} */
-  let state = "idle";
-  let microphone = null;
-  let session = null;
-  let isGone = false;
-  let recorded = { blocks: [], samples: 0, rate: 16_000 };
-  let finals = [];
-  let partial = "";
-
   const mic = h("button", { type: "button", class: "mic primary", on: { click: toggle } });
   const hint = h("p", { role: "status", class: "muted" });
   const clock = h("span", { class: "muted", role: "timer", "aria-label": t("dictate.length") });
@@ -32,105 +19,26 @@ export function renderDictation(container, { announce, navigate }) {
   const trouble = h("div", { role: "alert" });
   const copy = iconButton("copy", t("dictate.copy"), { on: { click: copyText } });
   const keep = iconButton("upload", t("dictate.keep"), { class: "primary", on: { click: keepRecording } });
-  const download = iconButton("download", t("dictate.download"), { on: { click: () => save(recording(), fileName()) } });
-  const discard = iconButton("trash", t("dictate.discard"), { on: { click: clearAll } });
+  const download = iconButton("download", t("dictate.download"), { on: { click: () => save(dictation.recording(), fileName()) } });
+  const discard = iconButton("trash", t("dictate.discard"), { on: { click: discardAll } });
   const after = h("div", { class: "row" }, keep, copy, download, discard);
+  let shownTrouble = null;
 
   replace(container, h("h1", {}, t("dictate.title")), h("p", { class: "muted" }, t("dictate.intro")),
     h("div", { class: "dictation" }, h("section", { class: "card stage", "aria-label": t("dictate.microphone") }, mic, hint, level, clock),
       trouble, text, after));
+  dictation.enter();
+  dictation.addEventListener("change", draw);
+  dictation.addEventListener("level", drawLevel);
   draw();
 
   function toggle() {
-    if (state === "idle") start();
-    else if (state === "recording") stop();
-  }
-
-  async function start() {
-    recorded = { blocks: [], samples: 0, rate: 16_000 };
-    finals = [];
-    partial = "";
-    replace(trouble);
-    become("opening");
-    try {
-      const opened = await openMicrophone(hear);
-      if (isGone) return void opened.stop();
-      microphone = opened;
-    } catch (error) {
-      return tell(t(`dictate.no_microphone.${error instanceof NoMicrophone ? error.reason : "missing"}`));
-    }
-    recorded.rate = microphone.sampleRate;
-    openLive();
-    become("recording");
-  }
-
-  function openLive() {
-    session = openSession(recorded.rate, {
-      onReady() {},
-      onPartial(words) {
-        partial = words;
-        draw();
-      },
-      onSegment(segment) {
-        partial = "";
-        if (segment.text) finals.push(segment.text);
-        draw();
-      },
-      onDone: () => ended(),
-      onError: failed,
-    });
-    for (const block of recorded.blocks) session.send(block);
-  }
-
-  function hear(samples, loudest) {
-    recorded.blocks.push(samples);
-    recorded.samples += samples.length;
-    level.value = Math.sqrt(loudest);
-    setText(clock, duration(recorded.samples / recorded.rate));
-    session?.send(samples);
-  }
-
-  async function stop() {
-    become("finishing");
-    await microphone?.stop();
-    microphone = null;
-    if (session) session.finish();
-    else ended();
-  }
-
-  function ended() {
-    session = null;
-    if (state === "finishing") become("idle");
-  }
-
-  /** The live session is over too early. The recording goes on: it can be kept and transcribed as a job. */
-  async function failed(code, message) {
-    session = null;
-    if (partial) finals.push(partial);
-    partial = "";
-    if (code === "key_missing" || code === "key_invalid") {
-      if ((await askForKey(new ApiError({ status: 401, code, message }))) && state === "recording" && !isGone) {
-        openLive();
-        return draw();
-      }
-    }
-    replace(trouble, h("p", { class: "notice warning" }, svgIcon("warning"),
-      h("span", {}, `${has(`dictate.error.${code}`) ? t(`dictate.error.${code}`) : message || t("error.offline")} ${t("dictate.goes_on")}`)));
-    if (state === "finishing") become("idle");
-    else draw();
-  }
-
-  function tell(message) {
-    replace(trouble, h("p", { class: "notice danger" }, svgIcon("error"), h("span", {}, message)));
-    become("idle");
-  }
-
-  function become(next) {
-    state = next;
-    draw();
+    if (dictation.state === "idle") dictation.start();
+    else dictation.stop();
   }
 
   function draw() {
+    const { state, finals, partial, seconds } = dictation;
     const isRecording = state === "recording";
     mic.className = `mic ${isRecording ? "recording" : "primary"}`;
     mic.disabled = state === "opening" || state === "finishing";
@@ -138,16 +46,33 @@ export function renderDictation(container, { announce, navigate }) {
     replace(mic, svgIcon(isRecording ? "stop" : "mic"));
     setText(hint, t(`dictate.${state}`));
     level.hidden = !isRecording;
-    clock.hidden = !recorded.samples;
-    setText(final, finals.join(" "));
+    setText(final, dictation.text);
     setText(pending, partial);
     text.hidden = !finals.length && !partial && state === "idle";
-    after.hidden = state !== "idle" || !recorded.samples;
+    after.hidden = state !== "idle" || !seconds;
     copy.disabled = !finals.length;
+    drawLevel();
+    drawTrouble();
   }
 
-  function recording() {
-    return wavOf(recorded.blocks, recorded.rate);
+  function drawLevel() {
+    level.value = dictation.level;
+    clock.hidden = !dictation.seconds;
+    setText(clock, duration(dictation.seconds));
+  }
+
+  function drawTrouble() {
+    if (dictation.trouble === shownTrouble) return;
+    shownTrouble = dictation.trouble;
+    if (!shownTrouble) {
+      replace(trouble);
+      return;
+    }
+    const { kind, reason, code, message } = shownTrouble;
+    const [icon, look, words] = kind === "microphone"
+      ? ["error", "danger", t(`dictate.no_microphone.${reason}`)]
+      : ["warning", "warning", `${has(`dictate.error.${code}`) ? t(`dictate.error.${code}`) : message || t("error.offline")} ${t("dictate.goes_on")}`];
+    replace(trouble, h("p", { class: `notice ${look}` }, svgIcon(icon), h("span", {}, words)));
   }
 
   function fileName() {
@@ -158,15 +83,15 @@ export function renderDictation(container, { announce, navigate }) {
   }
 
   function keepRecording() {
-    const file = new File([recording()], fileName(), { type: "audio/wav" });
+    const file = new File([dictation.recording()], fileName(), { type: "audio/wav" });
     add([{ file, name: file.name }], { spectrogram: "true" });
-    clearAll();
+    dictation.clear();
     navigate("#/");
   }
 
   async function copyText() {
     try {
-      await navigator.clipboard.writeText(finals.join(" "));
+      await navigator.clipboard.writeText(dictation.text);
       announce(t("dictate.copied"));
     } catch {
       getSelection().selectAllChildren(text);
@@ -174,23 +99,14 @@ export function renderDictation(container, { announce, navigate }) {
     }
   }
 
-  function clearAll() {
-    recorded = { blocks: [], samples: 0, rate: 16_000 };
-    finals = [];
-    partial = "";
-    replace(trouble);
-    draw();
+  function discardAll() {
+    dictation.clear();
     mic.focus();
   }
 
-  const warn = (event) => {
-    if (recorded.samples) event.preventDefault();
-  };
-  addEventListener("beforeunload", warn);
   return () => {
-    isGone = true;
-    removeEventListener("beforeunload", warn);
-    session?.close();
-    microphone?.stop();
+    dictation.removeEventListener("change", draw);
+    dictation.removeEventListener("level", drawLevel);
+    dictation.leave();
   };
 }

@@ -6,7 +6,7 @@ import { h, iconButton, setText } from "./dom.js";
 import { findBar } from "./find.js";
 import { MachineText } from "./machine_text.js";
 import { saveState } from "./save_state.js";
-import { Saving } from "./saving.js";
+import { leave, Saving, takeUnsaved } from "./saving.js";
 import { t } from "./text.js";
 import { toolButton } from "./tool_button.js";
 import { TranscriptDocument } from "./transcript_document.js";
@@ -23,9 +23,10 @@ import { isUnsure, wordsView } from "./words.js";
  */
 export function editor(job, latest, machine, player, { announce, onChange, onReload }) {
   const url = job.links.transcript;
-  const transcript = new TranscriptDocument(latest.segments);
+  const left = takeUnsaved(url);
+  const transcript = left?.transcript ?? new TranscriptDocument(latest.segments);
   const machineText = new MachineText(machine.segments);
-  const saving = new Saving(url, latest.revision ?? null, () => transcript.saved());
+  const saving = left?.saving ?? new Saving(url, latest.revision ?? null, () => transcript.saved());
   const words = wordsView(transcript, machineText, { onHear: hear, onEdit: edit, onKey: shortcut });
   const find = findBar(transcript, words);
   const state = saveState(saving, { announce, onTheirs: onReload, onMine: () => saving.keepMine() });
@@ -152,6 +153,7 @@ export function editor(job, latest, machine, player, { announce, onChange, onRel
     const question = { title: t("edit.revert.title"), text: t("edit.revert.text"), yes: t("edit.revert.yes") };
     if (!(await confirmed(question))) return;
     try {
+      await saving.flush(); // a save on its way would bring them back
       await request(`${job.links.self}/revisions`, { method: "DELETE" });
       saving.reset(null);
       onReload();
@@ -181,7 +183,7 @@ export function editor(job, latest, machine, player, { announce, onChange, onRel
   }
 
   async function saveLast() {
-    await saving.flush();
+    await leave(url, { saving, transcript });
     if (saving.hasUnsaved) announce(t("save.not_saved", { message: saving.error?.message ?? "" }));
   }
 

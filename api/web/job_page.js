@@ -10,8 +10,23 @@ const SETTLE = 400;
 
 /** @typedef {{status: string, name: string}} Filter  empty texts select everything */
 
+function pathOf(parameters) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) if (value) query.set(name, value);
+  return `v1/jobs?${query}`;
+}
+
+async function* pagesOf(filter) {
+  let cursor = null;
+  do {
+    const page = await getJson(pathOf({ ...filter, cursor, limit: 200 }));
+    yield* page.jobs;
+    cursor = page.next_cursor;
+  } while (cursor);
+}
+
 /**
- * @param {{onChange: () => void}} listener  called when `jobs`, `counts`, `error` or a job has changed
+ * @param {{onChange: () => void, filter: Filter}} listener  called when `jobs`, `counts`, `error` or a job has changed
  */
 export class JobPage {
   #abort = new AbortController();
@@ -27,7 +42,7 @@ export class JobPage {
   #stream = null;
   #timer;
 
-  constructor({ onChange }) {
+  constructor({ onChange, filter }) {
     this.jobs = [];
     /** Newest text of a running job, by its id. */
     this.snippets = new Map();
@@ -36,7 +51,7 @@ export class JobPage {
     this.isLoading = true;
     /** @type {"open"|"reconnecting"|"closed"} */
     this.live = "closed";
-    this.filter = { status: "", name: "" };
+    this.filter = filter;
     this.#onChange = onChange;
     this.#removers = [
       onSubmitted(() => this.#soon(this.#cursors.length === 1 ? SETTLE : 0)),
@@ -74,7 +89,7 @@ export class JobPage {
 
   /** Show other jobs, from the first page on. */
   select(filter) {
-    this.filter = { ...this.filter, ...filter };
+    this.filter = filter;
     this.#turn([null]);
   }
 
@@ -103,16 +118,21 @@ export class JobPage {
     this.#soon(SETTLE);
   }
 
-  /** Read the page. */
-  async load() {
+  /**
+   * Read the page.
+   * @param {{quiet?: boolean}} [options] `quiet`: nobody waits for it, see `request`
+   */
+  async load({ quiet = false } = {}) {
     this.#loading?.abort();
     const loading = new AbortController();
     this.#loading = loading;
     clearTimeout(this.#timer);
     this.#due = Infinity;
     try {
-      const page = await getJson(this.#path({ cursor: this.#cursors.at(-1), limit: PAGE, counts: true }), {
+      const shown = { ...this.filter, cursor: this.#cursors.at(-1), limit: PAGE, counts: true };
+      const page = await getJson(pathOf(shown), {
         signal: AbortSignal.any([loading.signal, this.#abort.signal]),
+        quiet,
       });
       const known = new Map(this.jobs.map((job) => [job.id, job]));
       this.jobs = page.jobs.map((job) => ({ ...job, position: job.position ?? known.get(job.id)?.position ?? null }));
@@ -129,20 +149,9 @@ export class JobPage {
     if (!document.hidden) this.#soon(LOOK);
   }
 
-  /** Yield all jobs that the filter selects, page by page. */
-  async *everything() {
-    let cursor = null;
-    do {
-      const page = await getJson(this.#path({ cursor, limit: 200 }));
-      yield* page.jobs;
-      cursor = page.next_cursor;
-    } while (cursor);
-  }
-
-  #path(parameters) {
-    const query = new URLSearchParams();
-    for (const [name, value] of Object.entries({ ...this.filter, ...parameters })) if (value) query.set(name, value);
-    return `v1/jobs?${query}`;
+  /** Return all jobs that the filter selects now, page by page, whatever is selected meanwhile. */
+  everything() {
+    return pagesOf({ ...this.filter });
   }
 
   #turn(cursors) {
@@ -159,7 +168,7 @@ export class JobPage {
     if (due >= this.#due) return;
     clearTimeout(this.#timer);
     this.#due = due;
-    this.#timer = setTimeout(() => this.load(), milliseconds);
+    this.#timer = setTimeout(() => this.load({ quiet: true }), milliseconds);
   }
 
   #follow() {

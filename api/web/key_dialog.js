@@ -5,13 +5,16 @@ import { isRemembered, key, setKey } from "./keys.js";
 import { t } from "./text.js";
 
 let asking = null;
+let isDeclined = false;
 
 /**
  * Ask for a key. Requests that fail at the same time share one dialog.
  * @param {import("./api.js").ApiError|null} error why: `key_missing` or `key_invalid`
+ * @param {boolean} quiet whether not to ask if the person has cancelled the last time
  * @returns {Promise<boolean>} whether there is a new key to try
  */
-export function askForKey(error = null) {
+export function askForKey(error = null, quiet = false) {
+  if (quiet && isDeclined && !asking) return Promise.resolve(false);
   asking ??= show(error).finally(() => {
     asking = null;
   });
@@ -37,6 +40,8 @@ function show(error) {
   const before = key();
   const field = h("input", {
     type: "password", name: "key", autocomplete: "current-password", spellcheck: false, required: true,
+    // What a header can carry. Anything else would fail as if the service did not answer.
+    pattern: "\\s*[\\x21-\\x7e]+\\s*", title: t("key.characters"),
     "aria-describedby": "key-message", value: "",
   });
   const remember = h("input", { type: "checkbox", checked: isRemembered() });
@@ -69,6 +74,7 @@ function show(error) {
     dialog.addEventListener("close", () => {
       dialog.remove();
       const used = dialog.returnValue === "use" || dialog.returnValue === "forget";
+      isDeclined = !used;
       if (used && Boolean(before) !== Boolean(key())) setTimeout(tellTheViews);
       resolve(used);
     });

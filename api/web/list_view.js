@@ -12,14 +12,18 @@ import { number, t } from "./text.js";
 const STATUSES = ["", "queued", "running", "succeeded", "failed", "cancelled"];
 const TYPING = 300;
 
+// What the person looked for last, who may come back to it from a job.
+let filter = { status: "", name: "" };
+
 /** @returns {() => void} what ends the view */
 export function renderList(container, { announce }) {
   const rows = new Map();
   const selected = new Map();
-  const page = new JobPage({ onChange: draw });
+  const page = new JobPage({ onChange: draw, filter });
   const drop = dropZone({ announce });
   const tabs = new Map(STATUSES.map((status) => [status, tab(status)]));
-  const search = h("input", { type: "search", "aria-label": t("list.search"), placeholder: t("list.search"), on: { input: typed } });
+  const search = h("input", { type: "search", "aria-label": t("list.search"), placeholder: t("list.search"), value: filter.name,
+    on: { input: typed } });
   const live = h("span", { class: "chip warning", hidden: true }, t("list.reconnecting"));
   const all = h("input", { type: "checkbox", "aria-label": t("list.select_page"), on: { change: selectPage } });
   const bar = selectionBar({ page, selected, announce, onDone: () => { selected.clear(); page.load(); } });
@@ -49,16 +53,18 @@ export function renderList(container, { announce }) {
   }
 
   function choose(status) {
+    show({ status });
+  }
+
+  function show(change) {
     selected.clear();
-    page.select({ status });
+    filter = { ...filter, ...change };
+    page.select(filter);
   }
 
   function typed() {
     clearTimeout(typing);
-    typing = setTimeout(() => {
-      selected.clear();
-      page.select({ name: search.value.trim() });
-    }, TYPING);
+    typing = setTimeout(() => show({ name: search.value.trim() }), TYPING);
   }
 
   function selectPage() {
@@ -66,6 +72,7 @@ export function renderList(container, { announce }) {
       if (all.checked) selected.set(job.id, job);
       else selected.delete(job.id);
     }
+    if (!all.checked) bar.narrow();
     draw();
   }
 
@@ -143,6 +150,7 @@ export function renderList(container, { announce }) {
   function select(id, isSelected) {
     if (isSelected) selected.set(id, page.jobs.find((job) => job.id === id));
     else selected.delete(id);
+    if (!isSelected) bar.narrow();
     draw();
   }
 

@@ -7,7 +7,7 @@ import { key } from "./keys.js";
  * @param {number} sampleRate
  * @param {{onReady: () => void, onPartial: (text: string) => void, onSegment: (segment: any) => void,
  *   onDone: () => void, onError: (code: string, message: string) => void}} events  `onDone` or `onError` is the last
- * @returns {{send: (samples: Int16Array) => void, finish: () => void, close: () => void}}
+ * @returns {{send: (samples: Int16Array) => void, finish: () => void}}
  */
 export function openSession(sampleRate, events) {
   const url = urlOf(`v1/stream?sample_rate=${sampleRate}`);
@@ -45,9 +45,5 @@ export function openSession(sampleRate, events) {
   return {
     send,
     finish: () => send(JSON.stringify({ type: "finish" })),
-    close() {
-      isOver = true;
-      socket.close();
-    },
   };
 }

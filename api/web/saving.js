@@ -8,11 +8,38 @@ const RETRY = 5000;
 const REFUSALS = new Set([400, 401, 403, 404, 409, 413, 415, 422]);
 
 const running = new Map();
+// Corrections that could not be saved before their view was left, by the URL of their transcript.
+const unsaved = new Map();
 
 /** Wait until nothing is being saved: a text that is read before is already old. */
 export async function settled(url) {
   await running.get(url);
 }
+
+/**
+ * Keep corrections beyond their view until they are saved, and save them.
+ * @param {string} url of the transcript
+ * @param {{saving: Saving, transcript: any}} corrections
+ */
+export async function leave(url, corrections) {
+  if (!corrections.saving.hasUnsaved) return;
+  unsaved.set(url, corrections);
+  corrections.saving.addEventListener("state", () => {
+    if (!corrections.saving.hasUnsaved && unsaved.get(url) === corrections) unsaved.delete(url);
+  });
+  await corrections.saving.flush();
+}
+
+/** Take corrections that were left unsaved, to go on with them; null if there are none. */
+export function takeUnsaved(url) {
+  const corrections = unsaved.get(url) ?? null;
+  unsaved.delete(url);
+  return corrections;
+}
+
+globalThis.addEventListener?.("beforeunload", (event) => {
+  if (unsaved.size) event.preventDefault();
+});
 
 /** What the service knows as the newest text: none, or the revision that the person began with. */
 export function tagOf(revision) {

@@ -32,12 +32,17 @@ export function selectionBar({ page, selected, announce, onDone }) {
 
   async function run(name, allows, act) {
     let skipped = 0;
-    const result = await busy((onProgress, signal) => each(jobs(), (job) => {
-      if (allows(job)) return act(job);
-      skipped += 1;
-      return null;
-    }, onProgress, signal));
-    announce(outcome(`actions.${name}`, { ...result, done: result.done - skipped }));
+    const chosen = jobs();
+    try {
+      const result = await busy((onProgress, signal) => each(chosen, (job) => {
+        if (allows(job)) return act(job);
+        skipped += 1;
+        return null;
+      }, onProgress, signal));
+      announce(outcome(`actions.${name}`, { ...result, done: result.done - skipped }));
+    } catch (error) {
+      announce(error.message);
+    }
     finish();
   }
 
@@ -47,8 +52,9 @@ export function selectionBar({ page, selected, announce, onDone }) {
   }
 
   async function downloadTexts() {
+    const chosen = jobs();
     try {
-      const { blob, done, failed } = await busy((onProgress, signal) => zipOfTexts(jobs(), format.value, onProgress, signal));
+      const { blob, done, failed } = await busy((onProgress, signal) => zipOfTexts(chosen, format.value, onProgress, signal));
       if (done) save(blob, `shrutlekh-${new Date().toISOString().slice(0, 10)}.zip`);
       announce(done ? outcome("actions.download", { done, failed }) : t("selection.no_texts"));
     } catch (error) {
@@ -89,5 +95,13 @@ export function selectionBar({ page, selected, announce, onDone }) {
     download.parentElement.hidden = chosen ? !chosen.some(hasText) : false;
   }
 
-  return { element, draw, dispose: () => abort?.abort() };
+  return {
+    element,
+    draw,
+    /** A row was taken out, so that no longer all are selected. */
+    narrow() {
+      isAll = false;
+    },
+    dispose: () => abort?.abort(),
+  };
 }

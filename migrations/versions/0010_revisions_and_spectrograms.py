@@ -18,6 +18,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("ALTER TABLE jobs ADD COLUMN revision INTEGER")
+    op.execute("ALTER TABLE jobs ADD COLUMN revisions INTEGER DEFAULT 0 NOT NULL")
     op.create_table(
         "spectrograms",
         _job_id(),
@@ -41,6 +42,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("revisions")
     op.drop_table("spectrograms")
+    op.execute("ALTER TABLE jobs DROP COLUMN revisions")
     op.execute("ALTER TABLE jobs DROP COLUMN revision")
 
 

@@ -68,7 +68,7 @@ def save_revision(
         return newest
     row = RevisionRow(
         job_id=job_id,
-        number=current.number + 1,
+        number=job.revisions + 1,
         saves=1,
         created_at=moment,
         saved_at=moment,
@@ -76,7 +76,7 @@ def save_revision(
         segments=texts,
     )
     session.add(row)
-    job.revision = row.number
+    job.revision = job.revisions = row.number
     too_old = RevisionRow.number <= row.number - MOST_KEPT
     session.execute(delete(RevisionRow).where(RevisionRow.job_id == job_id, too_old))
     return row

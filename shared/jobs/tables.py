@@ -213,7 +213,9 @@ class Job(Base):
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_message: Mapped[str | None] = mapped_column(Text)
 
-    revision: Mapped[int | None]  # number of the newest revision; NULL while nobody has corrected the text
+    revision: Mapped[int | None]  # number of the newest revision; NULL while the text is the machine's
+    # Revisions that were ever made. Their numbers are not used again, also after all were erased.
+    revisions: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class JobEvent(Base):

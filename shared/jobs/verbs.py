@@ -49,7 +49,7 @@ def submit(session: Session, *jobs: Job) -> None:
         job.status = JobStatus.QUEUED
         job.created_at = job.available_at = moment
         job.progress = 0.0
-        job.chunks_done = 0
+        job.chunks_done = job.revisions = 0
         job.attempt = 0
         job.cancel_requested = False
     give_turns(session, jobs)

@@ -143,7 +143,10 @@ async def test_back_to_the_machines_text(client: httpx.AsyncClient, path: str) -
     assert (await client.get(f"{path}/transcript")).json()["segments"] == SEGMENTS
     assert (await client.get(path)).json()["revision"] is None
     assert (await client.delete(f"{path}/revisions")).status_code == 204
-    assert (await save(client, path, CORRECTED, "0.0")).status_code == 200
+    # A number is not used again: whoever began with the first revision would overwrite another text.
+    assert (await save(client, path, CORRECTED, "1.1")).status_code == 412
+    assert (await save(client, path, CORRECTED, "0.0")).headers["etag"] == '"2.1"'
+    assert (await save(client, path, text_of(word("दूसरा")), "1.1")).status_code == 412
 
 
 async def test_all_words_deleted(client: httpx.AsyncClient, path: str) -> None:
@@ -182,6 +185,8 @@ async def test_only_a_text_can_be_corrected(client: httpx.AsyncClient, worker: P
         (text_of(word("\u00a0")), "segments.0.words.0"),
         (text_of(word("gpj\u202eexe")), "segments.0.words.0"),
         (text_of(word("a\0")), "segments.0.words.0"),
+        (text_of(word("\u200d")), "segments.0.words.0"),
+        (text_of(word("क\u3164")), "segments.0.words.0"),
         (text_of(word("")), "segments.0.words.0.text"),
         (text_of(word("क" * 201)), "segments.0.words.0.text"),
         (text_of(word(), word(start=0.1, end=0.2)), "segments.0.words.1"),

@@ -27,6 +27,7 @@ export default {
   "key.title": "API key",
   "key.explain": "This service needs an API key. The operator makes one with “shrutlekh keys create”.",
   "key.invalid": "The service does not accept this key. Check that it is complete, or ask the operator for another.",
+  "key.characters": "A key has letters, digits, - and _ only.",
   "key.label": "Key",
   "key.remember": "Remember it on this device",
   "key.use": "Use this key",
