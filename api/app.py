@@ -37,11 +37,11 @@ from shared.settings import Settings
 from shared.version import VERSION
 
 ROUTES = (
-    events,  # before the jobs: /v1/jobs/events is not the job with the id "events"
     jobs,
     results,
     revisions,
     recordings,
+    events,
     batches,
     webhooks,
     simple,

@@ -99,7 +99,7 @@ class Feed(Protocol):
 
 
 @router.get(
-    "/jobs/events",
+    "/events",
     response_class=Response,
     responses={
         200: {
@@ -121,6 +121,7 @@ async def events_of_jobs(
         with services.database.snapshot() as session:
             return news_of_jobs(session, feed.job_ids, caller.sees)
 
+    await services.threads.read(read)  # an error is an answer here, and only a pause later
     watching = services.watcher.watching_job(*job_ids)
     rhythm = Rhythm(read_every=POSITION_SECONDS, pause=LIST_SECONDS)
     return EventStream(_follow(services, watching, feed, read, feed.blocks, job_ids[0], rhythm))

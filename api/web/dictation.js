@@ -19,6 +19,7 @@ class Dictation extends EventTarget {
   finals = [];
   partial = "";
   level = 0;
+  begunAt = new Date();
   #blocks = [];
   #leaving = 0;
   #microphone = null;
@@ -50,6 +51,7 @@ class Dictation extends EventTarget {
       return;
     }
     this.#rate = this.#microphone.sampleRate;
+    this.begunAt = new Date();
     this.#openLive();
     this.#become("recording");
   }

@@ -76,10 +76,10 @@ export function renderDictation(container, { announce, navigate }) {
   }
 
   function fileName() {
-    const now = new Date();
+    const at = dictation.begunAt;
     const two = (value) => String(value).padStart(2, "0");
-    const day = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
-    return `${t("dictate.file_name")} ${day} ${two(now.getHours())}.${two(now.getMinutes())}.${two(now.getSeconds())}.wav`;
+    const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+    return `${t("dictate.file_name")} ${day} ${two(at.getHours())}.${two(at.getMinutes())}.${two(at.getSeconds())}.wav`;
   }
 
   function keepRecording() {

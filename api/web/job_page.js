@@ -187,7 +187,7 @@ export class JobPage {
     if (!ids.length) return;
     const stream = new AbortController();
     this.#stream = stream;
-    const path = `v1/jobs/events?${ids.map((id) => `job=${id}`).join("&")}`;
+    const path = `v1/events?${ids.map((id) => `job=${id}`).join("&")}`;
     const onEvent = (name, data) => {
       if (stream.signal.aborted) return false;
       if (name === "job") this.#told(data);

@@ -5,8 +5,7 @@ The pictures load matplotlib; what draws them is imported when it is first used.
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from speech.audio.blocks import Samples
-from speech.waveform.peaks import PeakMeter, Peaks
+from speech.waveform.peaks import PeakMeter, Peaks, Samples
 from speech.waveform.spectrogram import Spectrogram, SpectrogramMeter
 
 

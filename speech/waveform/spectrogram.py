@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from speech.audio.blocks import Samples
+from speech.waveform.peaks import Samples
 
 WINDOW_SECONDS: Final = 0.025
 HOP_SECONDS: Final = 0.010

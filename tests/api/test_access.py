@@ -70,7 +70,7 @@ KEYED = {
     "POST /v1/jobs": Access(Scope.SUBMIT, form, frozenset({202})),
     "GET /v1/jobs": Access(Scope.READ),
     "GET /v1/jobs/{job_id}": Access(Scope.READ),
-    "GET /v1/jobs/events": Access(Scope.READ, lambda: {"params": {"job": str(UNKNOWN)}}),
+    "GET /v1/events": Access(Scope.READ, lambda: {"params": {"job": str(UNKNOWN)}}),
     "DELETE /v1/jobs/{job_id}": Access(Scope.SUBMIT, allowed=frozenset({204})),
     "POST /v1/jobs/{job_id}/retry": Access(Scope.SUBMIT, allowed=frozenset({409})),
     "GET /v1/jobs/{job_id}/transcript": Access(Scope.READ),
@@ -79,7 +79,7 @@ KEYED = {
     "DELETE /v1/jobs/{job_id}/revisions": Access(Scope.SUBMIT, allowed=frozenset({204})),
     "GET /v1/jobs/{job_id}/waveform.png": Access(Scope.READ),
     "GET /v1/jobs/{job_id}/waveform.json": Access(Scope.READ),
-    "GET /v1/jobs/{job_id}/spectrogram.png": Access(Scope.READ, allowed=frozenset({404})),
+    "GET /v1/jobs/{job_id}/spectrogram.png": Access(Scope.READ),
     "GET /v1/jobs/{job_id}/recording": Access(Scope.READ),
     "POST /v1/jobs/{job_id}/recording/ticket": Access(Scope.READ, allowed=frozenset({201})),
     "POST /v1/batches": Access(Scope.SUBMIT, form, frozenset({202})),
@@ -158,7 +158,7 @@ async def call(
 async def finished(client: httpx.AsyncClient, database: Database, worker: PretendWorker) -> Finished:
     """A key, and what its tenant has."""
     secret = make_key(database, name="owner")
-    webhook = {"data": {"webhook_url": "https://example.org/hook"}}
+    webhook = {"data": {"webhook_url": "https://example.org/hook", "spectrogram": "true"}}
     job = await client.post("/v1/jobs", **form(), **webhook, headers=bearer(secret))
     batch = await client.post("/v1/batches", **form(), headers=bearer(secret))
     assert (job.status_code, batch.status_code) == (202, 202), batch.text

@@ -1,4 +1,4 @@
-"""GET /v1/jobs/events: many jobs on one connection, as the page's list follows them."""
+"""GET /v1/events: many jobs on one connection, as the page's list follows them."""
 
 import contextlib
 import uuid
@@ -44,7 +44,7 @@ def steps(database: Database, services: Services) -> Steps:
 @contextlib.asynccontextmanager
 async def following(client: httpx.AsyncClient, *jobs: object, **headers: str) -> AsyncIterator[Listener]:
     query = [("job", str(job)) for job in jobs]
-    async with client.stream("GET", "/v1/jobs/events", params=query, headers=headers) as response:
+    async with client.stream("GET", "/v1/events", params=query, headers=headers) as response:
         assert response.status_code == 200, await response.aread()
         yield Listener(response)
 
@@ -131,7 +131,7 @@ async def test_a_position_changes_without_its_job(
 
 @pytest.mark.parametrize("query", ["", "?job=x", "?job=" + "&job=".join([str(uuid.UUID(int=1))] * 101)])
 async def test_a_list_is_between_one_and_a_hundred(client: httpx.AsyncClient, query: str) -> None:
-    response = await client.get(f"/v1/jobs/events{query}")
+    response = await client.get(f"/v1/events{query}")
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
 
 

@@ -45,7 +45,7 @@ async def test_the_routes_are_those_of_the_contract(document: dict[str, Any]) ->
         "GET /v1/jobs/{job_id}/spectrogram.png",
         "GET /v1/jobs/{job_id}/recording",
         "POST /v1/jobs/{job_id}/recording/ticket",
-        "GET /v1/jobs/events",
+        "GET /v1/events",
         "POST /v1/batches",
         "GET /v1/batches",
         "GET /v1/batches/{batch_id}",

@@ -40,7 +40,7 @@ async def test_a_poll_follows_the_job(client: httpx.AsyncClient, worker: Pretend
 
 
 async def test_a_succeeded_job_links_its_results(client: httpx.AsyncClient, worker: PretendWorker) -> None:
-    job_id = await submit(client)
+    job_id = await submit(client, spectrogram="true")
     worker.succeed()
     seen = await poll(client, job_id)
     assert seen["status"] == "succeeded"

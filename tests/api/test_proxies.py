@@ -58,7 +58,8 @@ async def browser(proxy: Proxy) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def submit(client: httpx.AsyncClient, **headers: str) -> httpx.Response:
-    return await client.post(f"{PREFIX}/v1/jobs", files={"file": ("a.wav", AUDIO)}, headers=headers)
+    form = {"files": {"file": ("a.wav", AUDIO)}, "data": {"spectrogram": "true"}}
+    return await client.post(f"{PREFIX}/v1/jobs", **form, headers=headers)
 
 
 async def test_links_lead_through_the_proxy(browser: httpx.AsyncClient, worker: PretendWorker) -> None:

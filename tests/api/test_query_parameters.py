@@ -19,7 +19,7 @@ JOB = "/v1/jobs/019a2f3c-5b7e-7c41-9d52-0a6f1e8b3c77"
             "GET",
             "/v1/jobs?state=queued",
             "state: Unknown query parameter. Did you mean status? "
-            "Allowed query parameters: batch, counts, cursor, limit, status.",
+            "Allowed query parameters: batch, counts, cursor, limit, name, status.",
         ),
         ("GET", "/v1/jobs?limt=5", "limt: Unknown query parameter. Did you mean limit? Allowed"),
         ("GET", f"{JOB}?waits=3", "waits: Unknown query parameter. Did you mean wait? Allowed"),

@@ -145,8 +145,8 @@ async def test_bad_fields_are_refused_by_name_and_leave_nothing(
 async def test_an_unknown_field_is_told_which_are_known(client: httpx.AsyncClient) -> None:
     response = await client.post("/v1/jobs", files={"file": ("a.wav", AUDIO)}, data={"colour": "red"})
     known = (
-        "channels, client, decoder, file, hotword_weight, hotwords, model, priority, strict, transcript, "
-        "waveform, webhook_url."
+        "channels, client, decoder, file, hotword_weight, hotwords, model, priority, spectrogram, strict, "
+        "transcript, waveform, webhook_url."
     )
     assert response.json()["detail"].endswith(known)
 
