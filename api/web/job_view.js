@@ -8,6 +8,7 @@ import { drawChip } from "./job_row.js";
 import { jobStatus } from "./job_status.js";
 import { notice } from "./notice.js";
 import { renderResult } from "./result_view.js";
+import { onServiceState } from "./service_state.js";
 import { duration, moment, size, t } from "./text.js";
 
 /**
@@ -29,6 +30,7 @@ export function renderJob(container, jobId, { announce, navigate }) {
   const body = h("div", { class: "stack job-body" });
   let job = null;
   let shown = "";
+  let isOffline = false;
   let disposeBody = () => {};
 
   replace(container,
@@ -38,9 +40,13 @@ export function renderJob(container, jobId, { announce, navigate }) {
           h("div", { class: "row tight" }, cancel, erase)),
         name, h("div", { class: "row facts" }, chip, facts)),
       body));
+  const remove = onServiceState((_, before) => {
+    if (before === "offline" && isOffline) load();
+  });
   load();
 
   async function load() {
+    isOffline = false;
     replace(body, h("p", { class: "card muted", role: "status" }, t("loading")));
     try {
       draw(await getJson(`v1/jobs/${jobId}`, { signal: abort.signal }));
@@ -106,6 +112,7 @@ export function renderJob(container, jobId, { announce, navigate }) {
     disposeBody = () => {};
     shown = "";
     const isGone = error.code === "job_not_found";
+    isOffline = error.code === "offline";
     if (isGone) setText(name, t("job.gone"));
     for (const button of [cancel, erase]) button.hidden = true;
     if (isGone) replace(body, notice("info", t("job.gone.explain"), { role: "alert" }));
@@ -114,6 +121,7 @@ export function renderJob(container, jobId, { announce, navigate }) {
 
   return () => {
     abort.abort();
+    remove();
     disposeBody();
   };
 }
