@@ -26,9 +26,9 @@ JSON = "application/json"
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["results"])
 
 IfMatch = Annotated[
-    str | None,
+    str,
     Header(
-        pattern=r'^"[0-9]{1,9}\.[0-9]{1,9}"$',
+        pattern=r'^("[0-9]{1,9}\.[0-9]{1,9}")?$',
         description='The text that the correction began with: `"NUMBER.SAVES"` of its revision, or `"0.0"` '
         "for the machine's. If another one was saved since, nothing is saved. Without it, it is overwritten.",
         examples=['"0.0"'],
@@ -63,7 +63,7 @@ async def put_transcript(
     paths: PathsDep,
     caller: Submitting,
     job_id: JobId,
-    if_match: IfMatch = None,
+    if_match: IfMatch = "",
 ) -> Response:
     """Save a corrected text as the newest revision of a transcript."""
     job = await services.threads.read(lambda: require_transcript(services, paths, job_id, caller.sees))
@@ -78,7 +78,7 @@ async def put_transcript(
                 caller.sees,
                 segments=segments,
                 editor=caller.key or "",
-                expected=None if if_match is None else _version(if_match),
+                expected=None if if_match == "" else _version(if_match),
             )
             return RevisionOut.of(row)
 
