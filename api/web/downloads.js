@@ -2,7 +2,7 @@
 
 import { request } from "./api.js";
 import { h, iconButton } from "./dom.js";
-import { save } from "./job_actions.js";
+import { save, stemOf } from "./job_actions.js";
 import { t } from "./text.js";
 
 const FORMATS = ["txt", "srt", "vtt", "tsv", "json"];
@@ -15,7 +15,7 @@ const NUMERALS = ["spoken", "latin", "devanagari"];
  * @param {{announce: (message: string) => void}} tools
  */
 export function downloadsPanel(job, player, editor, { announce }) {
-  const stem = job.file.name.replace(/\.[^.]{1,5}$/, "") || job.file.name;
+  const stem = stemOf(job);
   const version = choice("version", ["latest", "machine"]);
   const numerals = choice("numerals", NUMERALS);
   const recording = iconButton("download", t("download.recording"), { on: { click: downloadRecording } });

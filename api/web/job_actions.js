@@ -71,6 +71,11 @@ export async function zipOfTexts(jobs, format, onProgress, signal) {
   return { blob: zipOf(files), done: files.length, failed };
 }
 
+/** The name of a recording without its extension. */
+export function stemOf({ file }) {
+  return file.name.replace(/\.[^.]{1,5}$/, "") || file.name;
+}
+
 /** Offer a blob as a download. */
 export function save(blob, name) {
   const link = document.createElement("a");
@@ -82,7 +87,7 @@ export function save(blob, name) {
 
 function freeName(job, format, names) {
   const folder = job.file.folder ? `${job.file.folder}/` : "";
-  const stem = job.file.name.replace(/\.[^.]{1,5}$/, "") || job.file.name;
+  const stem = stemOf(job);
   for (let number = 1; ; number += 1) {
     const name = `${folder}${stem}${number > 1 ? ` (${number})` : ""}.${format}`;
     if (!names.has(name.toLowerCase())) {

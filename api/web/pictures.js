@@ -2,7 +2,7 @@
 
 import { request } from "./api.js";
 import { h, iconButton, replace } from "./dom.js";
-import { save } from "./job_actions.js";
+import { save, stemOf } from "./job_actions.js";
 import { t } from "./text.js";
 
 /**
@@ -10,7 +10,7 @@ import { t } from "./text.js";
  * @param {{announce: (message: string) => void}} tools
  */
 export function picturesPanel(job, { announce }) {
-  const stem = job.file.name.replace(/\.[^.]{1,5}$/, "");
+  const stem = stemOf(job);
   const urls = [];
   const abort = new AbortController();
   const names = ["waveform", "spectrogram"];

@@ -27,11 +27,6 @@ export function onServiceState(listener) {
   return () => listeners.delete(listener);
 }
 
-/** The state now. */
-export function serviceState() {
-  return state;
-}
-
 /** Look from now on: regularly, at once when a request had no answer, and when the browser is online again. */
 export function watchService() {
   onContact((hasAnswered) => {
