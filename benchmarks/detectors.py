@@ -25,6 +25,7 @@ from rich.table import Table
 from benchmarks.sounds import RATE, Samples
 from benchmarks.timed_speech import Span, Spoken, recordings, silences, spoken
 from speech import ChunkRecogniser, Engine
+from speech.recognisers import as_ctc
 from speech.segments import CONTEXT, FRAME, Chunk, silero_model
 
 Detect = Callable[[Samples], list[Span]]
@@ -212,7 +213,7 @@ def hallucinated(engine: Engine, detector: Detector, recording: Spoken) -> int:
         for start in np.arange(begin, end, longest):
             samples = recording.samples[round(start * RATE) : round(min(start + longest, end) * RATE)]
             if len(samples) >= engine.folder.min_samples:
-                words += len(engine.decoder.words(engine.recogniser.log_probs([samples])[0]))
+                words += len(engine.decoder.words(as_ctc(engine.recogniser).log_probs([samples])[0]))
     return words
 
 

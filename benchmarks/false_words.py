@@ -32,8 +32,8 @@ from benchmarks.nonspeech import (
 from benchmarks.recordings import Clip, decoded, pages, single_words, voices
 from benchmarks.sounds import RATE, Samples, band, levelled, mixed, room, street, white
 from benchmarks.telephone import band_limited
-from modelkit.matching import matches
-from modelkit.scoring import word_errors
+from modelkit.measuring.matching import matches
+from modelkit.measuring.scoring import word_errors
 from speech import Engine, Utterance, normalise_for_scoring
 
 SHORTEST = 5.0
@@ -65,7 +65,7 @@ def _words(engine: Engine, decoder_name: str, utterances: Sequence[Utterance]) -
     decoder = engine.decoder_named(decoder_name)
     before, after = list[str](), list[str]()
     for utterance in utterances:
-        heard = decoder.hear(utterance.log_probs)
+        heard = decoder.hear(utterance.emission)
         before += heard.texts
         after += decoder.plausibility.written(heard, utterance.end - utterance.start).texts
     return before, after

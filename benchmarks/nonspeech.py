@@ -18,6 +18,7 @@ from benchmarks.recordings import Clip, decoded, manifest, pages, voices
 from benchmarks.sounds import RATE, Samples, levelled
 from speech import Engine, SpeechError
 from speech.decoding import GreedyDecoder
+from speech.recognisers import as_ctc
 from speech.segments import CONTEXT, FRAME, silero_model
 
 Signal = npt.NDArray[np.float64]
@@ -392,7 +393,7 @@ def _by_model(
     """Words by the best path of the model, with a wide margin."""
     for clip in clips:
         samples = decoded(clip.path, RATE)
-        words = greedy.words(engine.recogniser.log_probs([samples])[0])
+        words = greedy.words(as_ctc(engine.recogniser).log_probs([samples])[0])
         yield samples, [(word.start - 0.2, word.end + 0.2) for word in words]
 
 

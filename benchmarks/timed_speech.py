@@ -9,6 +9,7 @@ from benchmarks.recordings import decoded, pages, voices
 from benchmarks.sounds import RATE, SOUNDS, Samples, band, levelled, mixed, room, street, white
 from speech import Engine
 from speech.decoding import GreedyDecoder
+from speech.recognisers import as_ctc
 
 Span = tuple[float, float]
 """Start and end in seconds."""
@@ -32,7 +33,7 @@ def spoken(engine: Engine) -> list[tuple[Samples, Sequence[Span]]]:
     ]
     for clip in voices():
         samples = decoded(clip.path, RATE)
-        words = greedy.words(engine.recogniser.log_probs([samples])[0])
+        words = greedy.words(as_ctc(engine.recogniser).log_probs([samples])[0])
         found.append((samples, [(word.start, word.end) for word in words]))
     return found
 

@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from speech.chunk_recogniser import ChunkRecogniser
     from speech.engine import Engine
     from speech.live import LiveTranscription, samples_of
-    from speech.model_folder import GRAPHS, WORD_MARK, ModelFolder, read_tokens, sha256
+    from speech.model_folder import CTRANSLATE2_WEIGHTS, GRAPHS, WORD_MARK, ModelFolder, read_tokens, sha256
+    from speech.onnx_sessions import Device
     from speech.preview import Preview
     from speech.text import NORMALISER, normalise_for_scoring
     from speech.transcription import Transcription
     from speech.utterance_stream import Utterance
 
 __all__ = [
+    "CTRANSLATE2_WEIGHTS",
     "GRAPHS",
     "NORMALISER",
     "WORD_MARK",
@@ -42,6 +44,7 @@ __all__ = [
     "AudioUnreadable",
     "AudioUnsupported",
     "ChunkRecogniser",
+    "Device",
     "Engine",
     "Event",
     "HotwordsUnsupported",
@@ -65,7 +68,15 @@ _MODULES: Final = {
     "speech.chunk_recogniser": ("ChunkRecogniser",),
     "speech.engine": ("Engine",),
     "speech.live": ("LiveTranscription", "samples_of"),
-    "speech.model_folder": ("GRAPHS", "WORD_MARK", "ModelFolder", "read_tokens", "sha256"),
+    "speech.model_folder": (
+        "CTRANSLATE2_WEIGHTS",
+        "GRAPHS",
+        "WORD_MARK",
+        "ModelFolder",
+        "read_tokens",
+        "sha256",
+    ),
+    "speech.onnx_sessions": ("Device",),
     "speech.preview": ("Preview",),
     "speech.text": ("NORMALISER", "normalise_for_scoring"),
     "speech.transcription": ("Transcription",),

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from shrutlekh_contract.decoders import BEAM, DECODERS, GREEDY, decoders_of
@@ -13,11 +13,12 @@ from shrutlekh_contract.model_card import SILERO
 from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions
 
 from speech.audio import open_audio
-from speech.decoding import BeamDecoder, Decoder, GreedyDecoder
+from speech.decoding import BeamDecoder, Decoder
 from speech.errors import HotwordsUnsupported, ModelInvalid
 from speech.live import LiveTranscription
 from speech.model_folder import ModelFolder
-from speech.recognisers import Recogniser, load_recogniser
+from speech.onnx_sessions import Device
+from speech.recognisers import Recogniser, family_of, load_recogniser
 from speech.segments import RATE, EnergySegmenter, Segmenter, SileroDetector, VoiceDetector, silero_model
 from speech.transcription import Transcription
 from speech.utterance_stream import Utterance
@@ -33,16 +34,16 @@ class Engine:
     Its session does not survive a fork: load it in the process that uses it.
 
     Attributes:
-        decoder: turns log-probabilities into words unless the options of a recording name another.
+        decoder: turns what the model gives into words unless the options of a recording name another.
         decoder_name: "greedy" or "beam".
         detector: finds where nobody speaks. None to give the model all that is not silence.
     """
 
-    def __init__(self, folder: ModelFolder, recogniser: Recogniser, decoder: str | None = None) -> None:
+    def __init__(self, folder: ModelFolder, recogniser: Recogniser[Any], decoder: str | None = None) -> None:
         self.folder = folder
         self.recogniser = recogniser
         self.detector = _detector_of(folder)
-        self._decoders: dict[str, Decoder] = {}
+        self._decoders: dict[str, Decoder[Any]] = {}
         self.decoder_name = decoder or str(folder.decoding.get("decoder", GREEDY))
         if decoder is None and self.decoder_name not in DECODERS:
             raise ModelInvalid(
@@ -60,7 +61,12 @@ class Engine:
 
     @classmethod
     def load(
-        cls, folder: Path, threads: int = 1, precision: str | None = None, decoder: str | None = None
+        cls,
+        folder: Path,
+        threads: int = 1,
+        precision: str | None = None,
+        decoder: str | None = None,
+        device: Device = "cpu",
     ) -> "Engine":
         """Load a model folder.
 
@@ -69,15 +75,17 @@ class Engine:
             threads: ONNX Runtime threads within an operator.
             precision: "float32" or "int8"; the default is the one in model.json.
             decoder: "greedy" or "beam"; the default is the one in model.json, else greedy.
+            device: where the model runs: "cpu", "cuda", or "auto" for "cuda" on a machine with an NVIDIA
+                GPU. If the GPU cannot be used, the model runs on the CPU and the log tells why.
 
         Raises:
             ModelNotFound, ModelInvalid: there is no model folder, or it is broken.
             ImportError, ValueError: as `decoder_named`, if `decoder` is given.
         """
         model = ModelFolder.load(folder)
-        return cls(model, load_recogniser(model, threads, precision), decoder)
+        return cls(model, load_recogniser(model, threads, precision, device), decoder)
 
-    def decoder_named(self, name: str) -> Decoder:
+    def decoder_named(self, name: str) -> Decoder[Any]:
         """Return the decoder "greedy" or "beam". It is made at the first call.
 
         Raises:
@@ -86,16 +94,8 @@ class Engine:
             ValueError: there is no decoder of that name.
         """
         if name not in self._decoders:
-            self._decoders[name] = self._make_decoder(name)
+            self._decoders[name] = family_of(self.folder).decoder(self.folder, name)
         return self._decoders[name]
-
-    def _make_decoder(self, name: str) -> Decoder:
-        model = self.folder
-        if name == GREEDY:
-            return GreedyDecoder.of_model(model)
-        if name != BEAM:
-            raise ValueError(f"There is no decoder {name!r}; there are {', '.join(DECODERS)}.")
-        return BeamDecoder.of_model(model)
 
     def warm(self) -> None:
         """Run the graph on noise of typical lengths, so that the first recording is as fast as the next."""
@@ -107,7 +107,14 @@ class Engine:
         """Make a segmenter for one track of a recording."""
         rate = self.folder.sample_rate
         stride = max(round(self.folder.frame_stride * rate), 1)
-        return EnergySegmenter(rate, self.folder.max_segment_seconds, align_samples=stride)
+        family = family_of(self.folder)
+        return EnergySegmenter(
+            rate,
+            self.folder.max_segment_seconds,
+            align_samples=stride,
+            prefer_seconds=family.prefer_seconds,
+            merge_seconds=family.merge_seconds,
+        )
 
     def transcribe(
         self,
@@ -186,7 +193,7 @@ class Engine:
             self.folder, self.recogniser, self.detector, audio, segmenters, skip_chunks, meters
         )
 
-    def decoder_for(self, options: RecognitionOptions) -> Decoder:
+    def decoder_for(self, options: RecognitionOptions) -> Decoder[Any]:
         """Return the decoder that `options` ask for. With hot-words it is beam search.
 
         Raises:
@@ -198,7 +205,7 @@ class Engine:
             return self._preferring(options)
         return self.decoder if options.decoder is None else self.decoder_named(options.decoder)
 
-    def _preferring(self, options: RecognitionOptions) -> Decoder:
+    def _preferring(self, options: RecognitionOptions) -> Decoder[Any]:
         if options.decoder not in (None, BEAM):
             raise HotwordsUnsupported(
                 f"Hot-words need beam search, which decoder={options.decoder} does not do."

@@ -6,6 +6,7 @@ batches differ. A quantised graph runs no batches; in others, padding changes th
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -35,10 +36,10 @@ class LiveTranscription:
     def __init__(
         self,
         model: ModelFolder,
-        recogniser: Recogniser,
+        recogniser: Recogniser[Any],
         detector: VoiceDetector | None,
         segmenter: Segmenter,
-        decoder: Decoder,
+        decoder: Decoder[Any],
         source_rate: int,
     ) -> None:
         """

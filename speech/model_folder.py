@@ -1,11 +1,20 @@
-"""Read and check a model folder: model.json (the card), tokens.txt (meaning of the outputs), the graphs."""
+"""Read and check a model folder: model.json (the card), tokens.txt (meaning of the outputs), the weights."""
 
 import hashlib
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from shrutlekh_contract.model_card import FILE_NAME, FLOAT32, INT8, PRECISIONS, ModelCard, ModelCardInvalid
+from shrutlekh_contract.model_card import (
+    CTC,
+    FILE_NAME,
+    FLOAT16,
+    FLOAT32,
+    INT8,
+    PRECISIONS,
+    ModelCard,
+    ModelCardInvalid,
+)
 
 from speech.errors import ModelInvalid, ModelNotFound
 from speech.recognisers import FAMILIES
@@ -13,17 +22,26 @@ from speech.recognisers import FAMILIES
 WORD_MARK: Final = "▁"
 """U+2581, SentencePiece's space: a token that begins with it begins a word."""
 
-GRAPHS: Final = {FLOAT32: "model.onnx", INT8: "model.int8.onnx"}
+GRAPHS: Final = {FLOAT32: "model.onnx", INT8: "model.int8.onnx", FLOAT16: "model.float16.onnx"}
+"""Graphs of a model of the family "ctc", by precision."""
+
+CTRANSLATE2_WEIGHTS: Final = "model.bin"
+"""Weights of a model of the family "whisper", for all precisions."""
+
+VERSION_DIGITS: Final = 12
 
 
 class ModelFolder(ModelCard):
     """A validated model folder: its card, path and tokens. Made by `load`.
 
     Attributes:
-        tokens: text of each output of the graph, by id.
+        tokens: text of each output of the graph, by id. Empty unless the family is "ctc".
+        version: the first `VERSION_DIGITS` hex digits of the SHA-256 of model.json, which names the digests
+            of all other files.
     """
 
     path: Path
+    version: str
     tokens: tuple[str, ...]
 
     @property
@@ -46,15 +64,26 @@ class ModelFolder(ModelCard):
             raise ModelNotFound(f"There is no model at {path}: it has no {FILE_NAME}.") from None
         except ModelCardInvalid as error:
             raise ModelInvalid(str(error)) from error
-        tokens = read_tokens(path / "tokens.txt")
-        if card.blank_id >= len(tokens):
-            raise ModelInvalid(
-                f"{path}/{FILE_NAME}: 'blank_id' must be in 0..{len(tokens) - 1}, not {card.blank_id}."
-            )
         if card.family not in FAMILIES:
             known = ", ".join(map(repr, FAMILIES))
             raise ModelInvalid(f"{path} is of the family {card.family!r}; this version runs {known}.")
-        return cls.model_validate({**dict(card), "path": path, "tokens": tokens})
+        tokens = read_tokens(path / "tokens.txt") if card.family == CTC else ()
+        if tokens and card.blank_id >= len(tokens):
+            raise ModelInvalid(
+                f"{path}/{FILE_NAME}: 'blank_id' must be in 0..{len(tokens) - 1}, not {card.blank_id}."
+            )
+        found = {"path": path, "version": sha256(path / FILE_NAME)[:VERSION_DIGITS], "tokens": tokens}
+        return cls.model_validate({**dict(card), **found})
+
+    def weights(self, precision: str | None = None) -> Path:
+        """Return the path of the weights of a precision, by default the one in model.json.
+
+        Raises:
+            ModelInvalid: the folder has no such weights, or the precision is unknown.
+        """
+        if self.family == CTC:
+            return self.graph(precision)
+        return self._existing(CTRANSLATE2_WEIGHTS)
 
     def graph(self, precision: str | None = None) -> Path:
         """Return the path of the graph of a precision, by default the one in model.json.
@@ -62,12 +91,17 @@ class ModelFolder(ModelCard):
         Raises:
             ModelInvalid: the folder has no such graph, or the precision is unknown.
         """
+        if self.family != CTC:
+            raise ModelInvalid(f"The model {self.name} is of the family {self.family!r}, which has no graph.")
         name = GRAPHS.get(precision or self.precision)
         if name is None:
             raise ModelInvalid(f"There is no precision {precision!r}; there are {', '.join(PRECISIONS)}.")
+        return self._existing(name)
+
+    def _existing(self, name: str) -> Path:
         path = self.path / name
         if not path.is_file():
-            raise ModelInvalid(f"The model {self.name} has no {path.name}.")
+            raise ModelInvalid(f"The model {self.name} has no {name}.")
         return path
 
     def optimised(self, precision: str | None = None) -> Path:
@@ -82,6 +116,17 @@ class ModelFolder(ModelCard):
         graph = self.graph(precision)
         digest = self.files.get(graph.name, "")[:16].lower()
         return graph.with_name(f".{graph.stem}-{digest}-{version('onnxruntime')}.onnx")
+
+    @property
+    def loaded_bytes(self) -> int:
+        """Bytes of the files that an engine reads when it loads the model.
+
+        These are all files of model.json but notes, graphs of other precisions, and the language model,
+        which is read when a recording wants it.
+        """
+        unused = {name for precision, name in GRAPHS.items() if precision != self.precision}
+        paths = [self.path / name for name in self.files if name not in unused and not name.startswith("lm/")]
+        return sum(path.stat().st_size for path in paths if path.is_file())
 
     def verify_hashes(self) -> None:
         """Compare every file that model.json lists with its sha256.

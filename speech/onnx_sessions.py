@@ -1,6 +1,68 @@
-"""How every ONNX Runtime session of the engine is set up."""
+"""How every ONNX Runtime session of the engine is set up, and on which device it runs."""
+
+import logging
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Literal
 
 import onnxruntime as ort
+
+Device = Literal["auto", "cpu", "cuda"]
+"""Where a model runs. "auto" is "cuda" if this machine has an NVIDIA GPU, else "cpu"."""
+
+CPU: Final = "CPUExecutionProvider"
+CUDA: Final = "CUDAExecutionProvider"
+CUDA_OPTIONS: Final = {
+    # The default tries all algorithms at each new input shape, and nearly every recording has a new shape.
+    "cudnn_conv_algo_search": "HEURISTIC",
+    # The default doubles what the arena takes each time that it grows.
+    "arena_extend_strategy": "kSameAsRequested",
+}
+_DRIVER: Final = Path("/dev/nvidiactl")
+
+log = logging.getLogger(__name__)
+
+
+def open_session(graph: str | bytes, threads: int, *, on_gpu: bool = False) -> ort.InferenceSession:
+    """Open a session. If it cannot run on the GPU as it should, it runs on the CPU and the log tells why.
+
+    Args:
+        graph: path or content of an ONNX model.
+        threads: within an operator; operators run one after another.
+        on_gpu: see `runs_on_gpu`.
+
+    Raises:
+        Exception: ONNX Runtime's, which keeps its types private: the graph cannot be loaded.
+    """
+    providers: list[Any] = [(CUDA, CUDA_OPTIONS), CPU] if on_gpu else [CPU]
+    session = ort.InferenceSession(graph, sess_options=session_options(threads), providers=providers)
+    if on_gpu and CUDA not in session.get_providers():
+        tell_fallback("ONNX Runtime could not start its CUDA provider; its own message is above")
+    return session
+
+
+def wants_gpu(device: Device) -> bool:
+    """Return whether a model is to run on a GPU, if the library that runs it can."""
+    return device == "cuda" or (device == "auto" and _DRIVER.exists())
+
+
+def runs_on_gpu(device: Device) -> bool:
+    """Return whether to open sessions on the GPU. If that was wanted and cannot be, the log tells why."""
+    if not wants_gpu(device):
+        return False
+    if CUDA in ort.get_available_providers():
+        return True
+    tell_fallback(
+        f"the installed ONNX Runtime {ort.__version__} has no CUDA provider; install onnxruntime-gpu in "
+        "place of onnxruntime"
+    )
+    return False
+
+
+@cache  # once in a process, not for each session
+def tell_fallback(reason: str) -> None:
+    """Log that models run on the CPU though a GPU was wanted."""
+    log.warning("gpu_unavailable: models run on the CPU, because %s", reason)
 
 
 def session_options(threads: int) -> ort.SessionOptions:

@@ -9,6 +9,7 @@ Hypothesis Selection" (Interspeech 2020).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Previewer:
     def __init__(
         self,
         recogniser: ChunkRecogniser,
-        decoder: Decoder,
+        decoder: Decoder[Any],
         rate: int,
         window_seconds: float = WINDOW_SECONDS,
         edge_seconds: float = EDGE_SECONDS,
@@ -130,9 +131,9 @@ class Previewer:
         begin, end = spans[0][0], spans[-1][1]
         chunk = Chunk(self._start + begin, self._audio[begin:end])
         inside = [(low - begin, high - begin) for low, high in spans]
-        log_probs = self._recogniser.recognise_spans(chunk, inside)
-        assert log_probs is not None
-        heard = self._decoder.hear(log_probs)
+        emission = self._recogniser.recognise_spans(chunk, inside)
+        assert emission is not None
+        heard = self._decoder.hear(emission)
         written = self._decoder.plausibility.written(heard, (end - begin) / self._rate)
         return self._decoder.timed(written, self._seconds(begin), self._seconds(end))
 

@@ -1,8 +1,8 @@
-"""The way of one recording: audio, chunks, batches, log-probabilities (`speech.utterances`), words."""
+"""The way of one recording: audio, chunks, batches, emissions (`speech.utterances`), words."""
 
 from collections.abc import Generator, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from speech.decoding import Decoder
 from speech.events import Event, Progress, Summary
@@ -20,7 +20,7 @@ class Transcription:
     batch. The recording is freed at the end, when the iteration is dropped, or by `close`.
     """
 
-    def __init__(self, utterances: UtteranceReader, decoder: Decoder) -> None:
+    def __init__(self, utterances: UtteranceReader, decoder: Decoder[Any]) -> None:
         self._utterances = utterances
         self._text_times = StageTimes("text")
         self._events = _events(utterances, decoder, self._text_times)
@@ -56,7 +56,9 @@ class Transcription:
         self.close()
 
 
-def _events(utterances: UtteranceReader, decoder: Decoder, times: StageTimes) -> Generator[Event, None, None]:
+def _events(
+    utterances: UtteranceReader, decoder: Decoder[Any], times: StageTimes
+) -> Generator[Event, None, None]:
     # No method, so that no reference cycle keeps the file open when the iteration is dropped.
     with utterances:
         for event in utterances:
@@ -70,9 +72,9 @@ def _events(utterances: UtteranceReader, decoder: Decoder, times: StageTimes) ->
     yield _summary(utterances, times)
 
 
-def segment_of(utterance: Utterance, decoder: Decoder) -> Segment | None:
+def segment_of(utterance: Utterance, decoder: Decoder[Any]) -> Segment | None:
     """Decode an utterance; None if nothing plausible was said."""
-    heard = decoder.hear(utterance.log_probs)
+    heard = decoder.hear(utterance.emission)
     written = decoder.plausibility.written(heard, utterance.end - utterance.start)
     words = decoder.timed(written, utterance.start, utterance.end)
     return Segment.from_words(words, utterance.channel, written.avg_logprob) if words else None

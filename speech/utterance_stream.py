@@ -3,19 +3,18 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from speech.audio.blocks import Samples
 from speech.chunk_recogniser import ChunkRecogniser
 from speech.model_folder import ModelFolder
-from speech.recognisers import LogProbs, Recogniser
+from speech.recognisers import Emission, Recogniser, family_of
 from speech.segments import (
     WORKING_BYTES,
     Chunk,
     Joiner,
     LookAhead,
     Piece,
-    SeamFinder,
     Segmenter,
     Span,
     VoiceDetector,
@@ -24,13 +23,14 @@ from speech.stage_times import StageTimes
 
 
 class Utterance(NamedTuple):
-    """What a decoder is given: log-probabilities of shape (frames, tokens), from `start` to `end` in seconds.
+    """What a decoder is given, from `start` to `end` in seconds.
 
     Attributes:
+        emission: what the model gave, see `speech.recognisers.protocol.Emission`.
         channel: counted from 1; None if the channels were mixed.
     """
 
-    log_probs: LogProbs
+    emission: Any
     start: float
     end: float
     channel: int | None = None
@@ -53,7 +53,7 @@ class UtteranceStream:
     def __init__(
         self,
         model: ModelFolder,
-        recogniser: Recogniser,
+        recogniser: Recogniser[Any],
         detector: VoiceDetector | None,
         segmenters: Sequence[Segmenter],
         *,
@@ -76,9 +76,9 @@ class UtteranceStream:
         self._gathers = gathers
         self._look_ahead = LookAhead(self._rate, recogniser.working_bytes, self.WORKING_BYTES)
         self._recogniser = ChunkRecogniser(model, recogniser, detector, self.WORKING_BYTES)
-        finder = SeamFinder(model.tokens, model.blank_id, model.frame_stride)
+        layout = family_of(model).layout(model)
         self._tracks = [
-            _Track(Joiner(finder, model.frame_stride), None if mixes else channel)
+            _Track(Joiner(layout, model.frame_stride), None if mixes else channel)
             for channel in range(1, len(segmenters) + 1)
         ]
         self._skip_chunks = skip_chunks
@@ -120,14 +120,14 @@ class UtteranceStream:
             yield from self._recognise(lot)
 
     def _recognise(self, lot: Sequence[Chunk]) -> Iterator[Utterance | None]:
-        """Run the graph over the next lot of chunks."""
+        """Run the model over the next lot of chunks."""
         with self.times.timed("decode"):
             voiced = self._recogniser.voiced(lot)
             self._count_speech(lot, voiced)
         first = self._chunks_looked_at
         self._chunks_looked_at += len(lot)
         skip = max(self._skip_chunks - first, 0)
-        known: dict[int, LogProbs | None] = dict.fromkeys(range(min(skip, len(lot))))
+        known: dict[int, Emission | None] = dict.fromkeys(range(min(skip, len(lot))))
         batches = self._recogniser.recognise(lot, voiced, skip)
         joined = 0
         while joined < len(lot):
@@ -148,32 +148,32 @@ class UtteranceStream:
                 self._speech_samples += max(chunk.start_sample + end - low, 0)
             track.counted = chunk.end_sample
 
-    def _join(self, number: int, chunk: Chunk, log_probs: LogProbs | None) -> None:
-        """Join the next chunk to what its track holds; `log_probs` is None for a chunk without voice."""
+    def _join(self, number: int, chunk: Chunk, emission: Emission | None) -> None:
+        """Join the next chunk to what its track holds; `emission` is None for a chunk without voice."""
         track = self._tracks[chunk.track]
         if number < self._skip_chunks:
             self._finished[number] = None
             track.skipped = chunk if chunk.goes_on else None
             return
-        if track.skipped is not None and log_probs is not None:
+        if track.skipped is not None and emission is not None:
             with self.times.timed("infer"):
                 before = self._recogniser.recognise_one(track.skipped)
             if before is not None:
                 track.joiner.prime(before, self._seconds(track.skipped.start_sample))
         track.skipped = None
-        if log_probs is None:
+        if emission is None:
             self._finish(track, track.joiner.flush())
             self._finished[number] = None
             return
         track.waiting.append(number)
         start, end = self._seconds(chunk.start_sample), self._seconds(chunk.end_sample)
-        self._finish(track, track.joiner.push(log_probs, start, end, chunk.follows, chunk.goes_on))
+        self._finish(track, track.joiner.push(emission, start, end, chunk.follows, chunk.goes_on))
 
-    def _finish(self, track: "_Track", pieces: Sequence[Piece]) -> None:
+    def _finish(self, track: "_Track", pieces: Sequence[Piece[Any]]) -> None:
         """Make an utterance of each piece. It belongs to the first of the windows it was joined from."""
         for piece in pieces:
             first, *others = (track.waiting.popleft() for _ in range(piece.windows))
-            self._finished[first] = Utterance(piece.log_probs, piece.start, piece.end, track.channel)
+            self._finished[first] = Utterance(piece.emission, piece.start, piece.end, track.channel)
             self._finished |= dict.fromkeys(others)
 
     def _ready(self) -> Iterator[Utterance]:
@@ -218,7 +218,7 @@ class _Track:
         counted: samples before this one were counted as speech or not.
     """
 
-    def __init__(self, joiner: Joiner, channel: int | None) -> None:
+    def __init__(self, joiner: Joiner[Any], channel: int | None) -> None:
         self.joiner = joiner
         self.channel = channel
         self.waiting: deque[int] = deque()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from shrutlekh_contract.audio_warnings import AudioWarning
 
@@ -27,7 +27,7 @@ class UtteranceReader:
     def __init__(
         self,
         model: ModelFolder,
-        recogniser: Recogniser,
+        recogniser: Recogniser[Any],
         detector: VoiceDetector | None,
         audio: AudioReader,
         segmenters: Sequence[Segmenter],

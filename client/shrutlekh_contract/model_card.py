@@ -17,11 +17,20 @@ SILERO: Final = "silero"
 ENERGY: Final = "energy"
 FLOAT32: Final = "float32"
 INT8: Final = "int8"
+FLOAT16: Final = "float16"
+CTC: Final = "ctc"
+WHISPER: Final = "whisper"
 
 Detector = Literal["silero", "energy"]
-Precision = Literal["float32", "int8"]
+Precision = Literal["float32", "int8", "float16"]
 DETECTORS: Final[tuple[str, ...]] = get_args(Detector)
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
+
+IMPLIED: Final[Mapping[str, Mapping[str, Any]]] = {
+    WHISPER: {"sample_rate": 16_000, "frame_stride": 0.02, "blank_id": 0, "min_samples": 1}
+}
+"""Fields that a card need not have, because the family decides them. A family without a blank has `blank_id`
+0, which nobody uses."""
 
 DIGEST_LENGTH = 64
 """Hex digits of a SHA-256 digest."""
@@ -65,7 +74,7 @@ class ModelCard(BaseModel):
     Attributes:
         sample_rate: hertz of the waveforms the graph takes.
         frame_stride: seconds between two output frames.
-        blank_id: id of the CTC blank in tokens.txt.
+        blank_id: id of the CTC blank in tokens.txt. Not used by families whose models give words.
         max_segment_seconds: longest audio to pass to the graph at once.
         min_samples: shortest waveform the graph accepts, in samples.
         decoding: decoder settings, see `speech.decoding.beam.BeamSettings`; its entry "decoder" names the
@@ -73,6 +82,8 @@ class ModelCard(BaseModel):
         detector: voice detector, "silero" by default. "energy" skips only silence; it suits a model that
             outputs no words for music and noise.
         precision: precision of the graph to use unless the caller names another.
+        batched: whether a graph gives a waveform the same log-probabilities alone and padded beside a longer
+            one. If not, waveforms are run one by one.
         files: SHA-256 hex digests by file name.
     """
 
@@ -95,6 +106,7 @@ class ModelCard(BaseModel):
     files: Digests = Field(default_factory=dict)
     detector: Detector = Field(default=SILERO, description="a text")
     precision: Precision = Field(default=FLOAT32, description="a text")
+    batched: bool = Field(default=True, description="true or false")
 
     @classmethod
     def of(cls, entries: Mapping[str, Any], source: Path) -> Self:
@@ -104,7 +116,7 @@ class ModelCard(BaseModel):
             ModelCardInvalid: an entry is missing or invalid.
         """
         try:
-            return cls.model_validate(entries)
+            return cls.model_validate({**_implied(entries), **entries})
         except ValidationError as error:
             raise ModelCardInvalid(f"{source}{cls._complaint(error.errors()[0], entries)}") from None
 
@@ -142,6 +154,11 @@ class ModelCard(BaseModel):
             for side in ("ge", "le")
         )
         return f"at least {low}" if high is None else f"in {low}..{high}"
+
+
+def _implied(entries: Mapping[str, Any]) -> Mapping[str, Any]:
+    family = entries.get("family")
+    return IMPLIED.get(family, {}) if isinstance(family, str) else {}
 
 
 def read_entries(folder: Path) -> dict[str, Any]:

@@ -18,11 +18,12 @@ import numpy.typing as npt
 from shrutlekh_contract.decoders import BEAM, LANGUAGE_MODEL
 
 from speech.decoding.confidence import LEAST_AGREEMENT, Calibration
-from speech.decoding.greedy import PathReader, WordTimes
+from speech.decoding.greedy import PathReader
 from speech.decoding.heard import NOTHING, Heard
 from speech.decoding.hot_trie import HotTrie
 from speech.decoding.ngram_model import LANGUAGE_MODEL_FILE, LanguageModel
 from speech.decoding.plausibility import Plausibility
+from speech.decoding.word_times import WordTimes
 from speech.errors import ModelInvalid
 from speech.model_folder import ModelFolder
 from transcript.words import Word

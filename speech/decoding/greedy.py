@@ -3,31 +3,30 @@
 Source: A. Graves et al., "Connectionist Temporal Classification" (ICML 2006), best path decoding.
 """
 
-import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from shrutlekh_contract.decoders import GREEDY
 
-from speech.decoding.confidence import FEATURES, Calibration, plain_confidences
+from speech.decoding.confidence import FEATURES, Calibration
 from speech.decoding.heard import NOTHING, Heard, Integers
 from speech.decoding.plausibility import Plausibility
-from speech.errors import ModelInvalid
+from speech.decoding.word_times import WordTimes
 from speech.model_folder import WORD_MARK, ModelFolder
 from speech.text import transcript_text
 from transcript.words import Word
 
 LogProbs = npt.NDArray[np.float32]
+E_contra = TypeVar("E_contra", contravariant=True)
 
 _SPECIAL = re.compile(r"<[^<>]+>")
 
 
-class Decoder(Protocol):
-    """What the engine needs of a decoder.
+class Decoder(Protocol[E_contra]):
+    """What the engine needs of a decoder, for one kind of emissions.
 
     Attributes:
         plausibility: decides which of its words are written.
@@ -35,8 +34,8 @@ class Decoder(Protocol):
 
     plausibility: Plausibility
 
-    def hear(self, log_probs: LogProbs) -> Heard:
-        """Decode an utterance: `log_probs` of shape (frames, vocabulary), natural logarithms."""
+    def hear(self, emission: E_contra, /) -> Heard:
+        """Decode an utterance."""
         ...
 
     def timed(self, heard: Heard, start: float = 0.0, end: float = np.inf) -> tuple[Word, ...]:
@@ -47,33 +46,9 @@ class Decoder(Protocol):
         """
         ...
 
-    def words(self, log_probs: LogProbs, start: float = 0.0, end: float = np.inf) -> tuple[Word, ...]:
+    def words(self, emission: E_contra, /, start: float = 0.0, end: float = np.inf) -> tuple[Word, ...]:
         """Return all words of an utterance, plausible or not."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class WordTimes:
-    """Seconds from where the path has a word to where it is heard: a CTC model says a token in the midst of
-    its sound, and the last one of a word early. Measured by `modelkit times --fit`."""
-
-    start: float = 0.0
-    end: float = 0.0
-
-    @classmethod
-    def of_model(cls, decoding: Mapping[str, Any]) -> "WordTimes":
-        """Those of model.json's `decoding.times`, else zeros.
-
-        Raises:
-            ModelInvalid: they are no numbers within a second.
-        """
-        try:
-            found = cls(**{name: float(value) for name, value in decoding.get("times", {}).items()})
-        except (AttributeError, TypeError, ValueError) as error:
-            raise ModelInvalid(f"'decoding.times' in model.json: {error}.") from error
-        if not all(math.isfinite(value) and abs(value) <= 1.0 for value in (found.start, found.end)):
-            raise ModelInvalid("'decoding.times' in model.json: start and end must be within a second.")
-        return found
 
 
 class PathReader:
@@ -152,18 +127,7 @@ class PathReader:
             start: seconds at which the utterance begins in the recording.
             end: seconds at which it ends.
         """
-        known = heard.features
-        confidences = plain_confidences(known) if calibration is None else calibration.confidences(known)
-        stride, times = self._frame_stride, self._times
-        starts = np.clip(start + heard.firsts * stride + times.start, start, end)
-        ends = np.minimum(start + heard.lasts * stride + times.end, np.append(starts[1:], end))
-        ends = np.maximum(ends, starts)
-        return tuple(
-            Word(text, word_start, word_end, confidence)
-            for text, word_start, word_end, confidence in zip(
-                heard.texts, starts.tolist(), ends.tolist(), confidences.tolist(), strict=True
-            )
-        )
+        return self._times.words(heard, self._frame_stride, calibration, start, end)
 
 
 class GreedyDecoder:

@@ -1,4 +1,4 @@
-"""The words of a decoder's best path, before they get times and confidences."""
+"""The words of a decoder's best path or of a model, before they get times and confidences."""
 
 from dataclasses import dataclass
 
@@ -35,6 +35,15 @@ class Heard:
             return self
         texts = tuple(text for text, stays in zip(self.texts, kept, strict=True) if stays)
         return Heard(texts, self.firsts[kept], self.lasts[kept], self.features[kept])
+
+    def followed_by(self, other: "Heard") -> "Heard":
+        """Return these words and, behind them, those of `other`."""
+        return Heard(
+            (*self.texts, *other.texts),
+            np.concatenate((self.firsts, other.firsts)),
+            np.concatenate((self.lasts, other.lasts)),
+            np.concatenate((self.features, other.features)),
+        )
 
     @property
     def tokens(self) -> npt.NDArray[np.float64]:

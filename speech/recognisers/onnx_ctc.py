@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import onnxruntime as ort
-from shrutlekh_contract.model_card import FLOAT32
+from shrutlekh_contract.model_card import INT8
 
 from speech.errors import ModelInvalid
 from speech.model_folder import ModelFolder
-from speech.onnx_sessions import session_options
+from speech.onnx_sessions import Device, open_session, runs_on_gpu
 from speech.recognisers.protocol import LogProbs, Samples
 
 FRAME_BYTES, PAIR_BYTES = 35_000, 280
@@ -25,29 +24,35 @@ class OnnxCtcRecogniser:
 
     WARM_SECONDS = (1.0, 4.0, 8.0)
 
-    def __init__(self, folder: ModelFolder, threads: int = 1, precision: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: ModelFolder,
+        threads: int = 1,
+        precision: str | None = None,
+        device: Device = "cpu",
+    ) -> None:
         """Load the graph, or its optimised form if `modelkit optimise` wrote one.
 
         Args:
             folder: the model.
             threads: ONNX Runtime threads within an operator; operators run one after another.
             precision: which graph of the folder, see `ModelFolder.graph`. A quantised graph scales its
-                activations by the whole input, so it runs waveforms one by one: a text must not depend on
-                the rest of its batch.
+                activations by the whole input, so it runs waveforms one by one, as does a graph that heeds
+                padding (`batched` of the card): a text must not depend on the rest of its batch.
+            device: where the graph runs.
 
         Raises:
             ModelInvalid: the graph is missing, broken, or has other inputs or outputs.
         """
         self._folder = folder
-        self._one_by_one = (precision or folder.precision) != FLOAT32
+        self._one_by_one = (precision or folder.precision) == INT8 or not folder.batched
         path = folder.graph(precision)
         optimised = folder.optimised(precision)
-        if optimised.is_file():
+        on_gpu = runs_on_gpu(device)
+        if optimised.is_file() and not on_gpu:  # it was optimised for CPUs
             path = optimised
         try:
-            self._session = ort.InferenceSession(
-                str(path), sess_options=session_options(threads), providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(str(path), threads, on_gpu=on_gpu)
         except Exception as error:  # onnxruntime keeps its exception types private
             raise ModelInvalid(
                 f"{path.name} of the model {folder.name} could not be loaded: {error}"
@@ -73,6 +78,9 @@ class OnnxCtcRecogniser:
                 f"The graph of the model {self._folder.name} has {vocabulary} outputs "
                 f"for {len(self._folder.tokens)} tokens."
             )
+
+    def emissions(self, waveforms: Sequence[Samples]) -> list[LogProbs]:
+        return self.log_probs(waveforms)
 
     def log_probs(self, waveforms: Sequence[Samples]) -> list[LogProbs]:
         """Run the graph once, with shorter waveforms zero-padded to the longest; or once per waveform, see

@@ -2,7 +2,7 @@
 
 from speech.segments.batch_plan import LOOK_AHEAD, RUN_SECONDS, WORKING_BYTES, LookAhead, plan
 from speech.segments.energy import Chunk, EnergySegmenter, Segmenter
-from speech.segments.joining import Joiner, Piece, SeamFinder
+from speech.segments.joining import Joiner, Piece, Seam, SeamFinder
 from speech.segments.loudness import raise_quiet
 from speech.segments.silero_graph import CONTEXT, FRAME
 from speech.segments.voice import (
@@ -25,6 +25,7 @@ __all__ = [
     "Joiner",
     "LookAhead",
     "Piece",
+    "Seam",
     "SeamFinder",
     "Segmenter",
     "SileroDetector",

@@ -7,6 +7,7 @@ the second, so that no word is cut or doubled, and no text has to be compared.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,15 @@ import numpy.typing as npt
 from speech.model_folder import WORD_MARK
 
 LogProbs = npt.NDArray[np.float32]
+
+
+class _Frames(Protocol):
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, frames: slice, /) -> Any: ...
+
+
+E = TypeVar("E", bound=_Frames)
 
 GUARD_SECONDS = 0.4
 """At the edges of a window its model lacks context: no seam there."""
@@ -30,15 +40,34 @@ MAX_WINDOWS = 4
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """`frame` of the overlap is the first that comes from the second window; `between_words`: both windows
-    agree that no word is said there."""
+    """Where two windows are joined.
 
-    frame: int
+    Attributes:
+        left: frame of the overlap where the first window ends.
+        right: frame of the overlap where the second window begins. It is another one only if the two windows
+            have the same word at different times.
+        between_words: both windows agree that no word is said there.
+    """
+
+    left: int
+    right: int
     between_words: bool
 
 
+class Seams(Protocol[E]):
+    """Finds seams, and puts windows together."""
+
+    def find(self, left: E, right: E) -> Seam:
+        """Find the best seam in an overlap of one frame or more, recognised in two windows."""
+        ...
+
+    def concatenate(self, left: E, right: E) -> E:
+        """Put an emission behind another."""
+        ...
+
+
 class SeamFinder:
-    """Finds seams for one vocabulary.
+    """Finds seams of log-probabilities for one vocabulary.
 
     Args:
         tokens: text of each id; "▁" alone is the space between words, a token that begins with it begins one.
@@ -74,7 +103,11 @@ class SeamFinder:
         allowed = between if found else inside
         # The best; of equals the one nearest to the middle, where both windows have the most context.
         middle = np.abs(np.arange(frames) - frames / 2) * 1e-6
-        return Seam(int(np.where(allowed, score - middle, -np.inf).argmax()), found)
+        frame = int(np.where(allowed, score - middle, -np.inf).argmax())
+        return Seam(frame, frame, found)
+
+    def concatenate(self, left: LogProbs, right: LogProbs) -> LogProbs:
+        return np.concatenate((left, right))
 
     def _silence(self, log_probs: LogProbs) -> npt.NDArray[np.float64]:
         """Probability in each frame that no letter is emitted."""
@@ -98,33 +131,31 @@ class SeamFinder:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Log-probabilities of whole words, from `start` to `end`, seconds in the recording, and the number of
+class Piece(Generic[E]):
+    """The emission of whole words, from `start` to `end`, seconds in the recording, and the number of
     windows that are finished with them."""
 
     start: float
     end: float
-    log_probs: LogProbs
+    emission: E
     windows: int
 
 
-class Joiner:
+class Joiner(Generic[E]):
     """Joins the windows of one track; holds back what is behind the last seam.
 
     Memory is bounded by MAX_WINDOWS windows.
     """
 
-    def __init__(self, finder: SeamFinder, frame_stride: float) -> None:
-        self._finder = finder
+    def __init__(self, seams: Seams[E], frame_stride: float) -> None:
+        self._seams = seams
         self._stride = frame_stride
-        self._held: LogProbs | None = None
+        self._held: E | None = None
         self._held_start = 0.0
         self._held_end = 0.0
         self._windows = 0
 
-    def push(
-        self, log_probs: LogProbs, start: float, end: float, follows: bool, goes_on: bool
-    ) -> list[Piece]:
+    def push(self, emission: E, start: float, end: float, follows: bool, goes_on: bool) -> list[Piece[E]]:
         """Takes the next window, heard from `start` to `end` seconds; returns what is complete with it.
 
         Args:
@@ -133,15 +164,15 @@ class Joiner:
         """
         pieces = []
         if follows and self._held is not None:
-            pieces = self._join(log_probs, start)
+            pieces = self._join(emission, start)
         else:
             pieces = self.flush()
-            self._held, self._held_start, self._windows = log_probs, start, 0
+            self._held, self._held_start, self._windows = emission, start, 0
         self._held_end = end
         self._windows += 1
         return pieces if goes_on else pieces + self.flush()
 
-    def flush(self) -> list[Piece]:
+    def flush(self) -> list[Piece[E]]:
         """Ends what is held."""
         if self._held is None:
             return []
@@ -149,24 +180,25 @@ class Joiner:
         self._held, self._windows = None, 0
         return [piece]
 
-    def prime(self, log_probs: LogProbs, start: float) -> None:
+    def prime(self, emission: E, start: float) -> None:
         """Holds a window only for the seam with the next one: what is before it has been handed out."""
-        self._held, self._held_start, self._windows = log_probs, start, 0
+        self._held, self._held_start, self._windows = emission, start, 0
 
-    def _join(self, log_probs: LogProbs, start: float) -> list[Piece]:
+    def _join(self, emission: E, start: float) -> list[Piece[E]]:
         assert self._held is not None
         offset = min(max(round((start - self._held_start) / self._stride), 0), len(self._held))
-        overlap = min(len(self._held) - offset, len(log_probs))
-        seam = Seam(0, True)
+        overlap = min(len(self._held) - offset, len(emission))
+        seam = Seam(0, 0, True)
         if overlap:
-            seam = self._finder.find(self._held[offset : offset + overlap], log_probs[:overlap])
-        done, rest = self._held[: offset + seam.frame], log_probs[seam.frame :]
-        begin = start + seam.frame * self._stride
+            seam = self._seams.find(self._held[offset : offset + overlap], emission[:overlap])
+        done: E = self._held[: offset + seam.left]
+        rest: E = emission[seam.right :]
+        begin = start + seam.right * self._stride
         if not self._windows:  # primed
             self._held, self._held_start = rest, begin
             return []
         if not seam.between_words and self._windows < MAX_WINDOWS:
-            self._held = np.concatenate((done, rest))
+            self._held = self._seams.concatenate(done, rest)
             return []
         piece = Piece(self._held_start, begin, done, self._windows)
         self._held, self._held_start, self._windows = rest, begin, 0

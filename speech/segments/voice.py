@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
-import onnxruntime as ort
 
-from speech.onnx_sessions import session_options
+from speech.onnx_sessions import open_session
 from speech.segments.loudness import (
     LOWEST_DB,
     Samples,
@@ -90,11 +89,7 @@ class SileroDetector:
         Raises:
             ValueError: the file is of another version of silero-vad.
         """
-        self.session = ort.InferenceSession(
-            window_graph(model.read_bytes()),
-            sess_options=session_options(1),
-            providers=["CPUExecutionProvider"],
-        )
+        self.session = open_session(window_graph(model.read_bytes()), threads=1)
 
     def without_voice(self, waveforms: Sequence[Samples]) -> list[list[Span]]:
         return [self._spans(waveform) for waveform in waveforms]

@@ -182,7 +182,7 @@ def test_the_file_is_freed_wherever_the_consumer_stops(engine: Engine, tmp_path:
 
 def test_posteriors_are_what_the_decoder_is_given(engine: Engine, tmp_path: Path) -> None:
     path = write_wav(tmp_path / "a.wav", long_signal(5))
-    decoded = [engine.decoder.words(one.log_probs, one.start, one.end) for one in engine.posteriors(path)]
+    decoded = [engine.decoder.words(one.emission, one.start, one.end) for one in engine.posteriors(path)]
     segments = list(engine.transcribe(path).segments())
     assert [words for words in decoded if words] == [segment.words for segment in segments] != []
 

@@ -39,7 +39,7 @@ def spell(text: str, dice: np.random.Generator) -> list[int]:
 
 def words_of(pieces: list[Piece], tokens: tuple[str, ...] = TOKENS) -> list[str]:
     decoder = GreedyDecoder(tokens, 0, STRIDE)
-    return [word.text for p in pieces for word in decoder.words(p.log_probs, p.start, p.end)]
+    return [word.text for p in pieces for word in decoder.words(p.emission, p.start, p.end)]
 
 
 def joined(rows: LogProbs, cuts: list[tuple[int, int]], tokens: tuple[str, ...] = TOKENS) -> list[Piece]:
@@ -78,9 +78,9 @@ def test_the_words_are_those_of_the_whole_wherever_it_is_cut(
         begin += length - 50
     pieces = joined(rows, cuts)
     assert words_of(pieces) == words_of([Piece(0.0, len(rows) * STRIDE, rows, 1)])
-    assert sum(len(piece.log_probs) for piece in pieces) == len(rows)
+    assert sum(len(piece.emission) for piece in pieces) == len(rows)
     for one, other in pairwise(pieces):
-        assert one.start + len(one.log_probs) * STRIDE == pytest.approx(other.start)
+        assert one.start + len(one.emission) * STRIDE == pytest.approx(other.start)
 
 
 def test_tokens_that_begin_words_need_no_space() -> None:
@@ -105,7 +105,7 @@ def test_what_is_held_is_bounded() -> None:
     rows = heard(spell("मसत" * 30, np.random.default_rng(1)))[:100]
     for number in range(50):
         pieces += joiner.push(rows, number * 2.0, number * 2.0 + 4.0, number > 0, True)
-        assert all(len(piece.log_probs) <= 100 * 4 for piece in pieces)
+        assert all(len(piece.emission) <= 100 * 4 for piece in pieces)
     assert sum(piece.windows for piece in pieces) >= 50 - 4
 
 
@@ -114,7 +114,7 @@ def test_a_window_whose_neighbour_is_absent_begins_by_itself() -> None:
     rows = heard(spell("नम मत", np.random.default_rng(1)))
     (piece,) = joiner.push(rows, 8.0, 9.0, follows=True, goes_on=False)
     assert (piece.start, piece.end, piece.windows) == (8.0, 9.0, 1)
-    np.testing.assert_array_equal(piece.log_probs, rows)
+    np.testing.assert_array_equal(piece.emission, rows)
     assert joiner.flush() == []
 
 
@@ -131,7 +131,7 @@ def test_primed_with_a_window_only_what_is_new_comes_out() -> None:
     resumed.prime(rows[: cut + 25], 0.0)
     (only,) = resumed.push(rows[cut - 25 :], start, 9.0, True, False)
     assert (only.start, only.end, only.windows) == (second.start, second.end, 1)
-    np.testing.assert_array_equal(only.log_probs, second.log_probs)
+    np.testing.assert_array_equal(only.emission, second.emission)
 
 
 def test_real_speech_without_pauses(installed_model: Path, clips: list[Path]) -> None:
@@ -151,7 +151,7 @@ def test_real_speech_without_pauses(installed_model: Path, clips: list[Path]) ->
         samples = signal[start * model.sample_rate : (start + 10) * model.sample_rate]
         (rows,) = engine.recogniser.log_probs([samples])
         pieces += joiner.push(rows, start, start + 10, start > 0, start != starts[-1])
-    found = [word.text for p in pieces for word in decoder.words(p.log_probs, p.start, p.end)]
+    found = [word.text for p in pieces for word in decoder.words(p.emission, p.start, p.end)]
     (rows,) = engine.recogniser.log_probs([signal])
     whole = [word.text for word in decoder.words(rows)]
     assert abs(len(found) - len(whole)) <= 0.2 * len(whole)

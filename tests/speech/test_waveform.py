@@ -155,7 +155,7 @@ def test_text_scoring_and_waveform_do_not_load_the_runtime() -> None:
         "import sys, transcript.words\n"
         "from speech import Progress, SpeechError, Summary, normalise_for_scoring\n"
         "assert 'numpy' not in sys.modules\n"
-        "import modelkit.scoring\n"
+        "import modelkit.measuring.scoring\n"
         "from speech import ModelFolder\n"
         "assert not {'onnxruntime', 'matplotlib', 'soundfile', 'soxr'} & set(sys.modules)\n"
         "from speech.waveform import PeakMeter, paint\n"
