@@ -2,17 +2,16 @@
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import structlog
 from redis import Redis
-from redis.exceptions import RedisError
 
 from api.intake.batcher import Batcher
 from api.threads import Threads
 from shared.announcements import announce
-from shared.queue import JobQueue, doorbells_wanted
+from shared.queue import JobQueue
 
 # After a failed message, drop messages for this long instead of waiting for Redis again.
 OUTAGE_SECONDS = 1.0
@@ -37,9 +36,9 @@ class Doorbell:
             lambda messages: threads.ring(lambda: self._send(messages))
         )
 
-    def ring(self, *job_ids: uuid.UUID) -> None:
-        """Tell the workers about queued jobs."""
-        self._messages.post(lambda: self._ring(job_ids))
+    def ring(self, model: str, *job_ids: uuid.UUID) -> None:
+        """Tell the workers about queued jobs of a model."""
+        self._messages.post(lambda: self._queue.ring_for(self._redis, model, job_ids))
 
     def announce(self, job_id: uuid.UUID) -> None:
         """Tell the long polls of a job that it has changed."""
@@ -48,15 +47,6 @@ class Doorbell:
     async def close(self) -> None:
         """Send the pending messages, for at most :data:`FLUSH_SECONDS`."""
         await self._messages.settle(FLUSH_SECONDS)
-
-    def _ring(self, job_ids: Sequence[uuid.UUID]) -> bool:
-        """Send as many doorbells as are of use. Return False if Redis is unreachable."""
-        try:
-            wanted = doorbells_wanted(self._redis)
-        except (RedisError, OSError) as error:
-            log.warning("queue_unreachable", jobs=len(job_ids), error=type(error).__name__)
-            return False
-        return all(self._queue.ring(job_id) for job_id in job_ids[: max(wanted, 0)])
 
     def _send(self, messages: list[Callable[[], bool]]) -> list[None]:
         for send in messages:

@@ -113,6 +113,7 @@ def transcript_of(
         language=_language_of(services, job.model),
         seconds=job.audio_seconds or 0.0,
         model=job.model,
+        model_version=job.model_version,
         speech_seconds=job.speech_seconds,
         warnings=map(AudioWarning.of_json, job.warnings or ()),
     )

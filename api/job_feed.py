@@ -20,7 +20,7 @@ from api.http.schemas import (
     SavedSegmentOut,
     TransitionOut,
 )
-from shared.jobs import BatchNews, Event, JobEvent, JobNews, JobStatus, ListNews
+from shared.jobs import BEGINS_RUN, BatchNews, JobEvent, JobNews, JobStatus, ListNews
 
 _ID = re.compile(r"([0-9]{1,18})\.([0-9]{1,9})(\.end)?")
 
@@ -95,7 +95,7 @@ class JobFeed:
 
     def _transition(self, row: JobEvent, job: JobOut) -> bytes:
         self.event = row.id
-        if row.event == Event.RETRIED:
+        if row.event in BEGINS_RUN:
             self.segments = 0
         out = TransitionOut(
             event=row.event,

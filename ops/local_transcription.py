@@ -89,6 +89,7 @@ def _listen(engine: Engine, file: Path, request: Request) -> Transcript:
             language=engine.folder.language,
             seconds=summary.seconds,
             model=engine.folder.name,
+            model_version=engine.folder.version,
             speech_seconds=summary.speech_seconds,
             warnings=summary.warnings,
         )

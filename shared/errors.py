@@ -274,6 +274,14 @@ class ModelNotInstalled(ServiceError):
     title = "Model not found"
 
 
+class ModelBroken(ServiceError):
+    """The requested model is installed, but cannot be used: its folder is damaged or of an unknown family."""
+
+    code = "model_broken"
+    status = 422
+    title = "The model is broken"
+
+
 class DecoderUnavailable(ServiceError):
     """Beam search, or hot-words, which need it, were requested of a model without a language model."""
 

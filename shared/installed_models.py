@@ -1,16 +1,14 @@
 """Find installed models and read their ``model.json``, without loading them."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shrutlekh_contract.decoders import GREEDY, decoders_of
 from shrutlekh_contract.model_card import FILE_NAME, ModelCard, ModelCardInvalid
+from shrutlekh_contract.models_folder import MODEL_NAME
 
 from shared.errors import ModelNotInstalled
-
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ def find_model(models_dir: Path, name: str) -> Path:
         ModelNotInstalled: no such model is installed.
     """
     folder = models_dir / name
-    if not NAME.fullmatch(name) or not (folder / FILE_NAME).is_file():
+    if not MODEL_NAME.fullmatch(name) or not (folder / FILE_NAME).is_file():
         installed = ", ".join(model.name for model in installed_models(models_dir)) or "none"
         raise ModelNotInstalled(f"The requested model is not installed. Installed: {installed}.")
     return folder

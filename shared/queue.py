@@ -3,9 +3,13 @@
 The process that receives it claims the job that SQL ranks first, not necessarily the one named, and goes on
 until no job is due. So there need be no more messages than worker processes. A lost message loses no job (the
 sweeper rings again), and a surplus message finds nothing to claim.
+
+Workers that take jobs of any model listen to QUEUE. Those that are pinned to models listen to a queue for
+each of these. A job is rung for in QUEUE, and in the queue of its model if workers are pinned to it.
 """
 
 import uuid
+from collections.abc import Sequence
 
 import structlog
 from celery import Celery
@@ -13,7 +17,7 @@ from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from shared.presence import WORKERS
+from shared.presence import WORKERS, pinned_to
 from shared.settings import Settings
 
 TRANSCRIBE = "shrutlekh.transcribe"
@@ -52,17 +56,28 @@ def make_celery(settings: Settings) -> Celery:
     return celery
 
 
-def doorbells_wanted(redis: Redis) -> int:
-    """Return how many more doorbells are of use: one for each worker process, less those that wait.
+def queue_of(model: str) -> str:
+    """Return the queue of the workers that are pinned to a model."""
+    return f"{QUEUE}.{model}"
+
+
+def doorbells_wanted(redis: Redis, model: str) -> dict[str, int]:
+    """Return how many more doorbells are of use for jobs of a model, by queue.
+
+    That is one for each worker process, less those that wait. Queues that need none are left out.
 
     Raises:
         RedisError, OSError: Redis is unreachable.
     """
+    pinned_queue = queue_of(model)
     with redis.pipeline(transaction=False) as pipeline:
         pipeline.llen(QUEUE)
         pipeline.zcard(WORKERS)
-        waiting, workers = pipeline.execute()
-    return max(int(workers), 1) - int(waiting)
+        pipeline.llen(pinned_queue)
+        pipeline.zcard(pinned_to(model))
+        waiting, workers, waiting_for_pinned, pinned = map(int, pipeline.execute())
+    wanted = {QUEUE: max(workers, 1) - waiting, pinned_queue: pinned - waiting_for_pinned}
+    return {queue: number for queue, number in wanted.items() if number > 0}
 
 
 class JobQueue:
@@ -71,10 +86,19 @@ class JobQueue:
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
 
-    def ring(self, job_id: uuid.UUID) -> bool:
+    def ring_for(self, redis: Redis, model: str, job_ids: Sequence[uuid.UUID]) -> bool:
+        """Send as many doorbells as are of use for jobs of a model. Return False if Redis is unreachable."""
+        try:
+            wanted = doorbells_wanted(redis, model)
+        except (RedisError, OSError) as error:
+            log.warning("queue_unreachable", jobs=len(job_ids), error=type(error).__name__)
+            return False
+        return all(self.ring(job_id, name) for name, most in wanted.items() for job_id in job_ids[:most])
+
+    def ring(self, job_id: uuid.UUID, queue: str = QUEUE) -> bool:
         """Send the doorbell for a job. Return False if Redis is unreachable: the sweeper rings later."""
         try:
-            self._celery.send_task(TRANSCRIBE, args=[str(job_id)], retry=False)
+            self._celery.send_task(TRANSCRIBE, args=[str(job_id)], queue=queue, retry=False)
         except (OperationalError, RedisError, OSError) as error:
             log.warning("queue_unreachable", job_id=str(job_id), error=type(error).__name__)
             return False

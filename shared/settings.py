@@ -6,9 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shrutlekh_contract.hosts import is_loopback
+from shrutlekh_contract.models_folder import default_model_of
 
 from shared.destinations import Policy
 
@@ -64,9 +65,11 @@ class Settings(BaseSettings):
         description="Folder with one subfolder per installed model. Set it to keep models outside the code.",
     )
     default_model: str = Field(
-        "hi-ctc-base",
+        "",
+        validate_default=True,
         description="Model for jobs that do not name one. "
-        "Workers load it at startup and do not start without it.",
+        "Workers load it at startup and do not start without it. "
+        "Empty: the one that `shrutlekh models default` chose, else `hi-ctc-base`.",
     )
 
     host: str = Field(
@@ -218,10 +221,22 @@ class Settings(BaseSettings):
         ge=0,
         description="Processes of a worker. 0: one per usable CPU. Lower it to save memory.",
     )
+    worker_models: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="Comma-separated models whose jobs a worker takes. It loads the first of them when it "
+        "starts, instead of `default_model`. Empty: jobs of all models. Set it to give a large model its own "
+        "machines.",
+    )
     worker_threads: int = Field(
         0,
         ge=0,
         description="ONNX Runtime threads per worker process. 0: the usable CPUs divided by the processes.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="Where workers run models. `cuda`: on an NVIDIA GPU, which needs the package "
+        "onnxruntime-gpu in place of onnxruntime. `auto`: on the GPU if the machine has one. If it cannot be "
+        "used, models run on the CPU and the log says `gpu_unavailable`, and why.",
     )
     worker_nice: int = Field(
         5,
@@ -235,6 +250,13 @@ class Settings(BaseSettings):
         ge=0,
         description="Most memory that a worker process may allocate; less in a container too small for it. "
         "0: no limit beyond the container's. Raise it if attempts end with `memory_exhausted`.",
+    )
+    models_memory_bytes: int | None = Field(
+        None,
+        ge=0,
+        description="Memory that the loaded models of a worker process may take together, in bytes. The "
+        "model that was not used for longest is unloaded when another does not fit. Empty: half of "
+        "`worker_memory_bytes`. 0: one model at a time. Raise it if logs show `model_evicted` often.",
     )
     drain_seconds: float = Field(
         20.0,
@@ -308,7 +330,12 @@ class Settings(BaseSettings):
         "`DEBUG` adds the API's access log.",
     )
 
-    @field_validator("cors_origins", "trusted_proxies", "webhook_allow", mode="before")
+    @field_validator("default_model")
+    @classmethod
+    def _chosen_model(cls, name: str, info: ValidationInfo) -> str:
+        return name or default_model_of(info.data.get("models_dir", MODELS_BESIDE_THE_CODE))
+
+    @field_validator("cors_origins", "trusted_proxies", "webhook_allow", "worker_models", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -357,6 +384,18 @@ class Settings(BaseSettings):
         if self.require_keys == "auto":
             return not is_loopback(self.published_host or self.host)
         return self.require_keys == "always"
+
+    @property
+    def first_model(self) -> str:
+        """The model that a worker loads when it starts."""
+        return self.worker_models[0] if self.worker_models else self.default_model
+
+    @property
+    def models_budget(self) -> int | None:
+        """Bytes for the loaded models of a worker process. None: no limit."""
+        if self.models_memory_bytes is not None:
+            return self.models_memory_bytes
+        return self.worker_memory_bytes // 2 or None
 
     @property
     def files_dir(self) -> Path:

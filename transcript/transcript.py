@@ -20,6 +20,7 @@ class Transcript:
         language: BCP 47.
         seconds: length of the recording.
         model: name of the model that transcribed it.
+        model_version: its version; None if unknown.
         speech_seconds: seconds classified as speech, summed over the transcribed channels; None if unknown.
         warnings: what is imperfect about the recording.
     """
@@ -30,6 +31,7 @@ class Transcript:
     model: str
     speech_seconds: float | None = None
     warnings: tuple[AudioWarning, ...] = ()
+    model_version: str | None = None
 
     @classmethod
     def of(
@@ -41,10 +43,11 @@ class Transcript:
         model: str,
         speech_seconds: float | None = None,
         warnings: Iterable[AudioWarning] = (),
+        model_version: str | None = None,
     ) -> Self:
         """Make a transcript of segments in any order."""
         ordered = sorted(segments, key=lambda segment: (segment.start, segment.channel or 0))
-        return cls(tuple(ordered), language, seconds, model, speech_seconds, tuple(warnings))
+        return cls(tuple(ordered), language, seconds, model, speech_seconds, tuple(warnings), model_version)
 
     @property
     def no_speech(self) -> bool:
@@ -69,6 +72,7 @@ class Transcript:
         """
         return {
             "model": self.model,
+            "model_version": self.model_version,
             "language": self.language,
             "seconds": self.seconds,
             "speech_seconds": self.speech_seconds,

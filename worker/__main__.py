@@ -20,10 +20,12 @@ def main() -> None:
     configure_logging(settings.log_level)
     os.nice(settings.worker_nice)
     try:
-        folder = find_model(settings.models_dir, settings.default_model)
-        ModelFolder.load(folder).verify_hashes()
+        for name in settings.worker_models:
+            find_model(settings.models_dir, name)
+        ModelFolder.load(find_model(settings.models_dir, settings.first_model)).verify_hashes()
     except (ServiceError, SpeechError) as error:
-        sys.exit(f"{error.message} Look at SHRUTLEKH_MODELS_DIR and SHRUTLEKH_DEFAULT_MODEL.")
+        setting = "WORKER_MODELS" if settings.worker_models else "DEFAULT_MODEL"
+        sys.exit(f"{error.message} Look at SHRUTLEKH_MODELS_DIR and SHRUTLEKH_{setting}.")
     if settings.worker_metrics_port:
         exposition.share_counts()
     from worker.app import Worker  # imports prometheus-client, which chooses its mode at import

@@ -17,7 +17,7 @@ from shared.errors import DatabaseUnavailable
 from shared.jobs import due_jobs
 from shared.logs import configure_logging
 from shared.machine import Share
-from shared.queue import TRANSCRIBE, JobQueue, make_celery
+from shared.queue import QUEUE, TRANSCRIBE, JobQueue, make_celery, queue_of
 from shared.settings import Settings
 from shared.traces import configure_traces, stop_traces
 from worker.ceiling import limit_memory
@@ -54,6 +54,7 @@ class Worker:
             worker_disable_rate_limits=True,
             worker_redirect_stdouts=False,  # redirection would swallow the log of the pool processes
         )
+        self._queues = [*map(queue_of, settings.worker_models)] or [QUEUE]
         self.celery.task(name=TRANSCRIBE)(self.on_doorbell)
         self._wake_up = WakeUp(self.celery)
         for logger in ("celery.worker.strategy", "celery.app.trace"):  # they log a line per doorbell
@@ -80,6 +81,7 @@ class Worker:
                 "--without-mingle",
                 "--without-heartbeat",
                 f"--loglevel={self.settings.log_level}",
+                f"--queues={','.join(self._queues)}",
             ]
         )
         return not self._start_failed.is_set()
@@ -98,7 +100,8 @@ class Worker:
         except (WornOut, MemoryError) as error:  # a MemoryError would make Celery's parent exit
             raise SystemExit(0) from error
         if self._drain.begun:
-            self._process.queue.ring(uuid.UUID(job_id))  # for another worker
+            for queue in self._queues:
+                self._process.queue.ring(uuid.UUID(job_id), queue)  # for another worker
 
     def on_shutting_down(self, how: str, **_: Any) -> None:
         """Handle the stop signal. Runs in the parent's signal handler."""
@@ -126,11 +129,15 @@ class Worker:
             raise
         WARM_UP_SECONDS.set(time.perf_counter() - began)
         self._heartbeat = Heartbeat(
-            process.redis, process.name, self.settings.heartbeat_seconds, self.settings.heartbeat_expiry
+            process.redis,
+            process.name,
+            self.settings.heartbeat_seconds,
+            self.settings.heartbeat_expiry,
+            models=self.settings.worker_models,
         )
         self._heartbeat.start()
         log.info("worker_warm", worker=process.name, threads=self.share.threads)
-        _ring_for_due(process)
+        _ring_for_due(process, self._queues[0])
 
     def on_process_stop(self, exitcode: int = 0, **_: Any) -> None:
         """Clean up at the orderly end of a pool process."""
@@ -145,10 +152,13 @@ class Worker:
             os._exit(exitcode)
 
 
-def _ring_for_due(process: WorkerProcess) -> None:
-    """Ring if a job is due: there may be fewer messages than processes, and the sweeper looks seldom."""
+def _ring_for_due(process: WorkerProcess, queue: str) -> None:
+    """Ring in ``queue`` if a job is due.
+
+    There may be fewer messages than processes, and the sweeper looks seldom.
+    """
     with suppress(DatabaseUnavailable):
         with process.database.read() as session:
-            due = due_jobs(session, 1)
+            due = due_jobs(session, 1, process.settings.worker_models)
         for job_id in due:
-            process.queue.ring(job_id)
+            process.queue.ring(job_id, queue)

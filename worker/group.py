@@ -62,7 +62,7 @@ class Group:
             for job in rest:
                 self._release(job)
         for job in rest:
-            self._process.queue.ring(job.id)
+            self._process.queue.ring_for(self._process.redis, job.model, [job.id])
 
     def _release(self, job: Job) -> None:
         try:

@@ -1,8 +1,9 @@
 """The lease on a running job: renewed with progress, partial results saved along with it, ended once."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from enum import Enum, auto
 
@@ -63,6 +64,58 @@ class Lease:
         self._unsaved: list[Segment] = []
         self._saved = segments
         self._in_doubt = False
+        self._model_version: str | None = None
+
+    def begin(self, model_version: str) -> int | None:
+        """Set the version of the model that is used. Segments of another version are dropped.
+
+        Returns:
+            How many chunks of the recording earlier attempts have done; None if the lease was lost.
+
+        Raises:
+            DatabaseUnavailable: the database stays away.
+        """
+        self._model_version = model_version
+        if not self._job.chunks_done or self._job.model_version == model_version:
+            return self._job.chunks_done
+        log.info("job_restarted", before=self._job.model_version, model_version=model_version)
+        seconds = self._process.settings.lease_seconds
+        if not outlast(self._start_over, seconds, lambda: self._process.drain.late):
+            return None
+        self._saved = 0
+        return 0
+
+    def _start_over(self, _again: bool) -> bool:
+        assert self._model_version is not None
+        length = timedelta(seconds=self._process.settings.lease_seconds)
+        try:
+            with self._process.database.write() as session:
+                self._job = jobs.start_over(
+                    session, self._job, owner=self.owner, lease=length, model_version=self._model_version
+                )
+        except (IllegalTransition, JobNotFound):
+            log.warning("lease_lost")
+            return False
+        return True
+
+    @contextmanager
+    def renewing(self) -> Iterator[None]:
+        """Renew the leases from a thread during a block without progress, such as the load of a model."""
+        done = threading.Event()
+        length = timedelta(seconds=self._process.settings.lease_seconds)
+
+        def renew() -> None:
+            while not done.wait(self._process.settings.lease_seconds / 4):
+                with suppress(DatabaseUnavailable), self._process.database.write() as session:
+                    jobs.keep_leases(session, self.owner, length)
+
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def add(self, segment: Segment) -> None:
         """Buffer a finished segment."""
@@ -114,6 +167,7 @@ class Lease:
                 measured=measured,
                 waveform=waveform,
                 spectrogram=spectrogram,
+                model_version=self._model_version,
             )
             status = ended.status
             if status is not JobStatus.SUCCEEDED:
@@ -188,7 +242,15 @@ class Lease:
     def _renew(self, session: Session, progress: Progress) -> bool:
         self._progress = max(self._progress, progress.part)  # what clients see must not fall
         length = timedelta(seconds=self._process.settings.lease_seconds)
-        return jobs.renew(session, self._job.id, self.owner, length, self._progress, progress.chunks_done)
+        return jobs.renew(
+            session,
+            self._job.id,
+            self.owner,
+            length,
+            self._progress,
+            progress.chunks_done,
+            self._model_version,
+        )
 
     @contextmanager
     def _saving(self) -> Iterator[Session]:

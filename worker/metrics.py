@@ -47,6 +47,23 @@ WARM_UP_SECONDS = Gauge(
     "Longest time in seconds that a process took to load and warm its model.",
     multiprocess_mode="max",
 )
+MODEL_LOAD_SECONDS = Histogram(
+    "shrutlekh_model_load_seconds",
+    "Seconds that a process took to load and warm a model, by model.",
+    ["model"],
+    buckets=(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0),
+)
+MODEL_EVICTIONS = Counter(
+    "shrutlekh_model_evictions",
+    "Models that a process unloaded to make room for another, by model.",
+    ["model"],
+)
+MODEL_BYTES = Gauge(
+    "shrutlekh_model_bytes",
+    "Largest memory in bytes that the model took in one process, by model.",
+    ["model"],
+    multiprocess_mode="max",
+)
 WEBHOOK_DELIVERIES = Counter(
     "shrutlekh_webhook_deliveries",
     "Tries at delivering webhooks: delivered, failed (and to be tried again), or given up.",

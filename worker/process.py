@@ -35,7 +35,7 @@ class WorkerProcess:
     def start(
         cls, settings: Settings, threads: int, queue: JobQueue | None = None, drain: Drain | None = None
     ) -> "WorkerProcess":
-        """Connect, load the default model and warm it.
+        """Connect; load and warm the default model, or the first one that the worker is pinned to.
 
         Args:
             settings: the service's settings.
@@ -44,10 +44,10 @@ class WorkerProcess:
             drain: the pool's stop signal; a private one by default, for use without a pool.
 
         Raises:
-            ModelNotInstalled, SpeechError: the default model cannot be loaded.
+            ModelNotInstalled, SpeechError: that model cannot be loaded.
         """
-        engines = Engines(settings.models_dir, threads)
-        engines.get(settings.default_model)
+        engines = Engines(settings.models_dir, threads, settings.models_budget, settings.device)
+        engines.get(settings.first_model)
         painter = Painter()
         painter.paint(PeakMeter(sample_rate=16_000).peaks())  # warm-up: the first picture loads the fonts
         return cls(

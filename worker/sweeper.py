@@ -20,7 +20,7 @@ from shared.draining import is_draining
 from shared.errors import LEASE_EXPIRED, IllegalTransition, ServiceError
 from shared.exiting import exit_fast
 from shared.files import FileStore
-from shared.jobs import JobStatus, due_jobs, expired_jobs, get_job, take_back
+from shared.jobs import JobStatus, due_jobs, expired_jobs, get_job, models_in_queue, take_back
 from shared.logs import configure_logging
 from shared.queue import JobQueue, doorbells_wanted, make_celery
 from shared.redis import open_redis
@@ -57,22 +57,30 @@ class Sweeper:
         return sum(self._take_back(job_id) for job_id in expired)
 
     def ring_again(self) -> int:
-        """Send doorbells for due jobs until there is one for each worker process. Returns the number sent.
+        """Send doorbells until there is one for each worker process that may take a due job.
+
+        Returns the number sent.
 
         Messages that a worker has prefetched are not counted, so a few too many may be sent. They are
         harmless: their worker finds no job to claim.
         """
-        try:
-            wanted = doorbells_wanted(self._redis)
-        except (RedisError, OSError):
-            return 0
-        if wanted <= 0:
-            return 0
         with self._database.read() as session:
-            due = due_jobs(session, min(wanted, AT_ONCE))
-        rung = sum(self._queue.ring(job_id) for job_id in due)
+            models = models_in_queue(session)
+        rung = sum(map(self._ring_for, models))
         metrics.DOORBELLS_REPEATED.inc(rung)
         return rung
+
+    def _ring_for(self, model: str) -> int:
+        """Send the doorbells for due jobs of a model. Returns their number."""
+        try:
+            wanted = doorbells_wanted(self._redis, model)
+        except (RedisError, OSError):
+            return 0
+        if not wanted:
+            return 0
+        with self._database.read() as session:
+            due = due_jobs(session, min(max(wanted.values()), AT_ONCE), [model])
+        return sum(self._queue.ring(job_id, queue) for queue, most in wanted.items() for job_id in due[:most])
 
     def _take_back(self, job_id: uuid.UUID) -> bool:
         try:

@@ -24,7 +24,7 @@ from shared.errors import (
 )
 from shared.jobs import Job, JobStatus, Measurements, claim_group, count_segments, jobs_held_by, options_of
 from shared.traces import context_of, tracer
-from speech import Progress, SpeechError, Transcription
+from speech import Engine, Progress, SpeechError, Transcription
 from speech.waveform import SpectrogramMeter
 from transcript.words import Segment
 from worker import metrics
@@ -93,7 +93,8 @@ def _claim(process: WorkerProcess, workers: int) -> list[Claimed]:
             jobs = jobs_held_by(session, process.name) if again else []
             if not jobs and not is_draining(process.settings.data_dir):
                 lease = timedelta(seconds=process.settings.lease_seconds)
-                jobs = claim_group(session, process.name, lease, workers)
+                models = process.settings.worker_models
+                jobs = claim_group(session, process.name, lease, workers, models)
             return [Claimed(job, count_segments(session, job.id) if job.chunks_done else 0) for job in jobs]
 
     return outlast(attempt, process.settings.lease_seconds, lambda: process.drain.begun)
@@ -175,7 +176,9 @@ def _transcribe(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchd
     if not path.is_file():
         _fail(lease, FILE_MISSING, "The stored recording is gone. Submit it again.")
         return
-    reading = _open(process, job, path)
+    reading = _open(process, job, path, lease)
+    if reading is None:
+        return
     with (
         tracer.start_as_current_span("transcribe", record_exception=False) as span,
         closing(reading.events) as events,
@@ -239,8 +242,8 @@ class _Reading(NamedTuple):
     levels: SpectrogramMeter | None
 
 
-def _open(process: WorkerProcess, job: Job, path: Path) -> _Reading:
-    """Open the recording.
+def _open(process: WorkerProcess, job: Job, path: Path, lease: Lease) -> _Reading | None:
+    """Open the recording. None if the lease was lost.
 
     Raises:
         ModelNotInstalled: the job's model is gone.
@@ -248,22 +251,33 @@ def _open(process: WorkerProcess, job: Job, path: Path) -> _Reading:
     """
     max_seconds = process.settings.max_audio_seconds
     options = options_of(job)
-    engine = process.engines.get(job.model) if job.transcript else None
+    engine = _engine_for(process, job, lease) if job.transcript else None
     rate = engine.folder.sample_rate if engine else PICTURE_SAMPLE_RATE
     levels = SpectrogramMeter(rate) if options.spectrogram else None
     meters = () if levels is None else (levels,)
     if engine is None:
         return _Reading(read_peaks(path, max_seconds, meters), levels)
+    skip_chunks = lease.begin(engine.folder.version)
+    if skip_chunks is None:
+        return None
     events = engine.transcribe(
-        path, max_seconds=max_seconds, skip_chunks=job.chunks_done, options=options, meters=meters
+        path, max_seconds=max_seconds, skip_chunks=skip_chunks, options=options, meters=meters
     )
     return _Reading(events, levels)
+
+
+def _engine_for(process: WorkerProcess, job: Job, lease: Lease) -> Engine:
+    """Return the engine of the job's model. If it must be loaded, the lease is renewed meanwhile."""
+    if process.engines.has_current(job.model):
+        return process.engines.get(job.model)
+    with lease.renewing():
+        return process.engines.get(job.model)
 
 
 def _release(process: WorkerProcess, job: Job, lease: Lease, progress: Progress | None = None) -> None:
     if lease.release(progress):
         log.info("job_released")
-        process.queue.ring(job.id)
+        process.queue.ring_for(process.redis, job.model, [job.id])
 
 
 def _cancel(lease: Lease) -> None:

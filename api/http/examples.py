@@ -54,6 +54,7 @@ JOB: dict[str, JsonValue] = {
     "stage_seconds": {"audio": 0.004, "infer": 0.021, "text": 0.001, "waveform": 0.06},
     "warnings": _WARNINGS,
     "error": None,
+    "model_version": "3f0c9a52d17e",
     "revision": None,
     "links": _LINKS,
 }
@@ -67,6 +68,7 @@ QUEUED_JOB: dict[str, JsonValue] = JOB | {
     "audio": None,
     "stage_seconds": None,
     "warnings": None,
+    "model_version": None,
     "links": {name: link if name == "self" else None for name, link in _LINKS.items()},
 }
 SEGMENTS: list[JsonValue] = [
@@ -90,6 +92,7 @@ PAGE: dict[str, JsonValue] = {
 }
 _TRANSCRIPT: dict[str, JsonValue] = {
     "model": "hi-ctc-base",
+    "model_version": "3f0c9a52d17e",
     "language": "hi",
     "seconds": 4.0,
     "speech_seconds": 1.9,

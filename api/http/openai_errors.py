@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from starlette.types import Scope
 
-from shared.errors import InvalidRequest, ModelNotInstalled, ServiceError
+from shared.errors import InvalidRequest, ModelBroken, ModelNotInstalled, ServiceError
 
 MEDIA_TYPE: Final = "application/json"
+OF_THE_MODEL: Final = frozenset({ModelNotInstalled.code, ModelBroken.code})
+"""Errors about the value of ``model``."""
 
 
 class ErrorShape(Enum):
@@ -50,7 +52,7 @@ def error_object(
 ) -> dict[str, str | None]:
     """Return the ``error`` member. ``param`` is the first invalid field of a validation error."""
     invalid = (extra or {}).get("errors") or [{}]
-    param = "model" if code == ModelNotInstalled.code else invalid[0].get("field")
+    param = "model" if code in OF_THE_MODEL else invalid[0].get("field")
     return {"message": message, "type": _type_of(status), "param": param, "code": code}
 
 

@@ -143,6 +143,10 @@ class JobOut(_JobWithOptions):
         description="What is imperfect about the recording; null before it is read to its end."
     )
     error: ErrorOut | None
+    model_version: str | None = Field(
+        description="First 12 hex digits of the SHA-256 of the `model.json` that the model had; null until a "
+        "worker has saved progress, and for a job without a transcript."
+    )
     revision: int | None = Field(description="Number of the newest corrected text; null if there is none.")
     links: LinksOut
 
@@ -168,6 +172,7 @@ class JobOut(_JobWithOptions):
             stage_seconds=job.stage_seconds,
             warnings=job.warnings,
             error=_error_of(job),
+            model_version=job.model_version,
             revision=job.revision,
             links=links_of(job, paths),
             **options_of(job).json(),
@@ -220,7 +225,7 @@ class SegmentOut(Shape):
 class SavedSegmentOut(SegmentOut):
     """A segment as it was saved, of a job that has perhaps not ended."""
 
-    position: int = Field(description="Counted from 0 since the submission or the last retry.")
+    position: int = Field(description="Counted from 0 since the submission or the last retry or restart.")
 
     @classmethod
     def of(cls, row: SegmentRow) -> "SavedSegmentOut":
@@ -313,6 +318,7 @@ class TranscriptOut(Shape):
     job_id: uuid.UUID
     revision: RevisionOut | None = Field(description="Which corrected text it is; null for the machine's.")
     model: str
+    model_version: str | None = Field(description="As in the job.")
     language: str
     seconds: float
     speech_seconds: float | None
@@ -338,6 +344,7 @@ class SimpleTranscriptOut(Shape):
 
     id: uuid.UUID
     model: str
+    model_version: str | None
     language: str
     seconds: float
     speech_seconds: float | None

@@ -63,7 +63,7 @@ async def submit_batch_form(
 
     Raises:
         ServiceError: see :func:`api.intake.uploads.receive_form` and :mod:`api.intake.archives`; also
-            QueueFull, ModelNotInstalled, DecoderUnavailable, BatchEmpty, IdempotencyConflict and
+            QueueFull, ModelNotInstalled, ModelBroken, DecoderUnavailable, BatchEmpty, IdempotencyConflict and
             DatabaseUnavailable. Nothing is stored then.
     """
     with tracer.start_as_current_span("submit_batch", kind=SpanKind.PRODUCER) as span:
@@ -177,7 +177,7 @@ async def _insert(
             raise
         batch, job_ids = stored, []
     files.keep()
-    services.doorbell.ring(*job_ids)
+    services.doorbell.ring(options.model or services.settings.default_model, *job_ids)
     size = sum(recording.file.size for recording in files.recordings)
     services.metrics.submitted.inc(batch.jobs)
     services.metrics.received.inc(size)

@@ -15,6 +15,7 @@ from api.services import Services
 from shared.destinations import Destination, Refused
 from shared.errors import DecoderUnavailable, WebhookRefused
 from shared.installed_models import find_model
+from shared.model_check import require_usable
 
 
 def settled_options(
@@ -37,12 +38,13 @@ def settled_options(
 
 
 def require_supported(services: Services, options: SubmissionOptions) -> None:
-    """Check that the model is installed and supports the options. Blocks.
+    """Check that the model is installed, usable and supports the options. Blocks.
 
     Raises:
-        ModelNotInstalled, DecoderUnavailable: it is not, or does not.
+        ModelNotInstalled, ModelBroken, DecoderUnavailable: it is not, or does not.
     """
     folder = find_model(services.settings.models_dir, options.model or services.settings.default_model)
+    require_usable(folder)
     if options.needs_beam:
         _require_beam(folder)
 

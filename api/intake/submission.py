@@ -108,7 +108,7 @@ async def submit_form(
 
     Raises:
         ServiceError: see :func:`api.intake.uploads.receive_form`; also QueueFull and QuotaExceeded,
-            before the body is read, ModelNotInstalled, DecoderUnavailable, WebhookRefused,
+            before the body is read, ModelNotInstalled, ModelBroken, DecoderUnavailable, WebhookRefused,
             IdempotencyConflict and DatabaseUnavailable.
     """
     with tracer.start_as_current_span("submit", kind=SpanKind.PRODUCER) as span:
@@ -150,7 +150,7 @@ async def _submit(request: Request, services: Services, caller: Caller, intent: 
                 earlier = await _find_retried(services, job, options) if intent.looks_back else None
                 submitted = earlier or await _insert(services, Paths.of(request.scope), job, options)
     if not submitted.is_replay:
-        services.doorbell.ring(submitted.job.id)
+        services.doorbell.ring(submitted.job.model, submitted.job.id)
         services.metrics.submitted.inc()
         services.metrics.received.inc(stored.size)
     log.info(

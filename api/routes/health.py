@@ -91,7 +91,9 @@ async def _check_redis(services: Services) -> CheckOut:
 async def _check_workers(services: Services) -> WorkersOut:
     try:
         async with asyncio.timeout(PROBE_SECONDS):
-            count = await presence.count(services.async_redis, services.settings.heartbeat_expiry)
+            found = await presence.count_for(
+                services.async_redis, services.settings.default_model, services.settings.heartbeat_expiry
+            )
     except (RedisError, OSError):
-        count = 0
-    return WorkersOut(ok=count > 0, count=count)
+        return WorkersOut(ok=False, count=0)
+    return WorkersOut(ok=found.serving > 0, count=found.workers)

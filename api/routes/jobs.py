@@ -39,6 +39,7 @@ from shared.errors import (
     IllegalTransition,
     InvalidRequest,
     JobNotFound,
+    ModelBroken,
     ModelNotInstalled,
     NotMultipart,
     QueueFull,
@@ -69,6 +70,7 @@ UPLOAD_ERRORS = (
     NotMultipart,
     InvalidRequest,
     ModelNotInstalled,
+    ModelBroken,
     DecoderUnavailable,
     QueueFull,
     QuotaExceeded,
@@ -217,14 +219,14 @@ async def delete_job(services: ServicesDep, paths: PathsDep, caller: Submitting,
 async def retry_job(services: ServicesDep, paths: PathsDep, caller: Submitting, job_id: JobId) -> Response:
     """Retry a job that failed or was cancelled."""
 
-    def queue_again() -> JobOut:
+    def queue_again() -> tuple[str, JobOut]:
         with services.database.write() as session:
             job = retry(session, services.files, job_id, services.settings.max_attempts, caller.sees)
-            return JobOut.of(job, paths, queue_position(session, job))
+            return job.model, JobOut.of(job, paths, queue_position(session, job))
 
     async with services.admission.place(caller.tenant, limits=caller.limits):
-        job = await services.threads.write(queue_again)
-    services.doorbell.ring(job_id)
+        model, job = await services.threads.write(queue_again)
+    services.doorbell.ring(model, job_id)
     services.doorbell.announce(job_id)
     return Response(job.to_json(), 202, {"Location": paths.job(job_id)}, JSON)
 

@@ -56,7 +56,7 @@ export function jobStatus(job, { announce, onJob, onErased, onRetry }) {
   }
 
   function became({ event, job: next }) {
-    if (event === "retried") replace(text);
+    if (event === "retried" || event === "restarted") replace(text);
     if (next.status !== shown.status) announce(t(`status.${next.status}`), { visible: false });
     become(next);
   }

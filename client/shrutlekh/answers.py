@@ -95,6 +95,7 @@ class Job(Answer):
     webhook_url: str | None = None
     batch_id: str | None = None
     revision: int | None = None
+    model_version: str | None = None
 
     @property
     def final(self) -> bool:

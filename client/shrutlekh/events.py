@@ -20,7 +20,7 @@ RECONNECT_SECONDS = 1.0
 class StatusChanged(Answer):
     """A job changed its state: what happened, the state after it, and the job as it is now.
 
-    After the event "retried", segments are counted from 0 again.
+    After the events "retried" and "restarted", segments are counted from 0 again.
     """
 
     event: str

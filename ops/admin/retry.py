@@ -82,12 +82,16 @@ def _retry_all(installation: Installation, wanted: Sequence[uuid.UUID]) -> Count
     for job_id in track(wanted, "Queueing", console=errors, transient=True, disable=not errors.is_terminal):
         try:
             with installation.database.write() as session:
-                jobs.retry(session, installation.files, job_id, attempts)
+                job = jobs.retry(session, installation.files, job_id, attempts)
         except (IllegalTransition, JobNotFound, RecordingGone) as error:
             refused[error.code] += 1
             errors.print(f"{job_id}: {error.message} ({error.code})", markup=False, highlight=False)
             continue
-        hears = hears and installation.queue.ring(job_id) and announce(installation.redis, job_id)
+        hears = (
+            hears
+            and installation.queue.ring_for(installation.redis, job.model, [job_id])
+            and announce(installation.redis, job_id)
+        )
     if not hears:
         errors.print("Redis does not answer: the sweeper will ring for the jobs.", markup=False)
     return refused

@@ -11,7 +11,7 @@ from shared.clock import now
 from shared.draining import is_draining
 from shared.errors import ModelNotInstalled
 from shared.installed_models import find_model
-from shared.presence import present
+from shared.presence import present, present_for
 from shared.settings import Settings
 
 LONG_WAIT_SECONDS = 900.0
@@ -98,6 +98,22 @@ def models(installation: Installation) -> Finding:
     )
 
 
+def unserved(installation: Installation) -> Finding:
+    """Do jobs wait for models that no worker takes?"""
+    expiry = installation.settings.heartbeat_expiry
+    with installation.database.read() as session:
+        wanted = jobs.queued_models(session)
+    found = {name: present_for(installation.redis, name, expiry) for name in wanted}
+    lonely = [name for name, workers in found.items() if workers.workers and not workers.serving]
+    if not lonely:
+        return ok("Workers take jobs of all models that queued jobs ask for.")
+    said = ", ".join(f"{counted(wanted[name], 'job')} for {name}" for name in lonely)
+    return problem(
+        f"No worker takes these jobs, for all are pinned to other models: {said}.",
+        f"Start a worker with SHRUTLEKH_WORKER_MODELS={','.join(lonely)}, or one without that setting.",
+    )
+
+
 def _patience(settings: Settings) -> timedelta:
     """Return the time within which the sweeper should have done its work."""
     return timedelta(seconds=3 * settings.sweep_seconds + 10)
@@ -108,4 +124,5 @@ CHECKS = (
     Check(Area.JOBS, "leases", leases, needs=("schema",)),
     Check(Area.JOBS, "given up", given_up, needs=("schema",)),
     Check(Area.JOBS, "models of jobs", models, needs=("schema",)),
+    Check(Area.JOBS, "workers of models", unserved, needs=("schema", "redis")),
 )

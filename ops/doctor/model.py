@@ -39,7 +39,7 @@ def whole(installation: Installation) -> Finding:
             "Let `modelkit` install the model, which writes their sha256.",
         )
     try:
-        model.graph()
+        model.weights()
         model.verify_hashes()
     except SpeechError as error:
         return problem(

@@ -12,6 +12,7 @@ from shared.jobs.attempts import (
     keep_leases,
     release,
     renew,
+    start_over,
     succeed,
     take_back,
 )
@@ -38,6 +39,7 @@ from shared.jobs.idempotency import is_same_request
 from shared.jobs.job_options import columns_of, options_of
 from shared.jobs.lifecycle import TRANSITIONS, Event
 from shared.jobs.news import (
+    BEGINS_RUN,
     BatchNews,
     JobNews,
     ListNews,
@@ -62,6 +64,7 @@ from shared.jobs.queries import (
     holder_of,
     ids_of,
     jobs_held_by,
+    models_in_queue,
     page_of_jobs,
     queue_position,
     queue_positions,
@@ -108,6 +111,7 @@ from shared.jobs.verbs import (
 )
 
 __all__ = [
+    "BEGINS_RUN",
     "TRANSITIONS",
     "Batch",
     "BatchNews",
@@ -177,6 +181,7 @@ __all__ = [
     "kept_files",
     "marks_of_batches",
     "marks_of_jobs",
+    "models_in_queue",
     "named_keys",
     "newest_event",
     "news_of_batch",
@@ -206,6 +211,7 @@ __all__ = [
     "segments_since",
     "settle_batches",
     "sizes_by_status",
+    "start_over",
     "statuses_of_kept",
     "submit",
     "submit_batch",

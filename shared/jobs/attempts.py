@@ -3,10 +3,22 @@
 import random
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from shrutlekh_contract.audio_warnings import AudioWarning
-from sqlalchemy import Integer, bindparam, case, func, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    TextClause,
+    bindparam,
+    case,
+    func,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from shared.clock import now
@@ -27,37 +39,46 @@ SHORT_BYTES = 256 * 1024
 """Largest recording that is claimed together with others: 8 s of 16-bit PCM at 16 kHz, some 30 s of MP3."""
 
 _DUE = (QUEUED, Job.available_at <= bindparam("moment", type_=Job.available_at.type))
-_WAITING = (
-    select(func.count())
-    .select_from(select(Job.id).where(*_DUE).limit(bindparam("most", type_=Integer)).subquery())
-    .scalar_subquery()
-)
-# Half a fair share of what waits, so that all processes finish at about the same time: guided self-scheduling
-# (Polychronopoulos and Kuck 1987).
-_SHARE = _WAITING // (2 * bindparam("workers", type_=Integer))
-_NEXT = (
-    select(*JOBS.c)
-    .where(*_DUE)
-    .order_by(*ORDER)
-    .limit(case((_SHARE < 2, 1), else_=_SHARE))
-    .with_for_update(skip_locked=True)
-)
+_DUE_OF_MODEL = (*_DUE, Job.model == bindparam("model", type_=Job.model.type))
+
+
+def _next(*due: ColumnElement[bool] | TextClause) -> Select[Any]:
+    """Select a worker's share of the due jobs."""
+    counted = select(Job.id).where(*due).limit(bindparam("most", type_=Integer)).subquery()
+    waiting = select(func.count()).select_from(counted).scalar_subquery()
+    # Half a fair share of what waits, so that all processes finish at about the same time: guided
+    # self-scheduling (Polychronopoulos and Kuck 1987).
+    share = waiting // (2 * bindparam("workers", type_=Integer))
+    chosen = select(*JOBS.c).where(*due).order_by(*ORDER).limit(case((share < 2, 1), else_=share))
+    return chosen.with_for_update(skip_locked=True)
+
+
+_NEXT = _next(*_DUE)
+_NEXT_OF_MODEL = _next(*_DUE_OF_MODEL)
+_PLACE_OF_MODEL = select(*ORDER).where(*_DUE_OF_MODEL).order_by(*ORDER).limit(1)
 
 _HELD = update(JOBS).where(RUNNING, JOBS.c.lease_owner == bindparam("owner"))
 _KEEP_LEASES = _HELD.values(lease_expires_at=bindparam("expires"))
 _RENEW = (
     _HELD.where(JOBS.c.id == bindparam("job_id"))
-    .values(lease_expires_at=bindparam("expires"), progress=bindparam("part"), chunks_done=bindparam("done"))
+    .values(
+        lease_expires_at=bindparam("expires"),
+        progress=bindparam("part"),
+        chunks_done=bindparam("done"),
+        model_version=bindparam("version"),
+    )
     .returning(JOBS.c.cancel_requested)
 )
 
 
-def claim(session: Session, owner: str, lease: timedelta) -> Job | None:
-    """Give ``owner`` the lease on the next job; return None if no job is due."""
-    return next(iter(_claim(session, owner, lease, workers=1, waiting=1)), None)
+def claim(session: Session, owner: str, lease: timedelta, models: Sequence[str] = ()) -> Job | None:
+    """Give ``owner`` the lease on the next job; return None if none is due. Arguments as `claim_group`."""
+    return next(iter(_claim(session, owner, lease, models, workers=1, waiting=1)), None)
 
 
-def claim_group(session: Session, owner: str, lease: timedelta, workers: int) -> list[Job]:
+def claim_group(
+    session: Session, owner: str, lease: timedelta, workers: int, models: Sequence[str] = ()
+) -> list[Job]:
     """Give ``owner`` the leases on the next jobs in the order of the queue: one, or a group.
 
     Only short recordings that were never tried before are claimed together. A recording that ended a worker
@@ -69,18 +90,20 @@ def claim_group(session: Session, owner: str, lease: timedelta, workers: int) ->
         owner: the worker.
         lease: length of the leases.
         workers: how many processes claim jobs.
+        models: claim only jobs of these models, and all of a group are of one. Empty: of any.
 
     Returns:
         The jobs in the order of the queue; empty if none is due.
     """
-    return _claim(session, owner, lease, workers=workers, waiting=2 * workers * GROUPED_AT_MOST)
+    return _claim(session, owner, lease, models, workers=workers, waiting=2 * workers * GROUPED_AT_MOST)
 
 
-def _claim(session: Session, owner: str, lease: timedelta, *, workers: int, waiting: int) -> list[Job]:
+def _claim(
+    session: Session, owner: str, lease: timedelta, models: Sequence[str], *, workers: int, waiting: int
+) -> list[Job]:
     """Claim the share of one of ``workers`` in the queue, of which up to ``waiting`` jobs are counted."""
     moment = now()
-    due = session.connection().execute(_NEXT, {"moment": moment, "workers": workers, "most": waiting})
-    chosen = [detached(Job, row) for row in due]
+    chosen = _due(session, models, {"moment": moment, "workers": workers, "most": waiting})
     return [
         transition(
             session,
@@ -93,6 +116,31 @@ def _claim(session: Session, owner: str, lease: timedelta, *, workers: int, wait
         )
         for job in _group(chosen)
     ]
+
+
+def _due(session: Session, models: Sequence[str], parameters: dict[str, Any]) -> list[Job]:
+    """Select the next jobs, of one of ``models`` if there are any."""
+    connection = session.connection()
+    if not models:
+        return [detached(Job, row) for row in connection.execute(_NEXT, parameters)]
+    for model in _in_turn(session, models, parameters["moment"]):
+        rows = connection.execute(_NEXT_OF_MODEL, parameters | {"model": model}).all()
+        if rows:
+            return [detached(Job, row) for row in rows]
+    return []
+
+
+def _in_turn(session: Session, models: Sequence[str], moment: datetime) -> Sequence[str]:
+    """Return the models that have a due job, that with the next job first."""
+    if len(models) == 1:
+        return models
+    connection = session.connection()
+    places = {
+        model: connection.execute(_PLACE_OF_MODEL, {"moment": moment, "model": model}).one_or_none()
+        for model in models
+    }
+    found = {model: tuple(place) for model, place in places.items() if place is not None}
+    return sorted(found, key=found.__getitem__)
 
 
 def _group(jobs: Sequence[Job]) -> Sequence[Job]:
@@ -108,8 +156,39 @@ def keep_leases(session: Session, owner: str, lease: timedelta) -> None:
     session.connection().execute(_KEEP_LEASES, {"owner": owner, "expires": now() + lease})
 
 
+def start_over(session: Session, job: Job, *, owner: str, lease: timedelta, model_version: str) -> Job:
+    """Let the running attempt begin at the start of the recording, and drop what earlier ones saved.
+
+    For a job whose segments another version of its model has written.
+
+    Returns:
+        The job as it is now, with the lease renewed.
+
+    Raises:
+        IllegalTransition: see :func:`shared.jobs.lifecycle.transition`.
+    """
+    after = transition(
+        session,
+        job,
+        Event.RESTARTED,
+        owner=owner,
+        lease_owner=owner,
+        lease_expires_at=now() + lease,
+        chunks_done=0,
+        model_version=model_version,
+    )
+    drop_segments(session, job.id)
+    return after
+
+
 def renew(
-    session: Session, job_id: uuid.UUID, owner: str, lease: timedelta, progress: float, chunks_done: int
+    session: Session,
+    job_id: uuid.UUID,
+    owner: str,
+    lease: timedelta,
+    progress: float,
+    chunks_done: int,
+    model_version: str | None = None,
 ) -> bool:
     """Renew the lease and report progress.
 
@@ -120,6 +199,7 @@ def renew(
         lease: length of the lease from now on.
         progress: fraction of the recording that is done, 0 to 1.
         chunks_done: segments that are in the database when the transaction ends.
+        model_version: of the model that made them; None for a job without a transcript.
 
     Returns:
         True if the worker should continue, False if a cancellation was requested.
@@ -135,6 +215,7 @@ def renew(
             "expires": now() + lease,
             "part": min(max(progress, 0.0), 1.0),
             "done": chunks_done,
+            "version": model_version,
         },
     )
     cancel_requested: bool | None = found.scalar_one_or_none()
@@ -151,6 +232,7 @@ def succeed(
     measured: Measurements,
     waveform: Waveform | None,
     spectrogram: bytes | None = None,
+    model_version: str | None = None,
 ) -> Job:
     """End a running job with its results. Its segments are saved in the same transaction or earlier.
 
@@ -163,7 +245,7 @@ def succeed(
         IllegalTransition: see :func:`shared.jobs.lifecycle.transition`.
     """
     try:
-        after = _save_success(session, job, owner, measured)
+        after = _save_success(session, job, owner, measured, model_version)
     except IllegalTransition:
         if _is_to_be_cancelled(session, job.id, owner):
             return end_cancelled(session, job, owner=owner)
@@ -176,7 +258,9 @@ def succeed(
     return after
 
 
-def _save_success(session: Session, job: Job, owner: str, measured: Measurements) -> Job:
+def _save_success(
+    session: Session, job: Job, owner: str, measured: Measurements, model_version: str | None
+) -> Job:
     return transition(
         session,
         job,
@@ -184,6 +268,7 @@ def _save_success(session: Session, job: Job, owner: str, measured: Measurements
         owner=owner,
         unless_cancelled=True,
         progress=1.0,
+        model_version=model_version,
         audio_seconds=measured.audio_seconds,
         audio_sample_rate=measured.sample_rate,
         audio_channels=measured.channels,

@@ -9,6 +9,7 @@
                          '-------retried----- failed, cancelled <--------------'
 
     queued, running --cancelled--> cancelled        queued --failed--> failed (its file is gone)
+    running --restarted--> running (from the beginning: its model has another version now)
 
 Every transition is a conditional UPDATE and a row in ``job_events``, in the caller's transaction: two
 processes that try the same transition never both succeed. The webhook of a job that ends is put into the
@@ -45,6 +46,7 @@ class Event(enum.StrEnum):
     REQUEUED = "requeued"  # its lease ran out, or it failed with a retryable error
     RELEASED = "released"  # its worker stops; the attempt does not count
     RETRIED = "retried"  # its owner wants it tried again
+    RESTARTED = "restarted"  # earlier attempts used another version of its model: it begins again
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -63,6 +65,7 @@ TRANSITIONS = {
     Event.REQUEUED: Transition(frozenset({JobStatus.RUNNING}), JobStatus.QUEUED),
     Event.RELEASED: Transition(frozenset({JobStatus.RUNNING}), JobStatus.QUEUED),
     Event.RETRIED: Transition(frozenset({JobStatus.FAILED, JobStatus.CANCELLED}), JobStatus.QUEUED),
+    Event.RESTARTED: Transition(frozenset({JobStatus.RUNNING}), JobStatus.RUNNING),
     Event.SUCCEEDED: Transition(frozenset({JobStatus.RUNNING}), JobStatus.SUCCEEDED),
     Event.FAILED: Transition(frozenset({JobStatus.QUEUED, JobStatus.RUNNING}), JobStatus.FAILED),
     Event.CANCELLED: Transition(frozenset({JobStatus.QUEUED, JobStatus.RUNNING}), JobStatus.CANCELLED),

@@ -1,7 +1,7 @@
 """What has changed: marks that tell whether a job or a batch has, and the news since a listener last looked.
 
-A listener counts the segments of a run. A run begins with the submission or with a retry: between the two
-ends of a run no segment is dropped, so a position never means two segments.
+A listener counts the segments of a run. A run begins with the submission, a retry or a restart: between the
+two ends of a run no segment is dropped, so a position never means two segments.
 """
 
 import uuid
@@ -26,6 +26,9 @@ SEGMENTS_AT_ONCE = 200
 JOBS_AT_ONCE = 200
 # A transaction may commit after another one with later event ids. So many ids back it may come to light.
 LATE_EVENTS = 1000
+
+# Events with which a run begins, besides the submission.
+BEGINS_RUN = frozenset({Event.RETRIED, Event.RESTARTED})
 
 FINAL = tuple(status.value for status in JobStatus if status.is_final)
 
@@ -139,7 +142,7 @@ def news_of_job(
     job = get_job(session, job_id, tenant)
     of_job = JobEvent.job_id == job_id
     events = session.scalars(select(JobEvent).where(of_job, JobEvent.id > event).order_by(JobEvent.id)).all()
-    first = 0 if any(row.event == Event.RETRIED for row in events) else segments
+    first = 0 if any(row.event in BEGINS_RUN for row in events) else segments
     saved = select(SegmentRow).where(SegmentRow.job_id == job_id, SegmentRow.position >= first)
     rows = session.scalars(saved.order_by(SegmentRow.position).limit(SEGMENTS_AT_ONCE + 1)).all()
     return JobNews(job, events, first, rows[:SEGMENTS_AT_ONCE], len(rows) > SEGMENTS_AT_ONCE)

@@ -97,6 +97,9 @@ class Job(Base):
         CheckConstraint("priority BETWEEN 0 AND 2", name="priority_known"),
         CheckConstraint("chunks_done >= 0", name="chunks_counted"),
         Index("ix_jobs_queue", "priority", "turn", "id", sqlite_where=QUEUED, postgresql_where=QUEUED),
+        Index(
+            "ix_jobs_model", "model", "priority", "turn", "id", sqlite_where=QUEUED, postgresql_where=QUEUED
+        ),
         Index("ix_jobs_turns", "client", "priority", "turn", sqlite_where=QUEUED, postgresql_where=QUEUED),
         Index("ix_jobs_leases", "lease_expires_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
         Index("ix_jobs_finished", "finished_at"),
@@ -176,6 +179,8 @@ class Job(Base):
     file_sha256: Mapped[str] = mapped_column(String(64))
 
     model: Mapped[str] = mapped_column(String(64))
+    # Of the attempt that saved progress last; NULL before. See speech.ModelFolder.version.
+    model_version: Mapped[str | None] = mapped_column(String(12))
     transcript: Mapped[bool]  # whether to transcribe
     waveform: Mapped[bool]  # whether to draw the picture
     # All other options, see shared.jobs.job_options. A new option needs no column.

@@ -12,7 +12,7 @@ import httpx
 
 from shared.database import Database
 from shared.files import FileStore
-from shared.jobs import Job, claim, fail, renew, retry, save_segments
+from shared.jobs import Job, claim, fail, renew, retry, save_segments, start_over
 from shared.jobs.attempts import succeed
 from shared.jobs.results import Measurements
 from tests.shared.conftest import store_file
@@ -122,6 +122,10 @@ class Steps:
     def fail(self) -> None:
         with self.database.write() as session:
             self.job = fail(session, self.files, self.job, owner=OWNER, code="model_invalid", message="No.")
+        self.saved = 0
+
+    def start_over(self) -> None:
+        self.step(start_over, lease=LEASE, model_version="new")
         self.saved = 0
 
     def retry(self) -> None:

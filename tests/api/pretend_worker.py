@@ -1,5 +1,6 @@
 """A fake worker that takes jobs through their life cycle without audio."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -74,8 +75,8 @@ class PretendWorker:
     def close(self) -> None:
         self._redis.close()
 
-    def beat(self) -> None:
-        presence.beat(self._redis, OWNER, 10)
+    def beat(self, models: Sequence[str] = ()) -> None:
+        presence.beat(self._redis, OWNER, 10, models=models)
 
     def leave(self) -> None:
         presence.leave(self._redis, OWNER)

@@ -169,6 +169,20 @@ async def test_segments_that_were_dropped_come_again_after_a_retry(
         assert summary(await listener.rest()) == ([] if listens_on else ["failed"]) + expected
 
 
+async def test_segments_of_another_version_of_the_model_are_replaced(
+    client: httpx.AsyncClient, steps: Steps
+) -> None:
+    job_id = await submit(client)
+    await in_thread(steps.claim)
+    await in_thread(lambda: steps.save(3))
+    async with listening(client, job_id) as listener:
+        assert summary(await listener.until("progress")) == ["submitted", "claimed", 0, 1, 2]
+        await in_thread(steps.start_over)
+        await in_thread(lambda: steps.save(2))
+        await in_thread(steps.succeed)
+        assert summary(await listener.rest()) == ["restarted", 0, 1, "succeeded", "end succeeded"]
+
+
 async def test_segments_that_were_kept_come_again_after_a_retry(
     client: httpx.AsyncClient, steps: Steps
 ) -> None:

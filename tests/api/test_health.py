@@ -36,6 +36,17 @@ async def test_ready_only_with_a_worker(client: httpx.AsyncClient, worker: Prete
     assert (await client.get("/readyz")).status_code == 503
 
 
+async def test_ready_only_with_a_worker_for_the_default_model(
+    client: httpx.AsyncClient, worker: PretendWorker
+) -> None:
+    worker.beat(models=["large"])
+    response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["checks"]["workers"] == {"ok": False, "count": 1}
+    worker.beat(models=["large", "hi-ctc-base"])
+    assert (await client.get("/readyz")).status_code == 200
+
+
 async def test_a_drain_is_told_and_leaves_the_service_ready(
     client: httpx.AsyncClient, worker: PretendWorker, settings: Settings
 ) -> None:

@@ -269,7 +269,7 @@ class Deaf:
     def __init__(self) -> None:
         self.tries = 0
 
-    def ring(self, _: uuid.UUID) -> bool:
+    def ring_for(self, *_: object) -> bool:
         self.tries += 1
         if self.tries > 100:
             raise ZeroDivisionError
@@ -289,12 +289,12 @@ async def test_a_doorbell_for_each_worker_is_enough(redis: Redis, settings: Sett
         beat(redis, f"worker {number}", 60)
     queue = JobQueue(make_celery(settings))
     doorbell = Doorbell(Threads(single_writer=True), queue, redis)
-    doorbell.ring(uuid.uuid4())
+    doorbell.ring("m", uuid.uuid4())
     await doorbell._messages.settle(60)
     assert redis.llen(QUEUE) == 1
-    doorbell.ring(*(uuid.uuid4() for _ in range(50)))
+    doorbell.ring("m", *(uuid.uuid4() for _ in range(50)))
     for _ in range(50):
-        doorbell.ring(uuid.uuid4())
+        doorbell.ring("m", uuid.uuid4())
     await doorbell._messages.settle(60)
     assert redis.llen(QUEUE) == 3
     queue.close()
@@ -305,7 +305,7 @@ async def test_an_outage_is_remembered(redis: Redis, monkeypatch: pytest.MonkeyP
     doorbell = Doorbell(Threads(single_writer=True), queue, redis)  # type: ignore[arg-type]
     monkeypatch.setattr("api.doorbell.OUTAGE_SECONDS", 3600)
     for _ in range(500):
-        doorbell.ring(uuid.uuid4())
+        doorbell.ring("m", uuid.uuid4())
     await doorbell._messages.settle(60)
     assert queue.tries == 1
 
@@ -316,6 +316,6 @@ async def test_a_bell_that_breaks_harms_nobody(redis: Redis, monkeypatch: pytest
     doorbell = Doorbell(Threads(single_writer=True), queue, redis)  # type: ignore[arg-type]
     monkeypatch.setattr("api.doorbell.OUTAGE_SECONDS", 0)
     for _ in range(3):
-        doorbell.ring(uuid.uuid4())
+        doorbell.ring("m", uuid.uuid4())
     await doorbell._messages.settle(60)
     assert queue.tries == 1003

@@ -19,6 +19,7 @@ async def test_the_transcript(client: httpx.AsyncClient, worker: PretendWorker) 
         "job_id": job_id,
         "revision": None,
         "model": "hi-ctc-base",
+        "model_version": None,
         "language": "hi",
         "seconds": 4.0,
         "speech_seconds": 1.5,

@@ -163,6 +163,16 @@ def claim_a_job(stage: Stage) -> None:
     stage.read(jobs.count_segments, job.id)
 
 
+@case(jobs.claim, jobs.claim_group, jobs.models_in_queue)
+def claim_jobs_of_a_model(stage: Stage) -> None:
+    """Behind all other jobs."""
+    stage.write(jobs.submit, *(make_job(model="rare", priority=2) for _ in range(2)))
+    assert "rare" in stage.read(jobs.models_in_queue)
+    assert stage.write(jobs.claim, OWNER, LEASE, ["rare"]).model == "rare"
+    assert len(stage.write(jobs.claim_group, OWNER, LEASE, 2, ["absent", "rare"])) == 1
+    assert stage.write(jobs.claim, OWNER, LEASE, ["absent"]) is None
+
+
 @case(jobs.renew, jobs.keep_leases, jobs.save_segments, jobs.drop_segments, jobs.succeed, jobs.book_audio)
 def work_on_a_job(stage: Stage) -> None:
     def end(session: Session) -> None:
@@ -178,6 +188,13 @@ def work_on_a_job(stage: Stage) -> None:
     stage.write(jobs.keep_leases, OWNER, LEASE)
     stage.write(end)
     stage.write(jobs.book_audio, TENANT, 4.0, now())
+
+
+@case(jobs.start_over)
+def begin_an_attempt_again(stage: Stage) -> None:
+    job = stage.claimed()
+    stage.write(jobs.save_segments, job.id, [SEGMENT], first=0)
+    stage.write(jobs.start_over, job, owner=OWNER, lease=LEASE, model_version="new")
 
 
 @case(jobs.fail, jobs.release, jobs.hand_back, jobs.take_back, jobs.end_cancelled)

@@ -376,7 +376,15 @@ class TestDatabase:
             session.execute(text("DROP TABLE alembic_version"))
         results = examine(checks_of(sound, None, {Area.JOBS, Area.RECORDINGS}), sound)
         skipped = {result.name for result in results if result.finding.verdict is SKIPPED}
-        assert skipped == {"queue", "leases", "given up", "models of jobs", "orphans", "missing"}
+        assert skipped == {
+            "queue",
+            "leases",
+            "given up",
+            "models of jobs",
+            "workers of models",
+            "orphans",
+            "missing",
+        }
 
     def test_sqlite_without_its_journal(self, make: Make, on_sqlite: dict[str, object]) -> None:
         installation = make(**on_sqlite)
@@ -592,6 +600,16 @@ class TestJobs:
         assert jobs.models(sound).verdict is OK
         add_job(sound, model="gone")
         assert is_advised(jobs.models(sound), PROBLEM, "1 job for gone")
+
+    def test_models_that_no_worker_takes(self, sound: Installation) -> None:
+        sound.redis.flushall()
+        add_job(sound)
+        add_job(sound, model="large")
+        assert jobs.unserved(sound).verdict is OK  # no worker at all is the finding of another check
+        beat(sound.redis, "w", 60, models=["loudness"])
+        assert is_advised(jobs.unserved(sound), PROBLEM, "1 job for large.")
+        beat(sound.redis, "v", 60)
+        assert jobs.unserved(sound).verdict is OK
 
 
 @both_databases

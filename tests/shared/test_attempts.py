@@ -8,10 +8,10 @@ from sqlalchemy import insert, update
 from shared.clock import now
 from shared.database import Database
 from shared.errors import IllegalTransition
-from shared.jobs.attempts import claim, hand_back, release, renew
+from shared.jobs.attempts import claim, claim_group, hand_back, release, renew, start_over
 from shared.jobs.lifecycle import Event, transition
-from shared.jobs.queries import count_segments, get_job
-from shared.jobs.tables import Job, JobStatus, SegmentRow
+from shared.jobs.queries import count_segments, due_jobs, get_job, models_in_queue
+from shared.jobs.tables import Job, JobStatus, Priority, SegmentRow
 
 LEASE = timedelta(seconds=60)
 WORKER = "worker-1"
@@ -39,6 +39,36 @@ def test_a_job_goes_to_one_worker_only_and_the_oldest_first(
         (second.id, "b", 1),
         None,
     ]
+
+
+def test_a_pinned_worker_claims_jobs_of_its_models_only_in_the_order_of_the_queue(
+    database: Database, new_job: Callable[..., Job]
+) -> None:
+    names = ("a", "b", "c", "b", "a")
+    jobs = [new_job(model=name, client=str(number)) for number, name in enumerate(names)]
+    new_job(model="a", priority=Priority.HIGH)
+    with database.write() as session:
+        assert claim(session, WORKER, LEASE, ["absent"]) is None
+        claims = [claim(session, WORKER, LEASE, ["c", "b"]) for _ in range(4)]
+    assert [job and job.id for job in claims] == [jobs[1].id, jobs[2].id, jobs[3].id, None]
+    with database.write() as session:
+        assert models_in_queue(session) == ["a"]
+        assert len(due_jobs(session, 9, ["a", "b"])) == 3
+        assert due_jobs(session, 9, ["b"]) == []
+        while claim(session, WORKER, LEASE, ["a"]):
+            pass
+        assert models_in_queue(session) == []
+
+
+def test_jobs_of_a_group_of_a_pinned_worker_are_of_one_model(
+    database: Database, new_job: Callable[..., Job]
+) -> None:
+    for number in range(32):
+        new_job(model="ab"[number % 2], client=str(number), file_bytes=1)
+    with database.write() as session:
+        group = claim_group(session, WORKER, LEASE, 1, ["a", "b"])
+    assert len(group) > 1
+    assert {job.model for job in group} == {"a"}
 
 
 def test_many_workers_at_once_claim_each_job_once(
@@ -81,6 +111,24 @@ def test_renewing_reports_progress_and_hears_of_a_cancel(
         assert not renew(session, job.id, WORKER, LEASE, 7.0, 2)
     with database.read() as session:
         assert get_job(session, job.id).progress == 1.0
+
+
+def test_an_attempt_begins_again_without_the_segments_of_another_version(
+    database: Database, new_job: Callable[..., Job]
+) -> None:
+    job = claimed(database, new_job())
+    row = {"job_id": job.id, "position": 0, "start_seconds": 0.0, "end_seconds": 1.0, "text": "", "words": []}
+    with database.write() as session:
+        session.execute(insert(SegmentRow).values(row))
+        renew(session, job.id, WORKER, LEASE, 0.5, 1, "old")
+    with pytest.raises(IllegalTransition), database.write() as session:
+        start_over(session, job, owner="somebody else", lease=LEASE, model_version="new")
+    with database.write() as session:
+        after = start_over(session, job, owner=WORKER, lease=LEASE, model_version="new")
+    assert (after.status, after.attempt, after.lease_owner) == (JobStatus.RUNNING, 1, WORKER)
+    assert (after.chunks_done, after.model_version, after.progress) == (0, "new", 0.5)
+    with database.read() as session:
+        assert count_segments(session, job.id) == 0
 
 
 def test_an_attempt_that_broke_off_is_tried_again_then_given_up(

@@ -45,7 +45,7 @@ def needed(event: Event) -> dict[str, object]:
         return {"error_code": "model_not_found", "error_message": "No."}
     if event is Event.SUCCEEDED:
         return {"audio_seconds": 1.0}
-    if event is Event.CLAIMED:
+    if event in (Event.CLAIMED, Event.RESTARTED):
         return {"lease_owner": WORKER, "lease_expires_at": now() + LEASE}
     return {}
 
@@ -65,6 +65,7 @@ LEGAL = {
     (Q, Event.CANCELLED): C,
     (R, Event.REQUEUED): Q,
     (R, Event.RELEASED): Q,
+    (R, Event.RESTARTED): R,
     (R, Event.SUCCEEDED): S,
     (R, Event.FAILED): F,
     (R, Event.CANCELLED): C,

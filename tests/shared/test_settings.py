@@ -60,3 +60,16 @@ def test_trusted_proxies_come_from_the_environment(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(("written", "prefix"), [("", ""), ("/", ""), ("/a/", "/a"), ("/a/b-c", "/a/b-c")])
 def test_the_path_prefix_has_no_slash_at_its_end(written: str, prefix: str) -> None:
     assert Settings(root_path=written).root_path == prefix
+
+
+def test_the_default_model_is_the_one_that_the_models_folder_names(tmp_path: Path) -> None:
+    assert Settings(models_dir=tmp_path).default_model == "hi-ctc-base"
+    (tmp_path / "default-model").write_text("whisper-small\n", encoding="utf-8")
+    assert Settings(models_dir=tmp_path).default_model == "whisper-small"
+    assert Settings(models_dir=tmp_path, default_model="other").default_model == "other"
+
+
+@pytest.mark.parametrize("content", [b"../etc", b"", b"\xff\xfe", b"two words"])
+def test_a_damaged_name_of_the_default_model_is_not_used(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "default-model").write_bytes(content)
+    assert Settings(models_dir=tmp_path).default_model == "hi-ctc-base"

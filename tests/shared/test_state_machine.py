@@ -23,7 +23,7 @@ from shared.database import Database
 from shared.errors import IllegalTransition
 from shared.files import FileStore
 from shared.jobs import attempts
-from shared.jobs.attempts import claim, fail, hand_back, release, renew, succeed
+from shared.jobs.attempts import claim, fail, hand_back, release, renew, start_over, succeed
 from shared.jobs.lifecycle import TRANSITIONS, Event
 from shared.jobs.queries import get_job
 from shared.jobs.results import Measurements
@@ -128,6 +128,24 @@ class LifeCycle(RuleBasedStateMachine):
             assert (model.status, model.owner) == (RUNNING, worker)
             assert go_on is not model.cancel_requested
             model.chunks, model.lease_ran_out = chunks, False
+
+    @rule(number=NUMBERS, held=HELD)
+    def begin_again(self, number: int, held: bool) -> None:
+        """A worker finds segments of another version of its model."""
+        job_id = self.pick(number)
+        if job_id is None:
+            return
+        model = self.expected[job_id]
+        worker = self.worker_of(model, held)
+        try:
+            with self.database.write() as session:
+                job = get_job(session, job_id)
+                start_over(session, job, owner=worker, lease=LEASE, model_version="new")
+        except IllegalTransition:
+            assert (model.status, model.owner) != (RUNNING, worker)
+        else:
+            assert (model.status, model.owner) == (RUNNING, worker)
+            model.chunks, model.lease_ran_out = 0, False
 
     @rule(number=NUMBERS, held=HELD, event=st.sampled_from([Event.SUCCEEDED, Event.FAILED]))
     def end(self, number: int, held: bool, event: Event) -> None:

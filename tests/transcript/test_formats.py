@@ -74,6 +74,7 @@ def test_json() -> None:
     )
     assert json.loads(render(transcript_of(segment), Format.JSON)) == {
         "model": "hi-test",
+        "model_version": None,
         "language": "hi",
         "seconds": 60.0,
         "speech_seconds": 1.5,

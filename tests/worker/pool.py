@@ -21,7 +21,7 @@ from shared.jobs.queries import get_job
 from shared.jobs.tables import Job, JobEvent, Priority
 from shared.jobs.verbs import submit
 from shared.presence import WORKERS
-from shared.queue import JobQueue, make_celery
+from shared.queue import JobQueue, make_celery, queue_of
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,7 +69,13 @@ class Service:
         )
         return worker
 
-    def submit(self, contents: Sequence[bytes], max_attempts: int = 1, rings: bool = True) -> list[uuid.UUID]:
+    def submit(
+        self,
+        contents: Sequence[bytes],
+        max_attempts: int = 1,
+        rings: bool = True,
+        model: str = "loudness",
+    ) -> list[uuid.UUID]:
         """Store files, queue their jobs and ring for them."""
         store = FileStore(self.settings.files_dir)
         jobs = []
@@ -84,7 +90,7 @@ class Service:
                     file_key=stored.key,
                     file_bytes=stored.size,
                     file_sha256=stored.sha256,
-                    model="loudness",
+                    model=model,
                     transcript=True,
                     waveform=False,
                     max_attempts=max_attempts,
@@ -96,6 +102,7 @@ class Service:
             submit(session, *jobs)
         for job in jobs if rings else ():
             self.queue.ring(job.id)
+            self.queue.ring(job.id, queue_of(model))
         return [job.id for job in jobs]
 
     def job(self, job_id: uuid.UUID) -> Job:

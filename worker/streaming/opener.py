@@ -19,7 +19,8 @@ class Opener:
     THREADS = 1
 
     def __init__(self, settings: Settings) -> None:
-        self._engine = Engines(settings.models_dir, self.THREADS).get(settings.default_model)
+        engines = Engines(settings.models_dir, self.THREADS, device=settings.device)
+        self._engine = engines.get(settings.default_model)
         card = read_card(find_model(settings.models_dir, settings.default_model))
         assert card is not None, "the engine has read it"
         self.card: InstalledModel = card
