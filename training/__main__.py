@@ -2,10 +2,10 @@
 
 import typer
 
-from training.commands import data, everything, models, runs
+from training.commands import adapt, data, everything, models, runs
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
-for part in (everything, data, runs, models):
+for part in (everything, data, runs, models, adapt):
     app.add_typer(part.app)
 
 if __name__ == "__main__":

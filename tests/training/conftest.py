@@ -1,5 +1,4 @@
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,6 @@ WRITTEN = [BLANK, WORD_GAP, *CHARACTERS]
 TINY = {"width": 16, "heads": 2, "layers": 2, "merge_after": 1, "spelling_width": 16, "spelling_heads": 2,
         "spelling_blocks": 1, "kernel": 5}  # fmt: skip
 """What makes a network small."""
-
-
-def require(module: str) -> None:
-    """Skip the module's tests on a laptop without it, fail them in CI."""
-    if os.environ.get("CI"):
-        __import__(module)
-    pytest.importorskip(module)
 
 
 @pytest.fixture(scope="package")

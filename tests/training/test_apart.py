@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from modelkit.manifest import read_manifest
+from modelkit.measuring.manifest import read_manifest
 from tests.speech.sounds import speak, write_wav
 from training.corpora.prepare import Task
 from training.recipe import EVALUATION_SETS, HELD_OUT_BOOKS

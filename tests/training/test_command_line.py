@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, require
 from tests.speech.sounds import write_wav
-from tests.training.conftest import PHONES, TINY, WRITTEN, require
+from tests.training.conftest import PHONES, TINY, WRITTEN
 
 require("torch")
 

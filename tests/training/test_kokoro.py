@@ -9,14 +9,14 @@ import onnxruntime
 import pytest
 import soundfile
 
-from tests.training.conftest import require
+from tests.conftest import require
 
 require("onnx")
 
 import onnx  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from modelkit.manifest import read_manifest  # noqa: E402
+from modelkit.measuring.manifest import read_manifest  # noqa: E402
 from tests.training.toy_kokoro import write_toy  # noqa: E402
 from training.synthesis.dequantise import dequantised  # noqa: E402
 from training.synthesis.kokoro import (  # noqa: E402

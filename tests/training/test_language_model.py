@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelkit.manifest import read_manifest
+from modelkit.measuring.manifest import read_manifest
 from training.corpora.prepare import Sources
 from training.language_model.build import build
 from training.language_model.kneser_ney import (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from modelkit.manifest import read_manifest
+from modelkit.measuring.manifest import read_manifest
 from training.recipe import SPOKEN_BY_ESPEAK
 from training.text.letters import READ_BY_LETTERS, ipa_of
 from training.text.phones import phones_of

@@ -7,8 +7,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tests.conftest import ROOT
-from tests.training.conftest import PHONES, TINY, WRITTEN, require
+from tests.conftest import ROOT, require
+from tests.training.conftest import PHONES, TINY, WRITTEN
 
 require("torch")
 require("onnx")

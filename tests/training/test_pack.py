@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from modelkit.manifest import read_manifest
+from modelkit.measuring.manifest import read_manifest
 from training import recipe
 from training.__main__ import app
 from training.corpora.prepare import Sources, gather

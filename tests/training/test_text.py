@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelkit.manifest import read_manifest
+from modelkit.measuring.manifest import read_manifest
 from training.corpora.prepare import KOKORO_SEED, Sources, Task
 from training.recipe import HELD_OUT_BOOKS, TextStyle
 from training.text.phones import inventory, phones_of

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.conftest import require
+from tests.conftest import require
 
 require("torch")
 require("safetensors")

@@ -8,7 +8,7 @@ from shrutlekh_contract.model_card import FLOAT32, INT8
 
 from modelkit import read_description, write_description
 from modelkit.__main__ import tune
-from modelkit.quantisation import quantise
+from modelkit.graphs.quantisation import quantise
 from training.commands import MODEL, SPEECH, WORK, Processes, SpeechDir, Work, console, require_corpora
 from training.commands.data import fetch, prepare, speak
 from training.commands.models import evaluate, export, language_model

@@ -7,7 +7,7 @@ import typer
 from shrutlekh_contract.decoders import decoders_of
 
 from modelkit import read_manifest, record_evaluation
-from modelkit.evaluation import score_model, summary
+from modelkit.measuring.evaluation import score_model, summary
 from modelkit.verification import record_check
 from speech import Engine
 from training.commands import MODEL, SPEECH, WORK, SpeechDir, Work, bar, console, require_corpora, steps

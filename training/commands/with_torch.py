@@ -11,7 +11,8 @@ import torch
 import typer
 
 from modelkit import copy_folder
-from modelkit.tuning import install_language_model
+from modelkit.decoding.tuning import install_language_model
+from training.adaptation.live import Live
 from training.commands import PACKAGES, bar, console
 from training.corpora.packages import WHISPER
 from training.corpora.store import Store, Symbols
@@ -23,6 +24,7 @@ from training.model.provenance import described
 from training.model.whisper import load_encoder
 from training.recipe import EXCLUDED_MANIFESTS
 from training.run.curve import draw
+from training.run.device import chosen_device
 from training.run.heldout import HeldOut, from_manifest, from_store
 from training.run.schedule import TRAIN, Settings
 from training.run.trainer import HELD_OUT, LOSS, Stopped, Trainer
@@ -122,3 +124,52 @@ def export(start: Path, staged: Path, out: Path, entries: Mapping[str, str], com
     if (out / "lm").is_dir():
         install_language_model(out / "lm", staged)
     copy_folder(staged, out)
+
+
+def is_gpu(device: str) -> bool:
+    """Return whether a run on the device called `device` uses a GPU.
+
+    Raises:
+        ValueError: `device` is a GPU and torch finds none.
+    """
+    return str(chosen_device(device).type) == "cuda"
+
+
+def adapt(
+    folder: Path, work: Path, start: Path | None, packages_work: Path, settings: Settings,
+    held_out: tuple[str, Path], shares: Mapping[str, float],
+) -> None:  # fmt: skip
+    """Train in `folder` on the store in `work`, resuming from its checkpoint, with a live display.
+
+    Measures before the first update too, so that the curve shows where it began.
+
+    Args:
+        start: model folder, checkpoint or run. Default: Whisper's encoder.
+        packages_work: the work folder that `fetch` downloaded Whisper to.
+        held_out: name and manifest of the set to measure on.
+    """
+    store = Store(work / "store")
+    weights = (
+        network_from_whisper(WHISPER.path(packages_work / PACKAGES), work / "store")
+        if start is None
+        else replace(read_weights(start), hours=Symbols.load(work / "store").hours)
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with Live(folder, settings.updates, console) as live:
+        chosen = [from_manifest(*held_out)]
+        trainer = Trainer(folder, store, weights, settings, chosen, shares=shares, watcher=live)
+        if trainer.path.exists():
+            trainer.load()
+        elif start is not None:
+            trainer.evaluate()
+        try:
+            trainer.run()
+        except Stopped:
+            console.print(f"Stopped after {trainer.update} updates. The same command resumes from there.")
+            raise typer.Exit(130) from None
+
+
+def export_adapted(run: Path, made: Path, entries: Mapping[str, str], command: str) -> None:
+    """Write the averaged weights of a run as a model folder without a language model."""
+    weights = read_weights(run)
+    write_folder(weights.network(), weights.symbols, made, {**entries, **described(weights, command)})

@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
@@ -201,7 +202,10 @@ def make(task: Task) -> Made | None:
         _ESPEAK = Espeak()
     espeak = _ESPEAK
     if task.path:
-        audio, rate = soundfile.read(task.path, dtype="float32", always_2d=True)
+        try:
+            audio, rate = soundfile.read(task.path, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError:
+            return None
         audio = audio.mean(axis=1)
     else:
         audio, rate, voice = _spoken(task, espeak)
@@ -228,7 +232,8 @@ def prepare(
     writer = StoreWriter(folder)
     hours: dict[str, dict[str, float]] = {}
     sequences = []
-    with get_context("spawn").Pool(processes) as pool:
+    ignore_interrupt = (signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to the children, too
+    with get_context("spawn").Pool(processes, signal.signal, ignore_interrupt) as pool:
         for made in pool.imap(make, tasks, chunksize=32):
             advance()
             if made is None:

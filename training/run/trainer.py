@@ -24,6 +24,7 @@ from training.run.batches import Plan, Row
 from training.run.device import audio_on, chosen_device, half_precision
 from training.run.heldout import Found, HeldOut, measure
 from training.run.schedule import Settings, done_part, rate_factor
+from training.run.watching import Pace, Watcher
 
 LOSS, HELD_OUT = "loss.tsv", "held-out.tsv"
 LOG_UPDATES = 20
@@ -116,6 +117,7 @@ class Trainer:
         held_out: Sequence[HeldOut] = (),
         report: Report = lambda _, __: None,
         shares: Mapping[str, float] | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         """Move the network to its device and open the store's audio.
 
@@ -129,7 +131,7 @@ class Trainer:
         """
         torch.set_num_threads(settings.threads)
         self.folder, self.settings, self.held_out, self.report = folder, settings, held_out, report
-        self.start = start
+        self.start, self.watcher = start, watcher or Watcher()
         self.device = chosen_device(settings.device)
         self.network = start.network().to(self.device).train()
         self.network.encoder.requires_grad_(not settings.freeze_encoder)
@@ -239,6 +241,7 @@ class Trainer:
         for one in found:
             append_row(self.folder / HELD_OUT, {"update": self.update, **one.row()})
             self.report(self.update, str(one))
+        self.watcher.measured(self.update, found)
         return found
 
     def _log(self, sums: Sums, elapsed: float) -> None:
@@ -255,6 +258,18 @@ class Trainer:
         }
         append_row(self.folder / LOSS, row)
         self.report(self.update, "  ".join(f"{key} {value}" for key, value in row.items()))
+
+    def _pace(self, sums: Sums, elapsed: float) -> Pace:
+        settings, part = self.settings, done_part(self.update, self.seconds, self.settings)
+        loss = settings.phone_weight * sums.phones / sums.updates
+        return Pace(
+            self.update,
+            part,
+            self.seconds,
+            loss + sums.characters / max(1, sums.spelt_updates),
+            settings.head_rate * rate_factor(self.update, part, settings),
+            sums.seconds_of_audio / max(elapsed, 1e-6),
+        )
 
     def _finished(self) -> bool:
         return done_part(self.update, self.seconds, self.settings) >= 1.0
@@ -283,6 +298,7 @@ class Trainer:
                     sums.characters += float(spelling_loss)
                     sums.spelt_updates += 1
                 sums.seconds_of_audio += sum(row.samples for row in rows) / SAMPLE_RATE
+                self.watcher.paced(self._pace(sums, now - logged))
                 last = self._finished()
                 if self.update % LOG_UPDATES == 0 or last:
                     self._log(sums, now - logged)
@@ -294,6 +310,7 @@ class Trainer:
                     raise Stopped
                 if last or now - measured > self.settings.held_out_seconds:
                     self.evaluate()
-                    measured = logged = time.monotonic()
+                    measured = time.monotonic()
+                    logged += measured - now
                 if last:
                     return

@@ -3,6 +3,7 @@
 import ctypes
 import ctypes.util
 import importlib
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -24,6 +25,11 @@ def _library() -> tuple[str, bytes | None]:
         message = "espeak-ng is missing: install the system package espeak-ng, or espeakng-loader with pip."
         raise RuntimeError(message) from None
     return loader.get_library_path(), loader.get_data_path().encode()
+
+
+def is_available() -> bool:
+    """Return whether espeak-ng is installed, without loading it."""
+    return ctypes.util.find_library("espeak-ng") is not None or find_spec("espeakng_loader") is not None
 
 
 class Espeak:

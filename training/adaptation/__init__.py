@@ -1,0 +1,1 @@
+"""Fine-tune a model with a user's own recordings: `shrutlekh train`."""
