@@ -76,7 +76,7 @@ model: setup ## train the default model; continues where it stopped (needs espea
 lock: ## resolve the dependencies again (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --quiet --upgrade --output-file requirements.lock
-	for image in api worker; do uv pip compile deploy/$$image.in --constraint requirements.lock --universal \
+	for image in api worker worker-whisper; do uv pip compile deploy/$$image.in --constraint requirements.lock --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet --output-file deploy/$$image.lock; done
 
 clean: ## remove everything that the other targets made

@@ -27,7 +27,7 @@ from shrutlekh_contract.decoders import DECODERS
 
 from benchmarks.recordings import decoded, speech_dir
 from modelkit import Entry, read_manifest
-from modelkit.evaluation import Rate, Scored, rate, scored
+from modelkit.measuring.evaluation import Rate, Scored, rate, scored
 from shared.settings import Settings
 from speech import Engine
 

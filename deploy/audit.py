@@ -22,7 +22,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = (ROOT / "requirements.lock", ROOT / "deploy" / "api.lock", ROOT / "deploy" / "worker.lock")
+LOCKS = (ROOT / "requirements.lock", *sorted((ROOT / "deploy").glob("*.lock")))
 """The first holds all of the others."""
 
 ASK_SECONDS = 600
@@ -35,6 +35,7 @@ ALLOWED = {
     "BSD-2-Clause",
     "BSD-3-Clause",
     "CC0-1.0",
+    "CNRI-Python",
     "ISC",
     "MIT",
     "MIT-0",
@@ -46,7 +47,9 @@ ALLOWED = {
 
 SPELLINGS = {
     "3-Clause BSD License": "BSD-3-Clause",
+    "Apache 2.0 License": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
+    "Apache licensed, as found in the LICENSE file": "Apache-2.0",
     "BSD License": "BSD",
     "BSD licensed, as found in the LICENSE file": "BSD",
     "ISC License (ISCL)": "ISC",

@@ -2,8 +2,8 @@
 
 from modelkit.description import read_description, record_evaluation, write_description
 from modelkit.folder_swap import copy_folder
-from modelkit.manifest import Entry, read_manifest
-from modelkit.scoring import ErrorCounts, character_errors, corpus_errors, edit_counts, word_errors
+from modelkit.measuring.manifest import Entry, read_manifest
+from modelkit.measuring.scoring import ErrorCounts, character_errors, corpus_errors, edit_counts, word_errors
 
 __all__ = [
     "Entry",

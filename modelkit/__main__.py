@@ -1,6 +1,7 @@
 """``modelkit``: verify, evaluate, break down, tune, quantise, optimise and install model folders."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from shrutlekh_contract.decoders import decoders_of
 
-from modelkit.breakdown import breakdown as break_down
-from modelkit.breakdown import markdown, write_card
-from modelkit.decoder_commands import COMMANDS, Manifests, Speakers, chosen_entries
+from modelkit.decoding.decoder_commands import COMMANDS, Manifests, Speakers, chosen_entries
+from modelkit.decoding.tuning import Search, install_language_model, posteriors, record_decoding, token_priors
 from modelkit.description import read_description, record_evaluation, write_description
-from modelkit.evaluation import (
+from modelkit.errors import ModelkitError
+from modelkit.folder_swap import copy_folder
+from modelkit.graphs.layouts import EXPORTS, Layout
+from modelkit.measuring.breakdown import breakdown as break_down
+from modelkit.measuring.breakdown import markdown, write_card
+from modelkit.measuring.evaluation import (
     Scored,
     by_speaker,
     rates,
@@ -24,13 +29,13 @@ from modelkit.evaluation import (
     score_model,
     summary,
 )
-from modelkit.folder_swap import copy_folder
-from modelkit.manifest import read_manifest
-from modelkit.spelling_variants import FOLDING
-from modelkit.tuning import Search, install_language_model, posteriors, record_decoding, token_priors
+from modelkit.measuring.manifest import read_manifest
+from modelkit.measuring.spelling_variants import FOLDING
+from modelkit.models_app import PROGRAM
+from modelkit.models_app import app as models_app
 from modelkit.verification import record_check
 from modelkit.verification import verify as run_checks
-from speech import Engine, SpeechError
+from speech import Engine, ModelFolder, SpeechError
 from speech.decoding import BeamSettings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
@@ -228,11 +233,17 @@ def _cells(group: list[Scored]) -> list[str]:
 
 
 @app.command()
-def quantise(folder: Annotated[Path, typer.Argument(help="Model folder; gets model.int8.onnx.")]) -> None:
+def quantise(
+    folder: Annotated[Path, typer.Argument(help="Model folder; gets model.int8.onnx.")],
+    float16: Annotated[
+        bool, typer.Option("--float16", help="Instead add model.float16.onnx, for GPUs.")
+    ] = False,
+) -> None:
     """Add a graph with 8-bit weights. Measure it with `evaluate --precision int8`."""
-    from modelkit.quantisation import quantise as run
+    from modelkit.graphs.quantisation import halve
+    from modelkit.graphs.quantisation import quantise as run
 
-    path = run(folder)
+    path = halve(folder) if float16 else run(folder)
     console.print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
 
 
@@ -248,8 +259,8 @@ def optimise(
 
 
 def _optimise(folder: Path, *, choose: bool) -> None:
-    from modelkit.optimisation import choose_precision
-    from modelkit.optimisation import optimise as run
+    from modelkit.graphs.optimisation import choose_precision
+    from modelkit.graphs.optimisation import optimise as run
 
     for made in run(folder):
         console.print(
@@ -293,14 +304,30 @@ def install(
         _optimise(target, choose=choose)
 
 
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Model folder of the family ctc.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    layout: Annotated[Layout, typer.Option(help="Whose layout to write.")],
+) -> None:
+    """Write the graphs and tokens of a model as onnx-asr or sherpa-onnx read them. They decode greedily."""
+    EXPORTS[layout](ModelFolder.load(folder), out)
+    console.print(f"Written: {out}", highlight=False)
+
+
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(models_app, name="models")
 
 
 def main() -> None:
-    """Run the command line. A SpeechError or a bad file gives a message and exit status 2, no traceback."""
+    """Run the command line. What went wrong gives a message and an exit status, no traceback: 1 for a coded
+    error of modelkit, 2 for a SpeechError, a bad file or a missing package."""
     try:
-        app()
+        app(prog_name=os.environ.get(PROGRAM))
+    except ModelkitError as error:
+        errors.print(f"{error.code}: {error.message}", markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(1) from None
     except SpeechError as error:
         errors.print(f"{error.message} {' '.join(getattr(error, '__notes__', []))}", markup=False)
         raise SystemExit(2) from None

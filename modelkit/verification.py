@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from shrutlekh_contract.model_card import CTC, FLOAT16
 
 from modelkit.description import read_description, write_description
-from modelkit.evaluation import transcribe
+from modelkit.measuring.evaluation import transcribe
 from speech import GRAPHS, Engine, ModelFolder, SpeechError, sha256
-from speech.recognisers import Recogniser, load_recogniser
+from speech.decoding import WordEmission
+from speech.recognisers import CtcRecogniser, Recogniser, as_ctc, load_recogniser
 
 TOLERANCE = 1e-3
 """Largest difference of log-probabilities between an utterance alone and padded in a batch."""
+
+TOLERANCES = {FLOAT16: 0.05}
+"""The same for precisions that round more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,9 @@ def verify(folder: Path, samples: Path) -> Iterator[Check]:
     except SpeechError as error:
         yield Check("description", False, error.message)
         return
-    yield Check("description", True, f"{model.name}: {model.family}, {len(model.tokens)} tokens")
-    absent = [name for name in ("model.onnx", "tokens.txt") if name not in model.files]
+    tokens = f", {len(model.tokens)} tokens" if model.tokens else ""
+    yield Check("description", True, f"{model.name}: {model.family}{tokens}")
+    absent = [name for name in needed_files(model) if name not in model.files]
     if absent:
         yield Check("hashes", False, f"model.json lacks the sha256 of {', '.join(absent)}.")
         return
@@ -54,7 +60,7 @@ def verify(folder: Path, samples: Path) -> Iterator[Check]:
     )
     try:
         for precision, recogniser in recognisers.items():
-            for check in (check_shapes(model, recogniser), check_padding(model, recogniser)):
+            for check in check_recogniser(model, recogniser, TOLERANCES.get(precision, TOLERANCE)):
                 yield replace(check, found=f"{precision}: {check.found}")
         engine = Engine(model, recognisers[model.precision])
         yield check_clip(engine, read_description(folder).get("check"), samples)
@@ -64,13 +70,42 @@ def verify(folder: Path, samples: Path) -> Iterator[Check]:
         yield Check("run", False, f"A graph fails: {error}")
 
 
+def needed_files(model: ModelFolder) -> tuple[str, ...]:
+    """Return the files that every model of the family has."""
+    return ("model.onnx", "tokens.txt") if model.family == CTC else ("model.bin", "config.json")
+
+
+def check_recogniser(model: ModelFolder, recogniser: Recogniser[Any], tolerance: float) -> list[Check]:
+    """Run all checks that suit what the model gives."""
+    if isinstance(recogniser, CtcRecogniser):
+        return [check_shapes(model, recogniser), check_padding(model, recogniser, tolerance)]
+    return [check_batch(model, recogniser)]
+
+
+def check_batch(model: ModelFolder, recogniser: Recogniser[WordEmission]) -> Check:
+    """Check that a waveform gives the same words alone and in a batch, at possible times."""
+    seconds = (0.1, 1.0, 3.0)
+    waveforms = noise(model, [round(each * model.sample_rate) for each in seconds])
+    for waveform, found in zip(waveforms, recogniser.emissions(waveforms), strict=True):
+        (alone,) = recogniser.emissions([waveform])
+        if alone.heard.texts != found.heard.texts:
+            return Check("batch", False, f"{alone.heard.texts} alone, {found.heard.texts} in a batch.")
+        if (found.heard.lasts <= found.heard.firsts).any():
+            return Check("batch", False, "A word has no length.")
+    return Check("batch", True, f"{len(waveforms)} waveforms give the same words alone and in a batch")
+
+
 def precisions(model: ModelFolder) -> list[str]:
-    """Return the precisions of the graphs in the folder, and the default one even if its graph is missing."""
+    """Return the precisions of the graphs in the folder, and the default one even if its graph is missing.
+
+    Whisper's weights have any precision: only the one that is used is checked."""
+    if model.family != CTC:
+        return [model.precision]
     found = [precision for precision, name in GRAPHS.items() if name in model.files]
     return list(dict.fromkeys([*found, model.precision]))
 
 
-def check_shapes(model: ModelFolder, recogniser: Recogniser) -> Check:
+def check_shapes(model: ModelFolder, recogniser: CtcRecogniser) -> Check:
     """Check that the number of frames follows from the frame stride, and that each row is a distribution."""
     seconds = 3.0
     probe = noise(model, [model.min_samples, int(seconds * model.sample_rate)])
@@ -90,7 +125,7 @@ def check_shapes(model: ModelFolder, recogniser: Recogniser) -> Check:
     )
 
 
-def check_padding(model: ModelFolder, recogniser: Recogniser) -> Check:
+def check_padding(model: ModelFolder, recogniser: CtcRecogniser, tolerance: float = TOLERANCE) -> Check:
     """Check that an utterance gives the same log-probabilities alone and padded beside a longer one."""
     rate = model.sample_rate
     longest = int(min(8.0, model.max_segment_seconds) * rate)
@@ -102,7 +137,17 @@ def check_padding(model: ModelFolder, recogniser: Recogniser) -> Check:
         if alone.shape != padded.shape:
             return Check("padding", False, f"{len(alone)} frames alone, {len(padded)} in a batch.")
         worst = max(worst, float(np.abs(alone - padded).max()))
-    return Check("padding", worst <= TOLERANCE, f"alone and padded differ by {worst:.1e} at most")
+    return Check("padding", worst <= tolerance, f"alone and padded differ by {worst:.1e} at most")
+
+
+def pads_well(folder: Path) -> bool:
+    """Tell whether the graph of a folder passes `check_padding` when it runs batches.
+
+    Raises:
+        SpeechError: the folder is invalid.
+    """
+    model = ModelFolder.load(folder).model_copy(update={"batched": True})
+    return check_padding(model, as_ctc(load_recogniser(model))).passed is True
 
 
 def check_clip(engine: Engine, expected: dict[str, Any] | None, samples: Path) -> Check:

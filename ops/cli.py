@@ -18,6 +18,16 @@ COMMANDS = (
         "Transcribe recordings in this process, without a service.",
     ),
     Deferred(
+        "models",
+        "ops.commands.models:models",
+        "List the models of a running service; add, compare and remove models of this machine.",
+    ),
+    Deferred(
+        "train",
+        "ops.commands.train:train",
+        "Fine-tune a model with your own recordings, measure it, and install it if it is better.",
+    ),
+    Deferred(
         "doctor",
         "ops.commands.doctor:doctor",
         "Check a whole installation, as the settings describe it, and say what to do about each finding.",

@@ -64,6 +64,13 @@ def pytest_xdist_auto_num_workers() -> int:
     return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else 2
 
 
+def require(module: str) -> None:
+    """Skip the module's tests on a laptop without it, fail them in CI."""
+    if os.environ.get("CI"):
+        __import__(module)
+    pytest.importorskip(module)
+
+
 def missing(what: str) -> NoReturn:
     """Skip on a laptop, fail in CI."""
     if os.environ.get("CI"):

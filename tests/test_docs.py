@@ -14,6 +14,7 @@ import worker.streaming.metrics
 from api.app import create_app
 from api.http.instrumentation import Metrics
 from migrations.schema import upgrade
+from modelkit.errors import ModelkitError
 from shared import errors
 from shared.database import Database
 from shared.live import SessionEnd
@@ -134,3 +135,9 @@ def test_every_metric_is_documented_with_its_type_and_labels(tmp_path: Path) -> 
     }
     assert len(documented) == len(rows)
     assert documented == in_code
+
+
+def test_every_error_code_of_adding_a_model_is_documented() -> None:
+    text = (ROOT / "docs" / "bring-a-model.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(\w+)` \|", text, re.M))
+    assert documented == {error.code for error in subclasses(ModelkitError)}

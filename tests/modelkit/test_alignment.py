@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelkit.alignment import align
+from modelkit.decoding.alignment import align
 
 VOCABULARY = 4
 BLANK = 1

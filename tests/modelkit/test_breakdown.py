@@ -6,7 +6,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from modelkit.__main__ import app
-from modelkit.breakdown import (
+from modelkit.measuring.breakdown import (
     RATE,
     breakdown,
     facts_of,
@@ -17,7 +17,7 @@ from modelkit.breakdown import (
     write_card,
     write_telephoned,
 )
-from modelkit.manifest import Entry, read_manifest
+from modelkit.measuring.manifest import Entry, read_manifest
 from speech import Engine
 from tests.speech.sounds import silence, speak, write_model, write_wav
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelkit.calibration import (
+from modelkit.decoding.calibration import (
     Words,
     area_under_curve,
     calibration_error,
@@ -16,9 +16,9 @@ from modelkit.calibration import (
     with_noise,
 )
 from modelkit.description import read_description
-from modelkit.manifest import Entry
-from modelkit.noises import FITTED, UNMET, noises
-from modelkit.utterances import utterances_of
+from modelkit.measuring.manifest import Entry
+from modelkit.measuring.noises import FITTED, UNMET, noises
+from modelkit.measuring.utterances import utterances_of
 from speech import Engine, ModelFolder
 from speech.decoding import FEATURES, Calibration, GreedyDecoder
 from tests.speech.sounds import silence, speak, write_model, write_wav

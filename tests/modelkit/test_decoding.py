@@ -9,13 +9,13 @@ import pytest
 from shrutlekh_contract.hotwords import DEFAULT_WEIGHT
 from typer.testing import CliRunner
 
-from modelkit import decoder_commands
 from modelkit.__main__ import app
+from modelkit.decoding import decoder_commands
+from modelkit.decoding.preference import effect, hotword_lists
 from modelkit.description import read_description
-from modelkit.manifest import read_manifest
-from modelkit.noises import UNMET, noises
-from modelkit.preference import effect, hotword_lists
-from modelkit.utterances import utterances_of
+from modelkit.measuring.manifest import read_manifest
+from modelkit.measuring.noises import UNMET, noises
+from modelkit.measuring.utterances import utterances_of
 from speech import Engine, ModelFolder
 from speech.decoding import BeamDecoder, Calibration, WordTimes
 from tests.conftest import MODEL, ROOT
@@ -180,5 +180,5 @@ def test_the_default_model_is_less_sure_of_noise_than_of_speech(installed: Path,
 
     noise = [engine.recogniser.log_probs([waveform])[0] for _, waveform in noises(UNMET, RATE, each=4)]
     clips = read_manifest(speech_dir / "cv-hi" / "manifest.tsv")[::4]
-    speech = [utterance.log_probs for one in utterances_of(engine, clips, lambda: None) for utterance in one]
+    speech = [utterance.emission for one in utterances_of(engine, clips, lambda: None) for utterance in one]
     assert sureness(noise) < 0.75 * sureness(speech)

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from modelkit.evaluation import by_speaker, rate, score_hypotheses, score_model, scored, summary
-from modelkit.manifest import Entry, read_manifest
-from modelkit.scoring import ErrorCounts
+from modelkit.measuring.evaluation import by_speaker, rate, score_hypotheses, score_model, scored, summary
+from modelkit.measuring.manifest import Entry, read_manifest
+from modelkit.measuring.scoring import ErrorCounts
 from speech import Engine
 from tests.speech.sounds import silence, speak, write_model, write_wav
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelkit.matching import matches
-from modelkit.scoring import edit_counts
+from modelkit.measuring.matching import matches
+from modelkit.measuring.scoring import edit_counts
 
 sequences = st.lists(st.sampled_from("abc"), max_size=8)
 

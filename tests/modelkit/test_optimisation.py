@@ -6,9 +6,9 @@ import onnx
 import pytest
 from typer.testing import CliRunner
 
-from modelkit import optimisation
 from modelkit.__main__ import app
 from modelkit.folder_swap import copy_folder
+from modelkit.graphs import optimisation
 from modelkit.verification import noise
 from speech import ModelFolder
 from speech.recognisers import load_recogniser

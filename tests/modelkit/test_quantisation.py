@@ -7,8 +7,10 @@ from typer.testing import CliRunner
 
 from modelkit.__main__ import app
 from modelkit.folder_swap import copy_folder
-from modelkit.quantisation import QUANTISED, feature_nodes, quantise
+from modelkit.graphs.quantisation import QUANTISED, feature_nodes, quantise
+from modelkit.verification import noise, verify
 from speech import Engine, ModelFolder
+from speech.recognisers import as_ctc, load_recogniser
 from tests.conftest import MODEL, ROOT
 from tests.speech.sounds import write_model
 
@@ -60,3 +62,16 @@ def test_the_default_model_says_the_same_with_eight_bits(tmp_path: Path) -> None
         with engine.transcribe(ROOT / "samples" / "namaste.wav") as transcription:
             texts.append(" ".join(segment.text for segment in transcription.segments()))
     assert texts[0] == texts[1] != ""
+
+
+def test_sixteen_bits_give_nearly_the_same_and_verify(tmp_path: Path) -> None:
+    folder = tmp_path / MODEL
+    copy_folder(ROOT / "models" / MODEL, folder)
+    assert CliRunner().invoke(app, ["quantise", str(folder), "--float16"]).exit_code == 0
+    model = ModelFolder.load(folder)
+    exact, halved = (as_ctc(load_recogniser(model, 1, name)) for name in ("float32", "float16"))
+    waveforms = noise(model, [16_000, 64_000])
+    for first, second in zip(exact.log_probs(waveforms), halved.log_probs(waveforms), strict=True):
+        assert np.abs(first - second).max() < 0.1
+        assert (first.argmax(axis=1) == second.argmax(axis=1)).all()
+    assert [check.found for check in verify(folder, ROOT / "samples") if check.passed is False] == []

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelkit.scoring import ErrorCounts, character_errors, corpus_errors, edit_counts, word_errors
+from modelkit.measuring.scoring import ErrorCounts, character_errors, corpus_errors, edit_counts, word_errors
 
 texts = st.text("abc", max_size=9)
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelkit.scoring import word_errors
-from modelkit.spelling_variants import FOLDING, fold
+from modelkit.measuring.scoring import word_errors
+from modelkit.measuring.spelling_variants import FOLDING, fold
 from speech import normalise_for_scoring
 from tests.conftest import ROOT
 

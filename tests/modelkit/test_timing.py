@@ -3,8 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelkit.description import read_description
-from modelkit.timing import (
+from modelkit.decoding.timing import (
     align_words,
     aligned_times,
     decoded_times,
@@ -15,7 +14,8 @@ from modelkit.timing import (
     timed,
     without_silence,
 )
-from modelkit.tuning import record_decoding
+from modelkit.decoding.tuning import record_decoding
+from modelkit.description import read_description
 from speech import Engine, ModelFolder, Utterance
 from speech.decoding import BeamSettings, GreedyDecoder, Heard, WordTimes
 from tests.speech.sounds import RATE, TOKENS, silence, speak, write_model, write_wav

@@ -6,9 +6,16 @@ import pytest
 from typer.testing import CliRunner
 
 from modelkit.__main__ import app
+from modelkit.decoding.tuning import (
+    RANGES,
+    Search,
+    install_language_model,
+    posteriors,
+    record_decoding,
+    token_priors,
+)
 from modelkit.description import read_description
-from modelkit.manifest import Entry, read_manifest
-from modelkit.tuning import RANGES, Search, install_language_model, posteriors, record_decoding, token_priors
+from modelkit.measuring.manifest import Entry, read_manifest
 from modelkit.verification import record_check, verify
 from speech import Engine, ModelFolder
 from speech.decoding import BeamSettings

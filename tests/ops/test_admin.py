@@ -192,6 +192,8 @@ class TestRetry:
         gone = add(place, "failed")
         place.files.delete(gone.file_key)
         unknown = uuid.uuid4()
+        for worker in ("v", "w"):
+            beat(place.redis, worker, 60)
         with place.redis.pubsub() as listener:
             listener.psubscribe("shrutlekh:*")
             assert listener.get_message(timeout=5)

@@ -8,7 +8,7 @@ many errors.
 
 from typing import Any
 
-from faster_whisper import BatchedInferencePipeline, WhisperModel  # type: ignore[import-not-found]
+from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from benchmarks.peers.child import Program, Task
 

@@ -7,10 +7,10 @@ documentation says.
 
 import os
 
-import onnx_asr  # type: ignore[import-not-found]
+import onnx_asr
 import onnxruntime
 import soundfile
-from onnx_asr.preprocessors.preprocessor import IdentityPreprocessor  # type: ignore[import-not-found]
+from onnx_asr.preprocessors.preprocessor import IdentityPreprocessor
 
 from benchmarks.peers.child import Program, Task
 

@@ -6,7 +6,7 @@ examples.
 
 from typing import Any
 
-import sherpa_onnx  # type: ignore[import-not-found]
+import sherpa_onnx
 import soundfile
 
 from benchmarks.peers.child import Program, Task

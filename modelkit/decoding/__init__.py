@@ -1,0 +1,1 @@
+"""The weights and times of decoding, fitted to recordings."""
