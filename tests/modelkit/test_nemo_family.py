@@ -95,6 +95,14 @@ def test_an_archive_of_a_hub_is_added_and_transcribes(hub: HubDouble, tmp_path: 
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["fastconformer"]
 
 
+def test_an_archive_may_lie_in_a_folder_of_its_repository(tmp_path: Path) -> None:
+    checkpoint("fastconformer", tmp_path / "source" / "models")
+    (tmp_path / "made").mkdir()
+    assert FAMILY.wanted(Listing({"models/fastconformer.nemo": 1})) == ["models/fastconformer.nemo"]
+    FAMILY.convert(tmp_path / "source", tmp_path / "made", Wishes())
+    assert (tmp_path / "made" / "model.onnx").is_file()
+
+
 def test_an_unpacked_archive_is_the_same(tmp_path: Path) -> None:
     from modelkit.sources.archives import extract_members
 

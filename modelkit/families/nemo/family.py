@@ -92,8 +92,8 @@ class NemoCtc:
 
 
 def _unpacked(source: Path) -> dict[str, Path]:
-    """Return the files of the source by name, those of an archive extracted beside it."""
-    archives = sorted(source.glob(f"*{ARCHIVE}"))
+    """Return the files of the source by name, or those of its archive, which is extracted into the source."""
+    archives = sorted(source.rglob(f"*{ARCHIVE}"))
     if not archives:
         return {path.relative_to(source).as_posix(): path for path in source.rglob("*") if path.is_file()}
 
