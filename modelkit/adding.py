@@ -122,9 +122,16 @@ def add(request: Request, reporter: Reporter) -> Path:
         _verify(made, reporter.check)
         if _measure(made, request, reporter):
             _verify(made, lambda _: None)  # another graph
+        _let_all_read(made)
         target = request.models / name
         replace_folder(made, target)
     return target
+
+
+def _let_all_read(folder: Path) -> None:
+    """Let workers of other users read a model: some libraries write files for their own user alone."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _fetch(source: Source, wanted: Sequence[str], into: Path, advance: Advance, reserve: int) -> Provenance:

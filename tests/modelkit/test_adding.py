@@ -54,6 +54,7 @@ def test_a_folder_is_checked_optimised_and_installed_under_a_valid_name(source: 
     assert done == total > 0
     assert any("not measured" in sentence for sentence in notes.sentences)
     ModelFolder.load(folder).verify_hashes()
+    assert {oct(path.stat().st_mode & 0o777) for path in folder.iterdir()} <= {"0o644", "0o755"}
 
 
 def test_with_recordings_it_is_measured_and_its_graph_chosen(
