@@ -119,8 +119,8 @@ def _work(process: WorkerProcess, job: Job, segments: int, group: Group) -> None
 
     def on_timeout(limit: float) -> None:
         log.error("attempt_timed_out", job_id=str(job.id), limit_seconds=round(limit, 3))
+        group.release()  # first: a sweeper that finds them alone, their leases over, would count an attempt
         _hand_back(lease, job, ATTEMPT_TIMED_OUT, f"It took longer than {limit:.0f} seconds.")
-        group.release()
         announce(process.redis, job.id)
 
     watchdog = Watchdog(

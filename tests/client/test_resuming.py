@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -257,9 +258,15 @@ def test_what_the_next_run_does(service: FakeService, tmp_path: Path) -> None:
     assert process.returncode == 130
     done = len(list(folder.glob("*.json")))
     (line,) = [line for line in err.splitlines() if line.startswith("Interrupted. ")]
-    waiting = len(list(folder.glob("*.job")))
-    assert f"It skips {done} finished, takes up {waiting} at the service without another upload" in line
-    assert f"submits {6 - done - waiting}." in line
+    known = re.search(
+        r"It skips (\d+) finished, takes up (\d+) at the service without another upload, and submits (\d+)",
+        line,
+    )
+    assert known is not None, line
+    skipped, waiting, submitted = map(int, known.groups())
+    assert skipped + waiting + submitted == 6
+    assert skipped <= done <= skipped + waiting  # one may have ended after the count
+    assert 1 <= waiting <= 2
 
 
 def test_submission_keys() -> None:

@@ -13,7 +13,7 @@ from modelkit.measuring.spelling_variants import FOLDING, fold
 from speech import normalise_for_scoring
 from tests.conftest import ROOT
 
-TABLE = resources.files("modelkit").joinpath("spelling_variants.tsv").read_text(encoding="utf-8")
+TABLE = resources.files("modelkit.measuring").joinpath("spelling_variants.tsv").read_text(encoding="utf-8")
 ROWS = list(csv.DictReader((n for n in TABLE.splitlines() if not n.startswith("#")), delimiter="\t"))
 PAIRS = "".join(f"{row['variant']} {row['standard']}\n" for row in ROWS)
 ACCURACY = (ROOT / "docs" / "measure-accuracy.md").read_text(encoding="utf-8")

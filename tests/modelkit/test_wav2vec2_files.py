@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from modelkit.errors import ExtraMissing, FamilyUnsupported, ModelNotAdded, SourceInvalid
+from modelkit.errors import ExtraMissing, FamilyUnsupported, ModelkitError, SourceInvalid
 from modelkit.families import Listing, Wishes
 from modelkit.families.transformers_ctc import FAMILY
 from modelkit.families.transformers_ctc.vocabulary import read_vocabulary
@@ -74,7 +74,7 @@ def test_another_family_is_left_to_others(config: dict[str, Any]) -> None:
     ],
 )
 def test_a_checkpoint_without_its_parts_is_refused_before_the_download(
-    names: list[str], error: type[ModelNotAdded], said: str
+    names: list[str], error: type[ModelkitError], said: str
 ) -> None:
     with pytest.raises(error, match=said):
         wanted(names)

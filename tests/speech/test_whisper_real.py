@@ -85,7 +85,7 @@ def without_guards(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_texts_are_those_of_faster_whisper(
     like_faster_whisper: Path, faster_whisper: Callable[..., str]
 ) -> None:
-    recogniser = WHISPER.load(ModelFolder.load(like_faster_whisper), 1, "float32")
+    recogniser = WHISPER.load(ModelFolder.load(like_faster_whisper), 1, "float32", "cpu")
     assert CLIPS
     for clip in CLIPS:
         waveform = waveform_of(clip)
@@ -102,7 +102,7 @@ def test_noise_and_silence_give_no_words(base: Path, tmp_path: Path) -> None:
 
 
 def test_as_many_tokens_as_were_allowed_are_written(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recogniser = WHISPER.load(ModelFolder.load(base), 1, "int8")
+    recogniser = WHISPER.load(ModelFolder.load(base), 1, "int8", "cpu")
     waveform = waveform_of(CLIPS[0])
     (whole,) = recogniser._hear([waveform])
     assert whole.tokens.sum() > 8

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, require
 from tests.speech.language_models import write_language_model
-from tests.training.conftest import PHONES, TINY, WRITTEN, require
+from tests.training.conftest import PHONES, TINY, WRITTEN
 
 require("torch")
 require("flashlight")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.conftest import require
 from tests.speech.sounds import write_wav
-from tests.training.conftest import TINY, require
+from tests.training.conftest import TINY
 
 require("torch")
 require("flashlight")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.conftest import PHONES, TINY, WRITTEN, require
+from tests.conftest import require
+from tests.training.conftest import PHONES, TINY, WRITTEN
 
 require("torch")
 
