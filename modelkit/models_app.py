@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from shrutlekh_contract.model_card import ModelCard
 
 from modelkit.catalogue import Listed, best_wer, installed, listed, make_default, remove
@@ -151,7 +151,8 @@ def list_models(models: Models = MODELS, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([_document(model) for model in found], ensure_ascii=False))
         return
-    table = Table("name", "family", "language", "graph", "size", "WER", "licence")
+    names = Column("name", overflow="fold")
+    table = Table(names, "family", "language", "graph", "size", "WER", Column("licence", overflow="fold"))
     for model in found:
         name = f"{model.name} (default)" if model.is_default else model.name
         table.add_row(name, *_cells(model))
