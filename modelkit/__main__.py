@@ -29,9 +29,8 @@ from modelkit.measuring.evaluation import (
     score_model,
     summary,
 )
-from modelkit.measuring.manifest import read_manifest
 from modelkit.measuring.spelling_variants import FOLDING
-from modelkit.models_app import PROGRAM
+from modelkit.models_app import MARKS, PROGRAM, entries_of
 from modelkit.models_app import app as models_app
 from modelkit.verification import record_check
 from modelkit.verification import verify as run_checks
@@ -48,7 +47,6 @@ Precision = Annotated[
     str | None, typer.Option(help="float32, or int8 for the graph of `quantise`. Default: as in model.json.")
 ]
 LABELS = {"wer": "WER", "cer": "CER", "wer_folded": "WER folded", "cer_folded": "CER folded"}
-MARKS = {True: "[green]ok[/]", False: "[red]failed[/]", None: "[yellow]skipped[/]"}
 
 
 @contextmanager
@@ -111,9 +109,7 @@ def evaluate(
         raise typer.BadParameter("--write needs a model folder.")
     if write and precision is not None:
         raise typer.BadParameter("--write records only figures of the precision named in model.json.")
-    entries = read_manifest(manifest, speaker or ())
-    if not entries:
-        raise typer.BadParameter(f"{manifest} has no matching recordings.")
+    entries = entries_of(manifest, speaker)
     if hypotheses is not None:
         results, decoded_by = score_hypotheses(hypotheses, entries), "unknown"
     else:
@@ -146,9 +142,7 @@ def breakdown(
     ] = None,
 ) -> None:
     """Measure error rates by speaker, gender, length, rate and noise, and over a simulated telephone line."""
-    entries = read_manifest(manifest, speaker or ())
-    if not entries:
-        raise typer.BadParameter(f"{manifest} has no matching recordings.")
+    entries = entries_of(manifest, speaker)
     names = decoder or decoders_of(folder)
     engines = {chosen: Engine.load(folder, threads, decoder=chosen) for chosen in names}
     with _bar("recordings", 2 * len(names) * len(entries)) as advance:

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from errno import ENOSPC
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Protocol
 
@@ -18,7 +17,6 @@ from shrutlekh_contract.models_folder import MODEL_NAME
 
 from modelkit.description import read_description, record_evaluation, write_description
 from modelkit.errors import (
-    DiskFull,
     DownloadFailed,
     FamilyUnsupported,
     NameTaken,
@@ -32,6 +30,7 @@ from modelkit.graphs.variants import POINTS, WORTH, choose_variant, graphs_of
 from modelkit.measuring.evaluation import score_model, summary
 from modelkit.measuring.manifest import Entry
 from modelkit.sources import Provenance, Source, open_source
+from modelkit.sources.disk import full_disk_told
 from modelkit.verification import Check, pads_well, record_check, verify
 from speech import Engine, ModelFolder, SpeechError
 
@@ -195,14 +194,11 @@ def _staging(models: Path, name: str) -> Iterator[Path]:
     shutil.rmtree(staging / MADE, ignore_errors=True)
     keep = False
     try:
-        yield staging
+        with full_disk_told(models):
+            yield staging
     except (DownloadFailed, KeyboardInterrupt):
         keep = True
         raise
-    except OSError as error:
-        if error.errno != ENOSPC:
-            raise
-        raise DiskFull(f"The disk of {models} is full. Nothing was installed.") from error
     finally:
         shutil.rmtree(staging / MADE if keep else staging, ignore_errors=True)
 
