@@ -10,6 +10,9 @@ from shrutlekh_contract.models_folder import MODEL_NAME
 
 from shared.errors import ModelNotInstalled
 
+Stamp = tuple[int, int, int]
+"""Inode, time of change and size of a model.json: another one means that the model was replaced."""
+
 
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
@@ -36,6 +39,15 @@ def find_model(models_dir: Path, name: str) -> Path:
         installed = ", ".join(model.name for model in installed_models(models_dir)) or "none"
         raise ModelNotInstalled(f"The requested model is not installed. Installed: {installed}.")
     return folder
+
+
+def stamp_of(folder: Path) -> Stamp | None:
+    """Return the stamp of a model folder; None if it has no model.json."""
+    try:
+        stat = (folder / FILE_NAME).stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
 def installed_models(models_dir: Path) -> list[InstalledModel]:

@@ -4,15 +4,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from shrutlekh_contract.model_card import FILE_NAME, ModelCard, ModelCardInvalid
+from shrutlekh_contract.model_card import ModelCard, ModelCardInvalid
 
 from shared.errors import ModelBroken
+from shared.installed_models import Stamp, stamp_of
 
 FAMILIES: Final = frozenset({"ctc", "whisper"})
 """Families that workers of this version run, if the packages that these need are installed. A test compares
 them with `speech.recognisers`, which this package may not import."""
-
-Stamp = tuple[int, int, int]
 
 
 def require_usable(folder: Path) -> None:
@@ -23,7 +22,7 @@ def require_usable(folder: Path) -> None:
     Raises:
         ModelBroken: model.json is invalid or of an unknown family, or some of the files are missing.
     """
-    stamp = _stamp_of(folder)
+    stamp = stamp_of(folder)
     card = _card_of(folder, stamp)
     if isinstance(card, str):
         raise ModelBroken(card)
@@ -35,22 +34,13 @@ def require_usable(folder: Path) -> None:
     missing = [name for name in listed if not (folder / name).is_file()]
     if not missing or len(missing) == len(listed):
         return None
-    if _stamp_of(folder) != stamp:  # replaced in the middle of the check
+    if stamp_of(folder) != stamp:  # replaced in the middle of the check
         return require_usable(folder)
     raise ModelBroken(f"The folder of the requested model lacks {missing[0]}, which its model.json lists.")
 
 
-def _stamp_of(folder: Path) -> Stamp:
-    """Return what changes when model.json is replaced. Zeros if it is gone."""
-    try:
-        stat = (folder / FILE_NAME).stat()
-    except OSError:
-        return 0, 0, 0
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size
-
-
 @lru_cache(maxsize=64)
-def _card_of(folder: Path, _stamp: Stamp) -> ModelCard | str:
+def _card_of(folder: Path, _stamp: Stamp | None) -> ModelCard | str:
     """Return the card, or what is wrong with it. It is read again when it was replaced."""
     try:
         return ModelCard.read(folder)

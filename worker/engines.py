@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from shrutlekh_contract.model_card import FILE_NAME
 
 from shared.errors import ModelNotInstalled
-from shared.installed_models import find_model
+from shared.installed_models import Stamp, find_model, stamp_of
 from speech import Device, Engine, ModelFolder, SpeechError
 from worker import metrics
 from worker.ceiling import is_want_of_memory
@@ -18,9 +17,6 @@ from worker.resident_memory import private_bytes, return_unused
 
 LOAD_TRIES: Final = 3
 """How often a load begins again because the folder was replaced in the middle of it."""
-
-Stamp = tuple[int, int, int]
-"""Inode, time of change and size of a model.json: another one means that the model was replaced."""
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +75,7 @@ class Engines:
     def has_current(self, name: str) -> bool:
         """Return whether `get` would return at once, without loading anything."""
         model = self._loaded.get(name)
-        return model is not None and _stamp_of(self._models_dir / name) == model.seen
+        return model is not None and stamp_of(self._models_dir / name) == model.seen
 
     def get(self, name: str) -> Engine:
         """Return the warm engine of a model. Load it if it is not loaded or its folder was replaced.
@@ -104,7 +100,7 @@ class Engines:
     def _update(self, name: str) -> None:
         """Load the new version of a model whose folder has changed. Keep the old one if that fails."""
         old = self._loaded[name]
-        old.seen = _stamp_of(self._models_dir / name)  # a broken version is tried once
+        old.seen = stamp_of(self._models_dir / name)  # a broken version is tried once
         if old.seen == old.stamp:
             return
         try:
@@ -127,16 +123,16 @@ class Engines:
             ModelNotInstalled, SpeechError: as `get`.
         """
         for _ in range(LOAD_TRIES - 1):
-            stamp = _stamp_of(self._models_dir / name)
+            stamp = stamp_of(self._models_dir / name)
             try:
                 model = self._load_once(name, stamp)
             except (ModelNotInstalled, SpeechError):
-                if _stamp_of(self._models_dir / name) == stamp:
+                if stamp_of(self._models_dir / name) == stamp:
                     raise
             else:
-                if _stamp_of(self._models_dir / name) == stamp:
+                if stamp_of(self._models_dir / name) == stamp:
                     return model
-        return self._load_once(name, _stamp_of(self._models_dir / name))
+        return self._load_once(name, stamp_of(self._models_dir / name))
 
     def _load_once(self, name: str, stamp: Stamp | None) -> LoadedModel:
         folder = find_model(self._models_dir, name)
@@ -178,12 +174,3 @@ class Engines:
         metrics.MODEL_EVICTIONS.labels(name).inc()
         freed = max(before - private_bytes(), 0)
         log.info("model_evicted", model=name, bytes=size, freed_bytes=freed, idle_seconds=round(idle, 1))
-
-
-def _stamp_of(folder: Path) -> Stamp | None:
-    """Return the stamp of a model folder; None if it has no model.json."""
-    try:
-        stat = (folder / FILE_NAME).stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size
