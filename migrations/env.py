@@ -5,6 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
+import shared.draining
 import shared.jobs
 import shared.keys
 import shared.webhooks  # noqa: F401 - these define tables

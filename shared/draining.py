@@ -1,39 +1,55 @@
 """Drain mode: the operator's switch that makes all workers finish their jobs and take no new ones.
 
-The switch is a file in the data folder. Every worker reads recordings there and so sees it, a check is one
-``stat``, and it survives a Redis flush and any restart, which is the kind of maintenance that operators drain
-for.
+The switch is a row in the database. All workers on all machines claim their jobs there and so heed it, and it
+survives a Redis flush and any restart, which is the kind of maintenance that operators drain for.
 """
 
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import Final
 
-FILE_NAME: Final = "draining"
+from sqlalchemy import CheckConstraint, delete, exists, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from shared.database import Database
+from shared.database_clock import database_now
+from shared.orm import Base, UtcDateTime
 
 
-def begin(data_dir: Path) -> None:
-    """Stop all workers from taking jobs. Calling it again keeps the start time of the first call.
+class DrainRow(Base):
+    """The switch: it is on while the table has its one row."""
 
-    Raises:
-        OSError: the data folder cannot be written.
-    """
-    (data_dir / FILE_NAME).open("ab").close()
+    __tablename__ = "drain"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
 
-
-def end(data_dir: Path) -> None:
-    """Let the workers take jobs again. The sweeper then rings for the queued ones."""
-    (data_dir / FILE_NAME).unlink(missing_ok=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-def is_draining(data_dir: Path) -> bool:
-    """Return whether workers must not take jobs."""
-    return (data_dir / FILE_NAME).exists()
+NOT_DRAINING: Final = ~exists(select(DrainRow.id))
+"""As a condition of a query: workers may take jobs."""
 
 
-def draining_since(data_dir: Path) -> datetime | None:
-    """Return when the drain began, or None if workers may take jobs."""
+def begin(database: Database) -> None:
+    """Stop all workers from taking jobs. Calling it again keeps the start time of the first call."""
     try:
-        return datetime.fromtimestamp((data_dir / FILE_NAME).stat().st_mtime, UTC)
-    except FileNotFoundError:
-        return None
+        with database.write() as session:
+            session.execute(insert(DrainRow).values(id=1, since=database_now()))
+    except IntegrityError:
+        return  # it was on
+
+
+def end(database: Database) -> None:
+    """Let the workers take jobs again. The sweeper then rings for the queued ones."""
+    with database.write() as session:
+        session.execute(delete(DrainRow))
+
+
+def is_draining(session: Session) -> bool:
+    """Return whether workers must not take jobs."""
+    return draining_since(session) is not None
+
+
+def draining_since(session: Session) -> datetime | None:
+    """Return when the drain began, or None if workers may take jobs."""
+    return session.scalar(select(DrainRow.since))

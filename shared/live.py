@@ -92,14 +92,14 @@ class Opening:
         sample_rate: hertz of its audio.
         options: of the recognition, as `RecognitionOptions.json` gives them.
         numerals: how to write numbers.
-        opened_at: Unix time.
+        opened_at: Unix time by Redis' clock, set as the session is offered.
     """
 
     session: str
     sample_rate: int
     options: dict[str, Any]
     numerals: str
-    opened_at: float
+    opened_at: float = 0.0
 
     def encoded(self) -> bytes:
         """Return the entry of the list `WAITING`."""

@@ -6,7 +6,7 @@ from sqlalchemy import inspect, text
 
 from shared.database import Database
 
-NEWEST: Final = "0011"
+NEWEST: Final = "0012"
 
 
 def revision_of(database: Database) -> str | None:

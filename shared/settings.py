@@ -182,8 +182,7 @@ class Settings(BaseSettings):
         60.0,
         gt=0,
         description="How long a worker may go without renewing its lease before its job returns to the "
-        "queue. Lower: faster recovery from crashes. Keep it above the longest step of a job plus the clock "
-        "skew.",
+        "queue. Lower: faster recovery from crashes. Keep it above the longest step of a job.",
     )
     attempt_base_seconds: float = Field(
         300.0,

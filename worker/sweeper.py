@@ -16,7 +16,6 @@ from redis.exceptions import RedisError
 
 from shared.announcements import announce
 from shared.database import Database
-from shared.draining import is_draining
 from shared.errors import LEASE_EXPIRED, IllegalTransition, ServiceError
 from shared.exiting import exit_fast
 from shared.files import FileStore
@@ -125,8 +124,7 @@ def main() -> None:
     mend_pause = min(settings.orphan_seconds, MEND_SECONDS)
     mend_at = time.monotonic()
     while not stopped.is_set():
-        # Draining workers would receive the messages and drop them.
-        _attempt(sweeper.take_back_expired if is_draining(settings.data_dir) else sweeper.sweep)
+        _attempt(sweeper.sweep)
         if not settings.webhooks:  # else the courier does, and sooner
             _attempt(settler.settle_finished)
         _attempt(retention.erase_expired)

@@ -12,7 +12,6 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, get_current_span
 from shrutlekh_contract.audio_warnings import AudioWarning, sentences
 
 from shared.announcements import announce
-from shared.draining import is_draining
 from shared.errors import (
     ATTEMPT_TIMED_OUT,
     AUDIO_IMPERFECT,
@@ -62,7 +61,7 @@ def answer(process: WorkerProcess, workers: int = 1) -> bool:
         return False
     group = Group(process, claimed)
     try:
-        for job, segments in group.jobs(lambda: _is_stopping(process)):
+        for job, segments in group.jobs(lambda: process.drain.begun):
             with structlog.contextvars.bound_contextvars(job_id=str(job.id)), _span_of(job):
                 announce(process.redis, job.id, webhook=False)
                 log.info("job_started", attempt=job.attempt, model=job.model, bytes=job.file_bytes)
@@ -80,10 +79,6 @@ def _may_tell(job: Job) -> bool:
     return job.batch_id is not None or options_of(job).webhook_url is not None
 
 
-def _is_stopping(process: WorkerProcess) -> bool:
-    return process.drain.begun or is_draining(process.settings.data_dir)
-
-
 def _claim(process: WorkerProcess, workers: int) -> list[Claimed]:
     """Claim the jobs whose turn it is."""
 
@@ -91,7 +86,7 @@ def _claim(process: WorkerProcess, workers: int) -> list[Claimed]:
         with process.database.write() as session:
             # If the answer to the first try was lost, jobs may have been claimed all the same.
             jobs = jobs_held_by(session, process.name) if again else []
-            if not jobs and not is_draining(process.settings.data_dir):
+            if not jobs:
                 lease = timedelta(seconds=process.settings.lease_seconds)
                 models = process.settings.worker_models
                 jobs = claim_group(session, process.name, lease, workers, models)

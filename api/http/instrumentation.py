@@ -10,7 +10,6 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.clock import now
 from shared.database import Database
 from shared.errors import DatabaseUnavailable
 from shared.jobs import count_due, count_running, queue_length
@@ -158,6 +157,6 @@ class _Queue(Collector):
         with self._database.read() as session:
             queued = queue_length(session)
             running = count_running(session)
-            oldest = count_due(session, now()).oldest
+            oldest = count_due(session).oldest
             webhooks = count_pending(session)
-        return queued, running, 0.0 if oldest is None else (now() - oldest).total_seconds(), webhooks
+        return queued, running, 0.0 if oldest is None else oldest.total_seconds(), webhooks

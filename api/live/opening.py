@@ -1,6 +1,5 @@
 """The beginning of a live session: what its URL and headers ask for, checked."""
 
-import time
 from urllib.parse import urlsplit
 
 from shrutlekh_contract.declarations import Form, OptionError
@@ -47,7 +46,6 @@ def opening_of(query: QueryParams, settings: Settings) -> Opening:
         sample_rate=int(rate),
         options=chosen.recognition().json(),
         numerals=chosen.numerals or Numerals.SPOKEN.value,
-        opened_at=time.time(),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, cast
 
 from redis.asyncio import Redis
@@ -30,7 +31,8 @@ class Post:
 
     def __init__(self, redis: Redis, opening: Opening) -> None:
         self._redis = redis
-        self._entry = opening.encoded()
+        self._opening = opening
+        self._entry = b""
         self._audio = audio_key(opening.session)
         self._events = events_key(opening.session)
         self._read_until: bytes | str = "0"
@@ -41,6 +43,8 @@ class Post:
 
     async def announce(self) -> None:
         """Offer the session to the workers."""
+        seconds, microseconds = await self._redis.time()
+        self._entry = replace(self._opening, opened_at=seconds + microseconds / 1e6).encoded()
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.lpush(WAITING, self._entry)
             pipeline.expire(WAITING, EXPIRY_SECONDS)

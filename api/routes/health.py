@@ -1,6 +1,7 @@
 """Liveness and readiness probes."""
 
 import asyncio
+from typing import NamedTuple
 
 from fastapi import APIRouter, Response
 from redis.exceptions import RedisError
@@ -10,6 +11,7 @@ from api.http.dependencies import ServicesDep
 from api.http.service_schemas import AliveOut, CheckOut, ChecksOut, ReadyOut, WorkersOut
 from api.services import Services
 from shared import presence
+from shared.database import Database
 from shared.draining import is_draining
 from shared.errors import DatabaseUnavailable, StorageFull
 from shared.schema import NEWEST, revision_of
@@ -37,12 +39,11 @@ async def check_health() -> AliveOut:
 )
 async def check_readiness(services: ServicesDep, response: Response) -> ReadyOut:
     """Answer 200 if a recording submitted now would be transcribed, else 503 with the failed checks."""
-    (database, migrations), redis, workers, disk, draining = await asyncio.gather(
+    (database, migrations, draining), redis, workers, disk = await asyncio.gather(
         _check_database(services),
         _check_redis(services),
         _check_workers(services),
         _check_disk(services),
-        services.threads.file(lambda: is_draining(services.settings.data_dir)),
     )
     checks = ChecksOut(database=database, migrations=migrations, redis=redis, workers=workers, disk=disk)
     is_ready = all((database.ok, migrations.ok, redis.ok, workers.ok, disk.ok))
@@ -50,23 +51,39 @@ async def check_readiness(services: ServicesDep, response: Response) -> ReadyOut
     return ReadyOut(status="ready" if is_ready else "not_ready", checks=checks, draining=draining)
 
 
-async def _check_database(services: Services) -> tuple[CheckOut, CheckOut]:
-    """Check the connection to the database, and its schema."""
+class _DatabaseState(NamedTuple):
+    """The checks of the connection to the database and of its schema, and whether the operator drains."""
+
+    database: CheckOut
+    migrations: CheckOut
+    draining: bool = False  # also while it is not known
+
+
+async def _check_database(services: Services) -> _DatabaseState:
     try:
-        revision = await services.threads.probe(lambda: revision_of(services.database), PROBE_SECONDS)
+        revision, draining = await services.threads.probe(lambda: _look_at(services.database), PROBE_SECONDS)
     except DatabaseUnavailable as error:
         outage = CheckOut(ok=False, detail=error.message)
     except TimeoutError:
         outage = CheckOut(ok=False, detail=f"The database does not answer within {PROBE_SECONDS:.0f} s.")
     else:
         if revision == NEWEST:
-            return CheckOut(ok=True), CheckOut(ok=True)
+            return _DatabaseState(CheckOut(ok=True), CheckOut(ok=True), draining)
         detail = (
             f"The database is at migration {revision or 'none'}, but this version needs {NEWEST}. "
             "Run `python -m migrations`, or start the version that matches the database."
         )
-        return CheckOut(ok=True), CheckOut(ok=False, detail=detail)
-    return outage, CheckOut(ok=False, detail="Unknown while the database does not answer.")
+        return _DatabaseState(CheckOut(ok=True), CheckOut(ok=False, detail=detail))
+    return _DatabaseState(outage, CheckOut(ok=False, detail="Unknown while the database does not answer."))
+
+
+def _look_at(database: Database) -> tuple[str | None, bool]:
+    """Return the schema's revision, and whether the operator drains."""
+    revision = revision_of(database)
+    if revision != NEWEST:
+        return revision, False
+    with database.read() as session:
+        return revision, is_draining(session)
 
 
 async def _check_disk(services: Services) -> CheckOut:

@@ -8,7 +8,6 @@ from rich.console import Console
 from shrutlekh.commands.options import DataFolder
 
 from ops.admin.opening import opened
-from ops.errors import AdminFailed
 from ops.installation import Installation
 from shared import draining
 from shared.jobs import count_running
@@ -33,18 +32,12 @@ def drain(
     if off and wait:
         raise typer.BadParameter("--wait cannot be combined with --off.")
     with opened(data) as installation:
-        settings = installation.settings
-        was_on = draining.is_draining(settings.data_dir)
-        try:
-            draining.end(settings.data_dir) if off else draining.begin(settings.data_dir)
-        except OSError as error:
-            raise AdminFailed(
-                f"{settings.data_dir.resolve() / draining.FILE_NAME} cannot be changed: {error.strerror}. "
-                "Run this as the user of the service."
-            ) from error
+        with installation.database.read() as session:
+            was_on = draining.is_draining(session)
+        draining.end(installation.database) if off else draining.begin(installation.database)
         if off:
             typer.echo(
-                f"Workers take jobs again, within {settings.sweep_seconds:g} seconds."
+                f"Workers take jobs again, within {installation.settings.sweep_seconds:g} seconds."
                 if was_on
                 else "Workers were not told to stop taking jobs."
             )

@@ -32,10 +32,10 @@ def stats(as_json: AsJson = False, data: DataFolder = None) -> None:
 
 
 def _document(installation: Installation) -> dict[str, Any]:
-    moment = now()
     with installation.database.read() as session:
-        figures = totals(session, moment - LATELY)
-        due = count_due(session, moment)
+        figures = totals(session, now() - LATELY)
+        due = count_due(session)
+        drained_since = draining_since(session)
     return {
         "jobs": {status.value: count for status, count in figures.by_status.items()},
         "failed_by_code": figures.failed_by_code,
@@ -47,9 +47,9 @@ def _document(installation: Installation) -> dict[str, Any]:
         "recording_bytes": figures.file_bytes,
         "queue": {
             "due": due.jobs,
-            "oldest_seconds": 0.0 if due.oldest is None else round((moment - due.oldest).total_seconds(), 1),
+            "oldest_seconds": 0.0 if due.oldest is None else round(due.oldest.total_seconds(), 1),
         },
-        "draining_since": written(draining_since(installation.settings.data_dir)),
+        "draining_since": written(drained_since),
     }
 
 

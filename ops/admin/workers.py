@@ -10,10 +10,10 @@ from shrutlekh.tables import Column, console, fitted
 from ops.admin.documents import written
 from ops.admin.opening import opened
 from ops.admin.selection import AsJson
-from ops.doctor.workers import beats
 from ops.installation import Installation
 from shared.draining import is_draining
 from shared.jobs import Job, running_jobs
+from shared.presence import ages
 
 COLUMNS = (
     Column("worker", least=16),
@@ -32,7 +32,8 @@ def workers(as_json: AsJson = False, data: DataFolder = None) -> None:
     """
     with opened(data) as installation:
         rows = _rows(installation)
-        is_told = is_draining(installation.settings.data_dir)
+        with installation.database.read() as session:
+            is_told = is_draining(session)
     if as_json:
         typer.echo(json.dumps({"draining": is_told, "workers": rows}, ensure_ascii=False))
     else:
@@ -41,14 +42,14 @@ def workers(as_json: AsJson = False, data: DataFolder = None) -> None:
 
 def _rows(installation: Installation) -> list[dict[str, Any]]:
     expiry = installation.settings.heartbeat_expiry
-    ages = {name: age for name, age in beats(installation).items() if age <= expiry}
+    beating = {name: age for name, age in ages(installation.redis).items() if age <= expiry}
     with installation.database.read() as session:
         held: dict[str, Job] = {}
         for job in running_jobs(session):
             held.setdefault(job.lease_owner or "", job)
     rows = []
-    for name in sorted(ages.keys() | held.keys()):
-        current, age = held.get(name), ages.get(name)
+    for name in sorted(beating.keys() | held.keys()):
+        current, age = held.get(name), beating.get(name)
         rows.append(
             {
                 "worker": name,

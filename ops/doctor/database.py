@@ -112,7 +112,7 @@ def clock(installation: Installation) -> Finding:
             moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
             return moment
 
-        return compare("Postgres", ask, installation.settings.heartbeat_expiry)
+        return compare("Postgres", ask)
 
 
 def checks(is_sqlite: bool) -> tuple[Check, ...]:

@@ -24,25 +24,25 @@ NO_SWEEPER = (
 def waiting(installation: Installation) -> Finding:
     """Do jobs wait while workers are idle?"""
     settings = installation.settings
-    moment = now()
-    late = moment - _patience(settings)
+    patience = _patience(settings)
     with installation.database.read() as session:
-        due, oldest = jobs.count_due(session, moment)
+        due, oldest = jobs.count_due(session)
         running = jobs.count_running(session)
-        is_moving = jobs.was_claimed_since(session, late)
+        is_moving = jobs.was_claimed_within(session, patience)
+        is_told = is_draining(session)
     if oldest is None:
         return ok(f"No job waits; {counted(running, 'job')} under way.")
-    age = (moment - oldest).total_seconds()
+    age = oldest.total_seconds()
     workers = len(present(installation.redis, settings.heartbeat_expiry))
     said = (
         f"{counted(due, 'job')} due, the oldest for {span_in_words(age)}; {running} under way; "
         f"{processes(workers)}"
     )
-    if is_draining(settings.data_dir):
+    if is_told:
         return ok(f"{said}. Workers are draining.")
     if workers == 0:
         return problem(f"{said}: nobody takes them.", "Start a worker; see the check of the workers.")
-    if oldest < late and running < workers and not is_moving:
+    if oldest > patience and running < workers and not is_moving:
         return problem(f"{said}: workers do nothing, for no message reaches them.", NO_SWEEPER)
     if age > LONG_WAIT_SECONDS:
         return warning(
@@ -56,7 +56,7 @@ def waiting(installation: Installation) -> Finding:
 def leases(installation: Installation) -> Finding:
     """Are jobs with expired leases requeued?"""
     with installation.database.read() as session:
-        count = jobs.count_expired(session, now() - _patience(installation.settings))
+        count = jobs.count_expired(session, _patience(installation.settings))
     if count == 0:
         return ok("No lease has run out unnoticed.")
     return problem(

@@ -62,7 +62,7 @@ def clock(installation: Installation) -> Finding:
         seconds, microseconds = installation.redis.time()
         return datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
 
-    return compare("Redis", ask, installation.settings.heartbeat_expiry)
+    return compare("Redis", ask)
 
 
 CHECKS = (

@@ -1,8 +1,5 @@
 """The workers: their heartbeats, and whether they are draining."""
 
-import time
-from typing import cast
-
 from redis.exceptions import RedisError
 from shrutlekh.quantities import counted, span_in_words
 
@@ -14,16 +11,6 @@ from shared.draining import draining_since
 from shared.machine import share_out, usable_cpus
 
 MISSED_BEATS = 3
-
-
-def beats(installation: Installation) -> dict[str, float]:
-    """Return the seconds since the last heartbeat of each worker process in Redis, including dead ones."""
-    moment = time.time()
-    entries = cast(
-        list[tuple[bytes, float]],
-        installation.redis.zrangebyscore(presence.WORKERS, "-inf", "+inf", withscores=True),
-    )
-    return {name.decode(): moment - at for name, at in entries}
 
 
 def process_count(installation: Installation) -> int:
@@ -39,7 +26,7 @@ def process_count(installation: Installation) -> int:
 def present(installation: Installation) -> Finding:
     """Is a worker alive?"""
     settings = installation.settings
-    ages = beats(installation)
+    ages = presence.ages(installation.redis)
     beating = {name: age for name, age in ages.items() if age <= settings.heartbeat_expiry}
     if not beating:
         last = f" The last heartbeat was {span_in_words(min(ages.values()))} ago." if ages else ""
@@ -62,7 +49,8 @@ def present(installation: Installation) -> Finding:
 
 def draining(installation: Installation) -> Finding:
     """Were workers told to take no jobs?"""
-    since = draining_since(installation.settings.data_dir)
+    with installation.database.read() as session:
+        since = draining_since(session)
     if since is None:
         return ok("Workers take jobs.")
     return warning(
@@ -73,5 +61,5 @@ def draining(installation: Installation) -> Finding:
 
 CHECKS = (
     Check(Area.WORKERS, "workers", present, needs=("redis",)),
-    Check(Area.WORKERS, "draining", draining, needs=("folder",)),
+    Check(Area.WORKERS, "draining", draining, needs=("schema",)),
 )

@@ -95,7 +95,7 @@ from shared.jobs.statistics import (
     queued_models,
     sizes_by_status,
     totals,
-    was_claimed_since,
+    was_claimed_within,
 )
 from shared.jobs.tables import Batch, Job, JobEvent, JobStatus, Priority, RevisionRow, SegmentRow
 from shared.jobs.usage import Usage, book_audio, usage_of
@@ -221,6 +221,6 @@ __all__ = [
     "totals",
     "twin_of",
     "usage_of",
-    "was_claimed_since",
+    "was_claimed_within",
     "waveform_peaks",
 ]

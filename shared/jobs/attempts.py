@@ -3,7 +3,7 @@
 import random
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from shrutlekh_contract.audio_warnings import AudioWarning
@@ -21,10 +21,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from shared.clock import now
+from shared.database_clock import database_now, from_now
+from shared.draining import NOT_DRAINING
 from shared.errors import ATTEMPTS_EXHAUSTED, RECORDING_ERRORS, IllegalTransition
 from shared.files import FileStore
-from shared.jobs.lifecycle import JOBS, Event, transition
+from shared.jobs.lifecycle import JOBS, NOW, Event, transition
 from shared.jobs.results import Measurements, Waveform, drop_segments, save_spectrogram, save_waveform
 from shared.jobs.tables import QUEUED, RUNNING, Job
 from shared.jobs.turns import ORDER
@@ -38,7 +39,7 @@ GROUPED_AT_MOST = 8
 SHORT_BYTES = 256 * 1024
 """Largest recording that is claimed together with others: 8 s of 16-bit PCM at 16 kHz, some 30 s of MP3."""
 
-_DUE = (QUEUED, Job.available_at <= bindparam("moment", type_=Job.available_at.type))
+_DUE = (QUEUED, Job.available_at <= database_now(), NOT_DRAINING)
 _DUE_OF_MODEL = (*_DUE, Job.model == bindparam("model", type_=Job.model.type))
 
 
@@ -58,11 +59,11 @@ _NEXT_OF_MODEL = _next(*_DUE_OF_MODEL)
 _PLACE_OF_MODEL = select(*ORDER).where(*_DUE_OF_MODEL).order_by(*ORDER).limit(1)
 
 _HELD = update(JOBS).where(RUNNING, JOBS.c.lease_owner == bindparam("owner"))
-_KEEP_LEASES = _HELD.values(lease_expires_at=bindparam("expires"))
+_KEEP_LEASES = _HELD.values(lease_expires_at=from_now("lease_seconds"))
 _RENEW = (
     _HELD.where(JOBS.c.id == bindparam("job_id"))
     .values(
-        lease_expires_at=bindparam("expires"),
+        lease_expires_at=from_now("lease_seconds"),
         progress=bindparam("part"),
         chunks_done=bindparam("done"),
         model_version=bindparam("version"),
@@ -72,7 +73,7 @@ _RENEW = (
 
 
 def claim(session: Session, owner: str, lease: timedelta, models: Sequence[str] = ()) -> Job | None:
-    """Give ``owner`` the lease on the next job; return None if none is due. Arguments as `claim_group`."""
+    """Give ``owner`` the lease on the next job; return None if there is none. As `claim_group`."""
     return next(iter(_claim(session, owner, lease, models, workers=1, waiting=1)), None)
 
 
@@ -93,7 +94,7 @@ def claim_group(
         models: claim only jobs of these models, and all of a group are of one. Empty: of any.
 
     Returns:
-        The jobs in the order of the queue; empty if none is due.
+        The jobs in the order of the queue; empty if none is due, or the operator drains.
     """
     return _claim(session, owner, lease, models, workers=workers, waiting=2 * workers * GROUPED_AT_MOST)
 
@@ -102,17 +103,16 @@ def _claim(
     session: Session, owner: str, lease: timedelta, models: Sequence[str], *, workers: int, waiting: int
 ) -> list[Job]:
     """Claim the share of one of ``workers`` in the queue, of which up to ``waiting`` jobs are counted."""
-    moment = now()
-    chosen = _due(session, models, {"moment": moment, "workers": workers, "most": waiting})
+    chosen = _due(session, models, {"workers": workers, "most": waiting})
     return [
         transition(
             session,
             job,
             Event.CLAIMED,
             attempt=job.attempt + 1,
-            started_at=moment,
+            started_at=NOW,
             lease_owner=owner,
-            lease_expires_at=moment + lease,
+            lease_expires_at=lease,
         )
         for job in _group(chosen)
     ]
@@ -123,22 +123,19 @@ def _due(session: Session, models: Sequence[str], parameters: dict[str, Any]) ->
     connection = session.connection()
     if not models:
         return [detached(Job, row) for row in connection.execute(_NEXT, parameters)]
-    for model in _in_turn(session, models, parameters["moment"]):
+    for model in _in_turn(session, models):
         rows = connection.execute(_NEXT_OF_MODEL, parameters | {"model": model}).all()
         if rows:
             return [detached(Job, row) for row in rows]
     return []
 
 
-def _in_turn(session: Session, models: Sequence[str], moment: datetime) -> Sequence[str]:
+def _in_turn(session: Session, models: Sequence[str]) -> Sequence[str]:
     """Return the models that have a due job, that with the next job first."""
     if len(models) == 1:
         return models
     connection = session.connection()
-    places = {
-        model: connection.execute(_PLACE_OF_MODEL, {"moment": moment, "model": model}).one_or_none()
-        for model in models
-    }
+    places = {model: connection.execute(_PLACE_OF_MODEL, {"model": model}).one_or_none() for model in models}
     found = {model: tuple(place) for model, place in places.items() if place is not None}
     return sorted(found, key=found.__getitem__)
 
@@ -153,7 +150,7 @@ def _group(jobs: Sequence[Job]) -> Sequence[Job]:
 
 def keep_leases(session: Session, owner: str, lease: timedelta) -> None:
     """Renew the leases on all jobs that a worker holds, such as the jobs of a group that wait."""
-    session.connection().execute(_KEEP_LEASES, {"owner": owner, "expires": now() + lease})
+    session.connection().execute(_KEEP_LEASES, {"owner": owner, "lease_seconds": lease.total_seconds()})
 
 
 def start_over(session: Session, job: Job, *, owner: str, lease: timedelta, model_version: str) -> Job:
@@ -173,7 +170,7 @@ def start_over(session: Session, job: Job, *, owner: str, lease: timedelta, mode
         Event.RESTARTED,
         owner=owner,
         lease_owner=owner,
-        lease_expires_at=now() + lease,
+        lease_expires_at=lease,
         chunks_done=0,
         model_version=model_version,
     )
@@ -212,7 +209,7 @@ def renew(
         {
             "job_id": job_id,
             "owner": owner,
-            "expires": now() + lease,
+            "lease_seconds": lease.total_seconds(),
             "part": min(max(progress, 0.0), 1.0),
             "done": chunks_done,
             "version": model_version,
@@ -250,7 +247,8 @@ def succeed(
         if _is_to_be_cancelled(session, job.id, owner):
             return end_cancelled(session, job, owner=owner)
         raise
-    book_audio(session, after.tenant, measured.audio_seconds, now())
+    assert after.finished_at is not None
+    book_audio(session, after.tenant, measured.audio_seconds, after.finished_at)
     if waveform is not None:
         save_waveform(session, job.id, waveform)
     if spectrogram is not None:
@@ -373,7 +371,7 @@ def _requeue(session: Session, job: Job, *, owner: str | None = None, lease_expi
         owner=owner,
         lease_expired=lease_expired,
         attempt=job.attempt - 1,
-        available_at=now(),
+        available_at=NOW,
     )
 
 
@@ -405,7 +403,7 @@ def hand_back(
             owner=owner,
             lease_expired=lease_expired,
             code=code,
-            available_at=now() + timedelta(seconds=pause),
+            available_at=timedelta(seconds=pause),
         )
     return transition(
         session,

@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, TextClause, delete, exists, func, select, 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from shared.clock import now
 from shared.database import Database
+from shared.database_clock import database_now
 from shared.errors import IllegalTransition
 from shared.files import FileStore
 from shared.jobs.batch_queries import get_batch
@@ -37,7 +37,7 @@ def submit_batch(session: Session, batch: Batch, jobs: Iterable[Job]) -> list[uu
     Raises:
         IntegrityError: if :func:`is_batch_key_taken`, another batch of the tenant has its idempotency key.
     """
-    batch.created_at = now()
+    batch.created_at = session.execute(select(database_now())).scalar_one()
     session.add(batch)
     session.flush()
     ids: list[uuid.UUID] = []
@@ -116,7 +116,7 @@ def settle_batches(session: Session, at_most: int) -> list[Batch]:
     settled = session.scalars(
         update(Batch)
         .where(Batch.id.in_(locked), *_are_done())
-        .values(finished_at=func.coalesce(last_end, now()))
+        .values(finished_at=func.coalesce(last_end, database_now()))
         .returning(Batch)
         .execution_options(synchronize_session=False, populate_existing=True)
     )

@@ -21,21 +21,24 @@ import functools
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, update
+from sqlalchemy import ColumnElement, Select, bindparam, insert, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import Executable
 
-from shared.clock import now
+from shared.database_clock import database_now, from_now
 from shared.errors import IllegalTransition
 from shared.jobs.tables import Job, JobEvent, JobStatus
 from shared.orm import detached
 from shared.webhooks import enqueue_job
 
 JOBS = Job.__table__
-_INSERT_EVENTS = insert(JobEvent.__table__)
+_INSERT_EVENTS = insert(JobEvent.__table__).values(at=database_now())
+
+NOW = timedelta(0)
+"""As the value of a time column: the present, by the database's clock."""
 
 
 class Event(enum.StrEnum):
@@ -94,7 +97,8 @@ def transition(
             any moment).
         unless_cancelled: if true, the transition requires that nobody asked to cancel the job.
         code: error code for the audit trail.
-        changes: further columns to set, to plain values.
+        changes: further columns to set, to plain values. A timedelta sets a time to that long from now,
+            by the database's clock.
 
     Returns:
         The job as it is now, in no session; ``job`` is unchanged.
@@ -104,46 +108,51 @@ def transition(
             cancellation was requested.
     """
     rule = TRANSITIONS[event]
-    moment = now()
     if job.status not in rule.sources:
         raise IllegalTransition(f"The job can't be {event.value} now: it is {job.status}.")
     conditions: dict[str, Any] = {"id": job.id, "status": job.status}
     if owner is not None:
         conditions["lease_owner"] = owner
-    if lease_expired:
-        conditions["lease_expires_at"] = moment
     if unless_cancelled:
         conditions["cancel_requested"] = False
-    after = _update(session, conditions, _columns_after(rule, moment) | changes)
+    after = _update(session, conditions, _columns_after(rule) | changes, lease_expired=lease_expired)
     if after is None:
         raise IllegalTransition("The job's state has just changed. Look at it again.")
-    row = event_row(after.id, event, job.status, rule.target, after.attempt, moment, code)
+    row = event_row(after.id, event, job.status, rule.target, after.attempt, code)
     save_events(session, [row])
     _tell_webhook(session, after.id, after.tenant, after.options, after.status)
     return after
 
 
-def _update(session: Session, conditions: dict[str, Any], values: dict[str, Any]) -> Job | None:
+def _update(
+    session: Session, conditions: dict[str, Any], values: dict[str, Any], *, lease_expired: bool
+) -> Job | None:
     """Change the job that meets the conditions; return it as it is now, or None if it does not meet them."""
-    statement = _update_of(frozenset(conditions), frozenset(values))
+    lengths = frozenset(name for name, value in values.items() if isinstance(value, timedelta))
+    statement = _update_of(frozenset(conditions), frozenset(values), lengths, lease_expired)
     parameters = {f"old_{name}": value for name, value in conditions.items()} | {
-        f"new_{name}": value for name, value in values.items()
+        f"new_{name}": value.total_seconds() if name in lengths else value for name, value in values.items()
     }
     row = session.connection().execute(statement, parameters).one_or_none()
     return None if row is None else detached(Job, row)
 
 
 @functools.cache  # building a statement costs more than executing it
-def _update_of(conditions: frozenset[str], values: frozenset[str]) -> Executable:
+def _update_of(
+    conditions: frozenset[str], values: frozenset[str], lengths: frozenset[str], lease_expired: bool
+) -> Executable:
     columns = JOBS.c
-    statement = update(JOBS).values(
-        {name: bindparam(f"new_{name}", type_=columns[name].type) for name in values}
-    )
-    for name in sorted(conditions):
-        old = bindparam(f"old_{name}", type_=columns[name].type)
-        statement = statement.where(
-            columns[name] <= old if name == "lease_expires_at" else columns[name] == old
+
+    def new(name: str) -> ColumnElement[Any]:
+        return (
+            from_now(f"new_{name}") if name in lengths else bindparam(f"new_{name}", type_=columns[name].type)
         )
+
+    statement = update(JOBS).values({name: new(name) for name in values})
+    for name in sorted(conditions):
+        statement = statement.where(columns[name] == bindparam(f"old_{name}", type_=columns[name].type))
+    if lease_expired:
+        statement = statement.where(columns.lease_expires_at <= database_now())
     return statement.returning(*columns)
 
 
@@ -166,17 +175,17 @@ def transition_queued(session: Session, event: Event, chosen: Select[Any]) -> in
     Raises:
         IllegalTransition: the event cannot happen to queued jobs.
     """
-    rule, source, moment = TRANSITIONS[event], JobStatus.QUEUED, now()
+    rule, source = TRANSITIONS[event], JobStatus.QUEUED
     if source not in rule.sources:
         raise IllegalTransition(f"A queued job can't be {event.value}.")
     changed = session.execute(
         update(Job)
         .where(Job.id.in_(chosen), Job.status == source)
-        .values(_columns_after(rule, moment))
+        .values({name: _sql_of(value) for name, value in _columns_after(rule).items()})
         .returning(Job.id, Job.attempt, Job.tenant, Job.options)
         .execution_options(synchronize_session=False)
     ).all()
-    rows = [event_row(job.id, event, source, rule.target, job.attempt, moment, None) for job in changed]
+    rows = [event_row(job.id, event, source, rule.target, job.attempt) for job in changed]
     if rows:
         save_events(session, rows)
     for job in changed:
@@ -184,8 +193,8 @@ def transition_queued(session: Session, event: Event, chosen: Select[Any]) -> in
     return len(rows)
 
 
-def _columns_after(rule: Transition, moment: datetime) -> dict[str, Any]:
-    """Return the columns that each transition sets."""
+def _columns_after(rule: Transition) -> dict[str, Any]:
+    """Return the columns that each transition sets, see `changes` of :func:`transition`."""
     return {
         "status": rule.target,
         "lease_owner": None,
@@ -193,8 +202,12 @@ def _columns_after(rule: Transition, moment: datetime) -> dict[str, Any]:
         "error_code": None,
         "error_message": None,
         "warnings": None,
-        "finished_at": moment if rule.target.is_final else None,
+        "finished_at": NOW if rule.target.is_final else None,
     }
+
+
+def _sql_of(value: Any) -> Any:
+    return from_now(value) if isinstance(value, timedelta) else value
 
 
 def _tell_webhook(
@@ -212,13 +225,11 @@ def event_row(
     source: JobStatus | None,
     target: JobStatus,
     attempt: int,
-    moment: datetime,
-    code: str | None,
+    code: str | None = None,
 ) -> dict[str, Any]:
-    """Make a row of the audit trail."""
+    """Make a row of the audit trail. It is given its time as it is inserted."""
     return {
         "job_id": job_id,
-        "at": moment,
         "event": event.value,
         "from_status": source.value if source else None,
         "to_status": target.value,

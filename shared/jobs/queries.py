@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Integer, ScalarSelect, bindparam, case, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from shared.clock import now
 from shared.database import Database
+from shared.database_clock import database_now
+from shared.draining import NOT_DRAINING
 from shared.errors import JobNotFound
 from shared.jobs.cursors import decode_cursor, encode_cursor
 from shared.jobs.idempotency import is_same_request
@@ -109,12 +110,12 @@ def running_jobs(session: Session) -> Sequence[Job]:
 
 
 def due_jobs(session: Session, at_most: int, models: Sequence[str] = ()) -> Sequence[uuid.UUID]:
-    """Return the ids of the queued jobs that a worker may claim now, in queue order.
+    """Return the ids of the queued jobs that a worker may claim now, in queue order. None in a drain.
 
     Args:
         models: of these models only; empty for any.
     """
-    due = select(Job.id).where(QUEUED, Job.available_at <= now()).order_by(*ORDER)
+    due = select(Job.id).where(QUEUED, Job.available_at <= database_now(), NOT_DRAINING).order_by(*ORDER)
     if models:
         due = due.where(Job.model.in_(models))
     return session.scalars(due.limit(at_most)).all()
@@ -128,7 +129,7 @@ def models_in_queue(session: Session) -> Sequence[str]:
 def expired_jobs(session: Session, at_most: int) -> Sequence[uuid.UUID]:
     """Return the ids of running jobs whose lease has run out, in the order in which to take them back."""
     last_first = Job.priority.desc(), Job.turn.desc(), Job.id.desc()
-    expired = select(Job.id).where(RUNNING, Job.lease_expires_at <= now()).order_by(*last_first)
+    expired = select(Job.id).where(RUNNING, Job.lease_expires_at <= database_now()).order_by(*last_first)
     return session.scalars(expired.limit(at_most)).all()
 
 

@@ -2,26 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, TextClause, func, select
 from sqlalchemy.orm import Session
 
+from shared.database_clock import database_now, from_now
 from shared.errors import ATTEMPTS_EXHAUSTED
 from shared.jobs.lifecycle import Event
 from shared.jobs.selection import Selection
 from shared.jobs.tables import ENDED, QUEUED, RUNNING, Job, JobEvent, JobStatus
 
-# Number of latest events that :func:`was_claimed_since` reads, because their time has no index.
+# Number of latest events that :func:`was_claimed_within` reads, because their time has no index.
 LATEST_EVENTS = 1000
 
 
 class Due(NamedTuple):
-    """The number of queued jobs that a worker may claim, and since when the oldest waits (None if 0)."""
+    """The number of queued jobs that a worker may claim, and how long the oldest has waited (None if 0)."""
 
     jobs: int
-    oldest: datetime | None
+    oldest: timedelta | None
 
 
 class GivenUp(NamedTuple):
@@ -95,21 +96,26 @@ def count_finished(session: Session, since: datetime) -> int:
     return _count(session, Job.finished_at >= since)
 
 
-def count_expired(session: Session, before: datetime) -> int:
-    """Count the running jobs whose lease ran out before that time."""
-    return _count(session, RUNNING, Job.lease_expires_at <= before)
+def count_expired(session: Session, ago: timedelta) -> int:
+    """Count the running jobs whose lease ran out that long ago or longer."""
+    return _count(session, RUNNING, Job.lease_expires_at <= from_now(-ago))
 
 
-def count_due(session: Session, moment: datetime) -> Due:
-    """Count the queued jobs that are due at that time."""
-    due = select(func.count(), func.min(Job.available_at)).where(QUEUED, Job.available_at <= moment)
-    return Due(*session.execute(due).one())
+def count_due(session: Session) -> Due:
+    """Count the queued jobs that are due."""
+    due = select(func.count(), func.min(Job.available_at), database_now())
+    jobs, oldest, moment = session.execute(due.where(QUEUED, Job.available_at <= database_now())).one()
+    return Due(jobs, None if oldest is None else max(moment - oldest, timedelta(0)))
 
 
-def was_claimed_since(session: Session, moment: datetime) -> bool:
-    """Return whether a job was claimed since then, according to the latest events."""
+def was_claimed_within(session: Session, length: timedelta) -> bool:
+    """Return whether a job was claimed in this time until now, according to the latest events."""
     latest = select(JobEvent.event, JobEvent.at).order_by(JobEvent.id.desc()).limit(LATEST_EVENTS).subquery()
-    claimed = select(latest.c.at).where(latest.c.event == Event.CLAIMED.value, latest.c.at >= moment).limit(1)
+    claimed = (
+        select(latest.c.at)
+        .where(latest.c.event == Event.CLAIMED.value, latest.c.at >= from_now(-length))
+        .limit(1)
+    )
     return session.scalar(claimed) is not None
 
 

@@ -11,10 +11,12 @@ goes first.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import ScalarSelect, bindparam, select
 from sqlalchemy.orm import Session
 
+from shared.database_clock import database_now
 from shared.jobs.tables import QUEUED, RUNNING, Job
 from shared.keys import NO_TENANT
 
@@ -23,23 +25,28 @@ ORDER = (Job.priority, Job.turn, Job.id)
 _JOBS = Job.__table__.c
 
 
-def give_turns(session: Session, jobs: Sequence[Job]) -> None:
-    """Set ``turn`` of jobs that are about to be queued in this order."""
+def give_turns(session: Session, jobs: Sequence[Job]) -> datetime:
+    """Set ``turn`` of one or more jobs that are about to be queued in this order.
+
+    Returns:
+        The time of the database's clock.
+    """
     ends: dict[tuple[str, str, int], int] = {}
     for job in jobs:
         who = (job.tenant or NO_TENANT, job.client, job.priority)
         if who not in ends:
-            ends[who] = _next_turn(session, *who)
+            ends[who], moment = _next_turn(session, *who)
         job.turn = ends[who]
         ends[who] += max(job.file_bytes, 1)
+    return moment
 
 
-def _next_turn(session: Session, tenant: str, client: str, priority: int) -> int:
-    """Return the place of a new job in virtual time."""
+def _next_turn(session: Session, tenant: str, client: str, priority: int) -> tuple[int, datetime]:
+    """Return the place of a new job in virtual time, and the time of the database's clock."""
     who = {"tenant": tenant, "client": client, "priority": priority}
-    own_last, first, running = session.execute(_PLACES, who).one()
+    own_last, first, running, moment = session.execute(_PLACES, who).one()
     present = running if first is None else first
-    return max(own_last or 0, present or 0)
+    return max(own_last or 0, present or 0), moment
 
 
 def _end_of_last() -> ScalarSelect[int]:
@@ -65,4 +72,4 @@ def _last_running() -> ScalarSelect[int]:
 
 
 # Made once, because to make a query costs as much as to run it.
-_PLACES = select(_end_of_last(), _first_queued(), _last_running())
+_PLACES = select(_end_of_last(), _first_queued(), _last_running(), database_now())

@@ -9,12 +9,11 @@ from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from shared.clock import now
 from shared.database import Database
 from shared.errors import RECORDING_ERRORS, IllegalTransition, RecordingGone
 from shared.files import FileStore
 from shared.jobs.batch_queries import reopen_batch
-from shared.jobs.lifecycle import TRANSITIONS, Event, event_row, save_events, transition
+from shared.jobs.lifecycle import NOW, TRANSITIONS, Event, event_row, save_events, transition
 from shared.jobs.queries import get_job
 from shared.jobs.selection import Selection
 from shared.jobs.tables import Job, JobStatus, Priority
@@ -41,23 +40,23 @@ def submit(session: Session, *jobs: Job) -> None:
 
     The objects are given the values of their rows, but the session does not know them.
     """
-    moment = now()
     for job in jobs:
         for name, value in DEFAULTS.items():
             if getattr(job, name) is None:
                 setattr(job, name, value)
+    moment = give_turns(session, jobs)
+    for job in jobs:
         job.status = JobStatus.QUEUED
         job.created_at = job.available_at = moment
         job.progress = 0.0
         job.chunks_done = job.revisions = 0
         job.attempt = 0
         job.cancel_requested = False
-    give_turns(session, jobs)
     # Without the session's unit of work, which costs several times as much.
     session.execute(_INSERT_JOB, [{name: getattr(job, name) for name in _COLUMNS} for job in jobs])
     save_events(
         session,
-        [event_row(job.id, Event.SUBMITTED, None, JobStatus.QUEUED, 0, moment, None) for job in jobs],
+        [event_row(job.id, Event.SUBMITTED, None, JobStatus.QUEUED, 0) for job in jobs],
     )
 
 
@@ -161,7 +160,7 @@ def retry(
         Event.RETRIED,
         turn=job.turn,
         progress=job.progress if job.chunks_done else 0.0,
-        available_at=now(),
+        available_at=NOW,
         max_attempts=job.attempt + attempts,
         cancel_requested=False,
     )

@@ -8,7 +8,7 @@ from shrutlekh_contract.deliveries import DeliveryStatus
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from shared.clock import now
+from shared.database_clock import database_now
 from shared.errors import DeliveryNotFound
 from shared.webhooks.outbox import MOST_TRIES
 from shared.webhooks.tables import Delivery, DeliveryTry
@@ -82,7 +82,7 @@ def deliver_again(session: Session, delivery_id: uuid.UUID, tenant: str | None) 
         .values(
             status=DeliveryStatus.PENDING,
             tries_left=MOST_TRIES,
-            due_at=now(),
+            due_at=database_now(),
             lease_owner=None,
             finished_at=None,
         )

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from shared.clock import now
+from shared.database_clock import database_now, from_now
 from shared.webhooks.signing_secrets import valid_secrets
 from shared.webhooks.tables import LONGEST_ERROR, PENDING, Delivery, DeliveryTry
 
@@ -101,10 +102,10 @@ def _enqueue(
             url=url,
             host=urlsplit(url).netloc.lower(),
             body=json.dumps(message, separators=(",", ":")).encode(),
-            created_at=moment,
+            created_at=database_now(),
             status=DeliveryStatus.PENDING,
             tries_left=MOST_TRIES,
-            due_at=moment,
+            due_at=database_now(),
         )
     )
 
@@ -117,7 +118,7 @@ def hosts_due(session: Session, busy: Collection[str], at_most: int) -> Sequence
         busy: hosts to leave out.
         at_most: how many.
     """
-    due = select(Delivery.host).where(PENDING, Delivery.due_at <= now(), Delivery.host.not_in(busy))
+    due = select(Delivery.host).where(PENDING, Delivery.due_at <= database_now(), Delivery.host.not_in(busy))
     return session.scalars(
         due.group_by(Delivery.host).order_by(func.min(Delivery.due_at)).limit(at_most)
     ).all()
@@ -132,17 +133,16 @@ def claim_due(session: Session, owner: str, lease: timedelta, room: Mapping[str,
         lease: how long nobody else may claim them.
         room: how many for each host.
     """
-    moment = now()
     claimed: list[Delivery] = []
     for host, at_most in room.items():
-        due = select(Delivery).where(PENDING, Delivery.host == host, Delivery.due_at <= moment)
+        due = select(Delivery).where(PENDING, Delivery.host == host, Delivery.due_at <= database_now())
         claimed += session.scalars(
             due.order_by(Delivery.due_at).limit(at_most).with_for_update(skip_locked=True)
         )
     session.execute(
         update(Delivery)
         .where(Delivery.id.in_([delivery.id for delivery in claimed]))
-        .values(lease_owner=owner, due_at=moment + lease)
+        .values(lease_owner=owner, due_at=from_now(lease))
         .execution_options(synchronize_session=False)
     )
     secrets = {tenant: valid_secrets(session, tenant) for tenant in {one.tenant for one in claimed}}
@@ -154,7 +154,7 @@ def renew_claims(session: Session, owner: str, deliveries: Sequence[uuid.UUID], 
     session.execute(
         update(Delivery)
         .where(Delivery.id.in_(deliveries), PENDING, Delivery.lease_owner == owner)
-        .values(due_at=now() + lease)
+        .values(due_at=from_now(lease))
         .execution_options(synchronize_session=False)
     )
 
@@ -164,7 +164,7 @@ def give_back(session: Session, owner: str, deliveries: Sequence[uuid.UUID]) -> 
     session.execute(
         update(Delivery)
         .where(Delivery.id.in_(deliveries), PENDING, Delivery.lease_owner == owner)
-        .values(lease_owner=None, due_at=now())
+        .values(lease_owner=None, due_at=database_now())
         .execution_options(synchronize_session=False)
     )
 
@@ -182,7 +182,6 @@ def record(session: Session, delivery_id: uuid.UUID, owner: str, outcome: Outcom
     ).scalar_one_or_none()
     if left is None:
         return None
-    moment = now()
     status = DeliveryStatus.PENDING
     if outcome.is_success:
         status = DeliveryStatus.DELIVERED
@@ -196,8 +195,8 @@ def record(session: Session, delivery_id: uuid.UUID, owner: str, outcome: Outcom
             status=status,
             lease_owner=None,
             tries_left=max(left - 1, 0),
-            due_at=moment if is_final else moment + _pause(MOST_TRIES - left, outcome.retry_after),
-            finished_at=moment if is_final else None,
+            due_at=database_now() if is_final else from_now(_pause(MOST_TRIES - left, outcome.retry_after)),
+            finished_at=database_now() if is_final else None,
         )
         .execution_options(synchronize_session=False)
     )

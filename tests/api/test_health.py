@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from api.services import Services
 from shared import draining
+from shared.database import Database
 from shared.schema import NEWEST
 from shared.settings import Settings
 from tests.api.front_end import running
@@ -48,13 +49,13 @@ async def test_ready_only_with_a_worker_for_the_default_model(
 
 
 async def test_a_drain_is_told_and_leaves_the_service_ready(
-    client: httpx.AsyncClient, worker: PretendWorker, settings: Settings
+    client: httpx.AsyncClient, worker: PretendWorker, database: Database
 ) -> None:
     worker.beat()
     assert (await client.get("/readyz")).json()["draining"] is False
-    draining.begin(settings.data_dir)
+    draining.begin(database)
     response = await client.get("/readyz")
-    draining.end(settings.data_dir)
+    draining.end(database)
     assert (response.status_code, response.json()["status"]) == (200, "ready")
     assert response.json()["draining"] is True
 

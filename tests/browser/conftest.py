@@ -78,7 +78,7 @@ def keyed_service(service: Service) -> Iterator[Service]:
     try:
         with httpx.Client(base_url=url, timeout=60) as http:
             wait_until(lambda: answers(http), path.read_text)
-            yield Service(url, service.data, http, process.pid)
+            yield Service(url, service.data, service.database, http, process.pid)
     finally:
         process.terminate()
         process.wait(30)

@@ -335,7 +335,7 @@ reading(jobs.count_ended, _batch, 2**31)
 @case(jobs.expired_jobs, jobs.count_expired, jobs.running_jobs, jobs.count_running)
 def look_after_running_jobs(stage: Stage) -> None:
     stage.read(jobs.expired_jobs, 1000)
-    stage.read(jobs.count_expired, now())
+    stage.read(jobs.count_expired, timedelta(0))
     stage.read(jobs.running_jobs)
     stage.read(jobs.count_running)
 
@@ -424,10 +424,10 @@ def sign_webhooks(stage: Stage) -> None:
 
 reading(jobs.queue_length, grows_with=(QUEUED,))
 reading(jobs.usage_of, TENANT, now(), grows_with=(QUEUED,))
-reading(jobs.count_due, now(), grows_with=(QUEUED,))
+reading(jobs.count_due, grows_with=(QUEUED,))
 reading(jobs.queued_models, grows_with=(QUEUED,))
 reading(jobs.count_finished, now() - timedelta(seconds=60))
-reading(jobs.was_claimed_since, now())
+reading(jobs.was_claimed_within, timedelta(0))
 reading(jobs.given_up, now() - timedelta(seconds=60))
 reading(jobs.counts_by_status, grows_with=EVERYTHING)
 reading(jobs.counts_by_status, Selection(tenant=TENANT), grows_with=EVERYTHING, name="of a tenant")

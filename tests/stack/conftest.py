@@ -19,10 +19,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Service:
-    """A running service: where it answers, where its files lie, a client for it, and its process id."""
+    """A running service: where it answers, its data folder and database, a client for it, its process id."""
 
     url: str
     data: Path
+    database: str
     http: httpx.Client
     pid: int
 
@@ -51,7 +52,8 @@ def serving(data: Path, settings: Mapping[str, str], *arguments: str) -> Iterato
     assert line.startswith("Shrutlekh is ready at http://"), line
     url = line.split()[-1]
     with httpx.Client(base_url=url, timeout=60) as http:
-        yield Service(url, data, http, process.pid)
+        database = settings.get("SHRUTLEKH_DATABASE_URL", f"sqlite:///{data / 'shrutlekh.db'}")
+        yield Service(url, data, database, http, process.pid)
     process.send_signal(signal.SIGINT)
     assert process.wait(120) == 0
 

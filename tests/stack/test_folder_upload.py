@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from shared import draining
+from shared.database import Database
 from tests.stack.conftest import ROOT, Service
 
 pytestmark = pytest.mark.stack
@@ -156,16 +157,18 @@ def test_equal_recordings_and_other_extensions(runs: Runs, folder: Path) -> None
 
 
 def test_drained_workers_are_told_and_their_return(runs: Runs, service: Service) -> None:
-    draining.begin(service.data)
+    database = Database(service.database)
+    draining.begin(database)
     try:
         with runs.begin() as process:
             assert process.stderr is not None
             first = process.stderr.readline()
             assert "workers are drained" in first
-            draining.end(service.data)
+            draining.end(database)
             _, err = process.communicate(timeout=60)
     finally:
-        draining.end(service.data)
+        draining.end(database)
+        database.close()
     assert process.returncode == 0, err
     assert "workers are drained" not in err
     assert err.splitlines()[-1] == "8 transcribed."

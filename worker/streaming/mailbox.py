@@ -1,7 +1,6 @@
 """A live worker's side of the sessions in Redis: take openings, read audio, send events."""
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -58,7 +57,7 @@ class Mailbox:
             entry = None if pair is None else pair[1]
         else:
             entry = cast("bytes | None", self.redis.rpop(WAITING))
-        return None if entry is None else _opening(entry)
+        return None if entry is None else self._opening(entry)
 
     def arrived(self, sessions: Sequence[str], wait_seconds: float) -> Mapping[str, Arrived]:
         """Read what has come of the audio of these sessions, and delete it from Redis.
@@ -99,12 +98,12 @@ class Mailbox:
         self._read_until.pop(session, None)
         self.redis.delete(audio_key(session))
 
-
-def _opening(entry: bytes) -> Opening | None:
-    """Parse an opening; None if nobody waits for it any more."""
-    try:
-        opening = Opening.decoded(entry)
-    except (ValueError, TypeError):
-        log.warning("live_opening_ignored")
-        return None
-    return opening if time.time() - opening.opened_at < EXPIRY_SECONDS else None
+    def _opening(self, entry: bytes) -> Opening | None:
+        """Parse an opening; None if nobody waits for it any more."""
+        try:
+            opening = Opening.decoded(entry)
+        except (ValueError, TypeError):
+            log.warning("live_opening_ignored")
+            return None
+        seconds, _ = self.redis.time()
+        return opening if seconds - opening.opened_at < EXPIRY_SECONDS else None
