@@ -18,7 +18,7 @@ from api.intake.quotas import Quotas
 from api.live.sessions import LiveSessions
 from api.threads import Threads
 from api.tickets import Tickets
-from shared.database import Database
+from shared.database import Database, open_database
 from shared.destinations import Policy
 from shared.files import FileStore
 from shared.jobs import Job
@@ -59,7 +59,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     """Open the services and close them at the end of the block. Redis and Postgres need not be up yet."""
     configure_traces("shrutlekh-api", settings.otlp_endpoint)
     threads = Threads(single_writer=settings.database.startswith("sqlite"))
-    database = Database(settings.database, pool_size=threads.connections)
+    database = open_database(settings, threads.connections)
     queue = JobQueue(make_celery(settings))
     redis = open_redis_without_retries(settings.redis_url)
     async_redis = open_async_redis(settings.redis_url)

@@ -19,7 +19,8 @@ def main() -> None:
         "--to", metavar="REVISION", default="head", help="revision to upgrade to (default: the newest)"
     )
     arguments = parser.parse_args()
-    database = Database(Settings().database)
+    settings = Settings()
+    database = Database(settings.database, pooler=settings.database_pooler)
     if arguments.new is None:
         upgrade(database, arguments.to)
         return

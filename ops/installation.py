@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 from ops.errors import NoDatabase, SettingsWrong
 from ops.service.instance import socket_of
-from shared.database import Database
+from shared.database import Database, open_database
 from shared.files import FileStore
 from shared.queue import JobQueue, make_celery
 from shared.redis import open_redis_without_retries
@@ -67,7 +67,7 @@ class Installation:
         """
         if self.is_sqlite and not self.sqlite_file.is_file():
             raise NoDatabase(f"There is no database at {self.sqlite_file}.")
-        return Database(self.settings.database, pool_size=2)
+        return open_database(self.settings, pool_size=2)
 
     @cached_property
     def redis(self) -> Redis:

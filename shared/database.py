@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVarTuple
+from typing import Any, Final, TypeVarTuple
 
 from sqlalchemy import Connection, Engine, Row, Select, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from shared.errors import DatabaseFull, DatabaseUnavailable
+from shared.settings import Settings
 
 Columns = TypeVarTuple("Columns")
 
@@ -28,12 +29,20 @@ POSTGRES_DISK_FULL = "53100"
 PING_AFTER_SECONDS = 1.0
 # Detect within half a minute a server that disappears without closing its connections, for example behind a
 # network that drops packets.
-POSTGRES_CONNECTION = {
+POSTGRES_CONNECTION: Final[Mapping[str, Any]] = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,  # milliseconds
+}
+# The same on the server's side, which otherwise keeps the locks of a machine that disappeared for hours.
+POSTGRES_SESSION: Final[Mapping[str, int]] = {
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "idle_in_transaction_session_timeout": 60_000,
 }
 
 
@@ -44,9 +53,24 @@ class Database:
     first and writes later can fail halfway with "database is locked", whatever the busy timeout.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 5, statement_seconds: float = 0.0, pooler: bool = False
+    ) -> None:
+        """
+        Args:
+            url: SQLAlchemy URL.
+            pool_size: most connections at a time.
+            statement_seconds: Postgres ends longer statements; 0: none.
+            pooler: whether the URL is that of a pooler in transaction mode. It may give each transaction
+                another connection of the server, so nothing must be left in one.
+        """
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
+        if self.is_sqlite:
+            self.engine = _sqlite_engine(url, pool_size)
+        else:
+            self.engine = _postgres_engine(
+                url, pool_size, _postgres_arguments(url, statement_seconds, pooler)
+            )
         # In Postgres each statement of a READ COMMITTED transaction has a snapshot of its own. So without a
         # transaction reads see the same, and save the round trips of begin and end, a third of their time.
         self._reading = (
@@ -121,6 +145,16 @@ class Database:
             return connection.execute(query, parameters).all()
 
 
+def open_database(settings: Settings, pool_size: int) -> Database:
+    """Make the service's database, with at most ``pool_size`` connections."""
+    return Database(
+        settings.database,
+        pool_size=pool_size,
+        statement_seconds=settings.database_statement_seconds,
+        pooler=settings.database_pooler,
+    )
+
+
 @contextmanager
 def _translated_errors() -> Iterator[None]:
     """Turn the driver's outage and disk-full errors into the service's, and strip row data from the rest."""
@@ -153,14 +187,24 @@ def _is_disk_full(error: OperationalError) -> bool:
     return code == sqlite3.SQLITE_FULL or getattr(error.orig, "sqlstate", None) == POSTGRES_DISK_FULL
 
 
-def _postgres_engine(url: str, pool_size: int) -> Engine:
+def _postgres_arguments(url: str, statement_seconds: float, pooler: bool) -> dict[str, Any]:
+    """Return psycopg's arguments of a connection, beside those of the URL."""
+    if pooler:
+        return {**POSTGRES_CONNECTION, "prepare_threshold": None}
+    session = {**POSTGRES_SESSION, "statement_timeout": round(statement_seconds * 1000)}
+    options = [f"-c {name}={value}" for name, value in session.items()]
+    own = make_url(url).query.get("options", ())  # these win, as they come later
+    return {**POSTGRES_CONNECTION, "options": " ".join([*options, *([own] if isinstance(own, str) else own)])}
+
+
+def _postgres_engine(url: str, pool_size: int, arguments: dict[str, Any]) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        connect_args=POSTGRES_CONNECTION,
+        connect_args=arguments,
     )
 
     @event.listens_for(engine, "checkin")

@@ -8,8 +8,10 @@ Workers that take jobs of any model listen to QUEUE. Those that are pinned to mo
 each of these. A job is rung for in QUEUE, and in the queue of its model if workers are pinned to it.
 """
 
+import ssl
 import uuid
 from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import structlog
 from celery import Celery
@@ -18,18 +20,23 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from shared.presence import WORKERS, pinned_to
+from shared.redis_address import sentinels_of
 from shared.settings import Settings
 
 TRANSCRIBE = "shrutlekh.transcribe"
 QUEUE = "shrutlekh"
+SENTINEL_TIMEOUTS: Final = {"socket_connect_timeout": 2, "socket_timeout": 5}
 
 log = structlog.get_logger(__name__)
 
 
 def make_celery(settings: Settings) -> Celery:
     """Make the Celery application, configured alike for senders and workers."""
-    celery = Celery("shrutlekh", broker=_broker_url(settings.redis_url))
+    celery = Celery("shrutlekh")
+    broker = _broker(settings.redis_url)
     celery.conf.update(
+        broker_url=broker.url,
+        broker_use_ssl=broker.tls,
         task_default_queue=QUEUE,
         task_serializer="json",
         accept_content=["json"],
@@ -48,6 +55,7 @@ def make_celery(settings: Settings) -> Celery:
             # Sending fails at once while Redis is unreachable, instead of retrying for seconds.
             "max_retries": 1,
             "interval_start": 0,
+            **broker.options,
         },
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
@@ -109,11 +117,24 @@ class JobQueue:
         self._celery.close()
 
 
-def _broker_url(redis_url: str) -> str:
-    """Translate redis-py's URL of a Unix socket into Kombu's form."""
+class _Broker(NamedTuple):
+    """Redis as Kombu wants it written."""
+
+    url: str
+    tls: dict[str, Any] | None = None
+    options: dict[str, Any] = {}  # noqa: RUF012 - never changed
+
+
+def _broker(redis_url: str) -> _Broker:
+    """Translate redis-py's URL, or that of Sentinels."""
+    behind = sentinels_of(redis_url)
+    if behind is not None:
+        options = {"master_name": behind.master, "sentinel_kwargs": {**SENTINEL_TIMEOUTS, **behind.own}}
+        tls = {"ssl_cert_reqs": ssl.CERT_REQUIRED, **behind.tls} if behind.has_tls else None
+        return _Broker(behind.broker_url, tls, options)
     prefix = "unix://"
     if not redis_url.startswith(prefix):
-        return redis_url
+        return _Broker(redis_url)
     path, _, query = redis_url.removeprefix(prefix).partition("?")
     database = next((part[3:] for part in query.split("&") if part.startswith("db=")), "0")
-    return f"redis+socket://{path}?virtual_host={database}"
+    return _Broker(f"redis+socket://{path}?virtual_host={database}")

@@ -12,6 +12,7 @@ from shrutlekh_contract.hosts import is_loopback
 from shrutlekh_contract.models_folder import default_model_of
 
 from shared.destinations import Policy
+from shared.redis_address import sentinels_of
 
 MODELS_BESIDE_THE_CODE = Path(__file__).resolve().parent.parent / "models"
 LONGEST_PREFIX = 200
@@ -42,7 +43,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="SHRUTLEKH_", frozen=True, extra="ignore", env_ignore_empty=True
+        env_prefix="SHRUTLEKH_",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # URLs hold passwords
     )
 
     data_dir: Path = Field(
@@ -55,10 +60,22 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of the database. Empty: SQLite in `data_dir`. "
         "Set `postgresql+psycopg://...` to run workers on several machines.",
     )
+    database_pooler: bool = Field(
+        False,
+        description="Whether `database_url` is that of a pooler in transaction mode, such as PgBouncer. "
+        "Statements are then not prepared, and timeouts must be set in Postgres itself.",
+    )
+    database_statement_seconds: float = Field(
+        30.0,
+        ge=0,
+        description="Postgres ends a statement that takes longer; migrations excepted. 0: no limit. Raise it "
+        "if batches of thousands of recordings fail on a slow database.",
+    )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         description="Redis that carries the queue and the heartbeats: "
-        "`redis://`, `rediss://` (TLS) or `unix:///path?db=0`.",
+        "`redis://`, `rediss://` (TLS), `unix:///path?db=0`, or "
+        "`redis+sentinel://:PASSWORD@HOST,HOST/0?master=NAME`.",
     )
     models_dir: Path = Field(
         MODELS_BESIDE_THE_CODE,
@@ -363,6 +380,12 @@ class Settings(BaseSettings):
     @classmethod
     def _is_prefix(cls, value: str) -> str:
         return path_prefix(value)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        sentinels_of(value)
+        return value
 
     @field_validator("log_level")
     @classmethod

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from shared.database import Database
+from shared.database import Database, open_database
 from shared.files import FileStore
 from shared.queue import JobQueue, make_celery
 from shared.redis import open_redis
@@ -53,7 +53,7 @@ class WorkerProcess:
         return cls(
             name=f"{socket.gethostname()[:64]}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
             settings=settings,
-            database=Database(settings.database, pool_size=2),
+            database=open_database(settings, pool_size=2),
             redis=open_redis(settings.redis_url),
             queue=queue or JobQueue(make_celery(settings)),
             files=FileStore(settings.files_dir),

@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from shared.announcements import announce
-from shared.database import Database
+from shared.database import Database, open_database
 from shared.errors import LEASE_EXPIRED, IllegalTransition, ServiceError
 from shared.exiting import exit_fast
 from shared.files import FileStore
@@ -111,7 +111,7 @@ def main() -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    database = Database(settings.database, pool_size=1)
+    database = open_database(settings, pool_size=1)
     redis = open_redis(settings.redis_url)
     files = FileStore(settings.files_dir)
     sweeper = Sweeper(database, redis, JobQueue(make_celery(settings)))

@@ -16,7 +16,7 @@ from ops.service.instance import free_port, locked, socket_path
 from ops.service.signals import Signals
 from ops.service.stack import Place, Stack
 from shared.clock import now
-from shared.database import Database
+from shared.database import open_database
 from shared.errors import DatabaseUnavailable
 from shared.keys import all_keys
 from shared.settings import Settings
@@ -91,7 +91,7 @@ def _notes_on_access(settings: Settings) -> Iterator[str]:
     command = f"shrutlekh keys create NAME --data {shlex.quote(str(settings.data_dir))}"
     if settings.keys_required:
         try:
-            with closing(Database(settings.database)) as database, database.read() as session:
+            with closing(open_database(settings, pool_size=1)) as database, database.read() as session:
                 valid = sum(key.is_valid(now()) for key in all_keys(session))
         except DatabaseUnavailable:
             yield f"Requests need an API key. Make one: {command}"

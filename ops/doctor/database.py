@@ -103,6 +103,24 @@ def connections(installation: Installation) -> Finding:
     return ok(f"{said}.")
 
 
+def timeouts(installation: Installation) -> Finding:
+    """Does Postgres end what hangs?"""
+    with installation.database.read() as session:
+        statement, idle = (
+            session.scalar(text("SELECT setting::bigint FROM pg_settings WHERE name = :name"), {"name": name})
+            or 0
+            for name in ("statement_timeout", "idle_in_transaction_session_timeout")
+        )
+    if not idle:
+        return warning(
+            "Postgres keeps the locks of a machine that disappears in the middle of a transaction.",
+            "Behind a pooler, set it for the service's role: ALTER ROLE shrutlekh SET "
+            "idle_in_transaction_session_timeout = '60s'.",
+        )
+    limit = f"{statement / 1000:g} s" if statement else "no time"
+    return ok(f"Postgres ends a statement after {limit}, an idle transaction after {idle / 1000:g} s.")
+
+
 def clock(installation: Installation) -> Finding:
     """Does Postgres' clock agree with this machine's?"""
     with installation.database.read() as session:
@@ -122,6 +140,7 @@ def checks(is_sqlite: bool) -> tuple[Check, ...]:
         if is_sqlite
         else (
             Check(Area.DATABASE, "connections", connections, needs=("database",)),
+            Check(Area.DATABASE, "timeouts", timeouts, needs=("database",)),
             Check(Area.DATABASE, "database clock", clock, needs=("database",)),
         )
     )

@@ -9,6 +9,7 @@ from shrutlekh.quantities import size
 from ops.doctor.clocks import compare
 from ops.doctor.findings import Area, Check, Finding, ok, problem, warning
 from ops.installation import Installation
+from shared.redis_address import FORMS
 
 NEARLY = 0.9
 
@@ -21,7 +22,7 @@ def answers(installation: Installation) -> Finding:
     except ValueError:
         return problem(
             "SHRUTLEKH_REDIS_URL is not a URL of Redis.",
-            "Write redis://HOST:6379/0, rediss://:PASSWORD@HOST:6379/0 or unix:///path?db=0.",
+            f"Write {FORMS}.",
         )
     except (RedisError, OSError) as error:
         return problem(

@@ -208,7 +208,7 @@ class Stack:
 
     def _migrate(self, settings: Settings) -> None:
         try:
-            with contextlib.closing(Database(settings.database)) as database:
+            with contextlib.closing(Database(settings.database, pooler=settings.database_pooler)) as database:
                 upgrade(database)
         except (ServiceError, SQLAlchemyError, CommandError, OSError) as error:
             raise StartFailed(f"The database cannot be brought to this version's schema: {error}") from error

@@ -16,7 +16,7 @@ from shrutlekh_contract.deliveries import DeliveryStatus
 
 from shared.announcements import OUTBOX_CHANNEL
 from shared.clock import now
-from shared.database import Database
+from shared.database import Database, open_database
 from shared.destinations import Policy
 from shared.errors import DatabaseUnavailable, ServiceError
 from shared.redis import open_async_redis
@@ -225,7 +225,7 @@ class CourierThread(threading.Thread):
         self.join(seconds)
 
     async def _deliver(self) -> None:
-        database = Database(self._settings.database, pool_size=CONNECTIONS)
+        database = open_database(self._settings, CONNECTIONS)
         redis = open_async_redis(self._settings.redis_url)
         try:
             courier = Courier(database, redis, self._make_sender(Policy(self._settings.webhook_allow)))
