@@ -105,10 +105,10 @@ def connections(installation: Installation) -> Finding:
 
 def timeouts(installation: Installation) -> Finding:
     """Does Postgres end what hangs?"""
+    setting = text("SELECT setting FROM pg_settings WHERE name = :name")
     with installation.database.read() as session:
         statement, idle = (
-            session.scalar(text("SELECT setting::bigint FROM pg_settings WHERE name = :name"), {"name": name})
-            or 0
+            int(session.scalar(setting, {"name": name}) or 0)
             for name in ("statement_timeout", "idle_in_transaction_session_timeout")
         )
     if not idle:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from sqlalchemy import select, update
 
-from shared.clock import now
+from shared.database_clock import database_now
 from shared.jobs.queries import get_job, read_segments
 from shared.jobs.tables import Job, JobEvent
 from tests.speech.sounds import silence, speak, wav_bytes
@@ -51,7 +51,7 @@ def stored(process: WorkerProcess, job: Job) -> bool:
 def make_due(process: WorkerProcess, job: Job) -> None:
     """End the pause before the next attempt."""
     with process.database.write() as session:
-        session.execute(update(Job).where(Job.id == job.id).values(available_at=now()))
+        session.execute(update(Job).where(Job.id == job.id).values(available_at=database_now()))
 
 
 def at_once(actions: Sequence[Callable[[], Result]]) -> list[Result]:

@@ -15,13 +15,14 @@ import psutil
 from redis import Redis
 from sqlalchemy import select
 
-from shared.database import Database
+from shared.database import Database, open_database
 from shared.files import FileStore
 from shared.jobs.queries import get_job
 from shared.jobs.tables import Job, JobEvent, Priority
 from shared.jobs.verbs import submit
 from shared.presence import WORKERS
 from shared.queue import JobQueue, make_celery, queue_of
+from shared.redis import open_redis
 from shared.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,14 +40,20 @@ class Service:
     queue: JobQueue
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start(self, module: str, **changes: object) -> subprocess.Popen[bytes]:
-        """Run ``python -m module`` with the settings and ``changes`` to them."""
+    def start(
+        self, module: str, *, through: Sequence[str] = (), **changes: object
+    ) -> subprocess.Popen[bytes]:
+        """Run ``python -m module`` with the settings and ``changes`` to them.
+
+        Args:
+            through: the beginning of the command, of a program that runs the rest of it.
+        """
         given = {name: getattr(self.settings, name) for name in self.settings.model_fields_set} | changes
         environment = os.environ | {f"SHRUTLEKH_{name.upper()}": str(value) for name, value in given.items()}
         path = self.folder / f"{len(self.processes)}.log"
         with path.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", module], env=environment, cwd=ROOT, stdout=log, stderr=log
+                [*through, sys.executable, "-m", module], env=environment, cwd=ROOT, stdout=log, stderr=log
             )
         self.processes.append(process)
         return process
@@ -61,9 +68,11 @@ class Service:
         """The pool processes of a worker."""
         return {child.pid for child in psutil.Process(worker.pid).children()}
 
-    def start_worker(self, module: str = "worker", **changes: object) -> subprocess.Popen[bytes]:
+    def start_worker(
+        self, module: str = "worker", *, through: Sequence[str] = (), **changes: object
+    ) -> subprocess.Popen[bytes]:
         """Start a worker and wait until all its processes are warm."""
-        worker = self.start(module, **changes)
+        worker = self.start(module, through=through, **changes)
         wait_until(
             lambda: len(self.pool_of(worker) & self.warm()) == self.settings.worker_processes, self.log
         )
@@ -131,8 +140,8 @@ class Service:
 @contextmanager
 def running(settings: Settings, folder: Path) -> Iterator[Service]:
     """A service without processes yet; what was started is killed at the end, with its children."""
-    database = Database(settings.database)
-    redis = Redis.from_url(settings.redis_url)
+    database = open_database(settings, 5)
+    redis = open_redis(settings.redis_url)
     redis.flushall()
     queue = JobQueue(make_celery(settings))
     service = Service(settings, folder, database, redis, queue)

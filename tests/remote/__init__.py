@@ -1,0 +1,1 @@
+"""Parts of the service on different hosts: networks that break, clocks that differ, TLS, failover."""
