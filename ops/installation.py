@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 
 from ops.errors import NoDatabase, SettingsWrong
 from ops.service.instance import socket_of
+from shared import connection_budget
 from shared.database import Database, open_database
 from shared.files import FileStore
 from shared.queue import JobQueue, make_celery
@@ -67,7 +68,7 @@ class Installation:
         """
         if self.is_sqlite and not self.sqlite_file.is_file():
             raise NoDatabase(f"There is no database at {self.sqlite_file}.")
-        return open_database(self.settings, pool_size=2)
+        return open_database(self.settings, connection_budget.COMMAND)
 
     @cached_property
     def redis(self) -> Redis:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from redis import Redis
 
+from shared import connection_budget
 from shared.database import Database, open_database
 from shared.files import FileStore
 from shared.queue import JobQueue, make_celery
@@ -53,7 +54,7 @@ class WorkerProcess:
         return cls(
             name=f"{socket.gethostname()[:64]}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
             settings=settings,
-            database=open_database(settings, pool_size=2),
+            database=open_database(settings, connection_budget.WORKER_PROCESS),
             redis=open_redis(settings.redis_url),
             queue=queue or JobQueue(make_celery(settings)),
             files=FileStore(settings.files_dir),

@@ -14,6 +14,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from shared import connection_budget
 from shared.announcements import announce
 from shared.database import Database, open_database
 from shared.errors import LEASE_EXPIRED, IllegalTransition, ServiceError
@@ -111,7 +112,7 @@ def main() -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    database = open_database(settings, pool_size=1)
+    database = open_database(settings, connection_budget.SWEEPER)
     redis = open_redis(settings.redis_url)
     files = FileStore(settings.files_dir)
     sweeper = Sweeper(database, redis, JobQueue(make_celery(settings)))

@@ -11,13 +11,10 @@ from ops.doctor.findings import Area, Check, Finding, ok, problem, processes, wa
 from ops.doctor.workers import process_count
 from ops.errors import NoDatabase
 from ops.installation import Installation
+from shared import connection_budget
 from shared.errors import DatabaseUnavailable
 from shared.schema import NEWEST, revision_of
 
-API_CONNECTIONS = 19
-"""Connections of an API process, as in `api.threads`. A test compares the two."""
-WORKER_CONNECTIONS = 2
-OTHER_CONNECTIONS = 3  # the sweeper, a migration, this command
 NEARLY = 0.8
 
 
@@ -90,7 +87,7 @@ def connections(installation: Installation) -> Finding:
             text("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
         )
     workers = process_count(installation)
-    needed = API_CONNECTIONS + WORKER_CONNECTIONS * workers + OTHER_CONNECTIONS
+    needed = connection_budget.needed(apis=1, worker_processes=workers)
     said = (
         f"Postgres allows {most - reserved} connections and has {used}; one API and "
         f"{processes(workers)} need {needed}"

@@ -34,7 +34,7 @@ from ops.doctor.findings import Area, Check, Finding, Verdict, ok, problem, warn
 from ops.doctor.service import Service
 from ops.installation import Installation
 from ops.service.instance import socket_of
-from shared import draining
+from shared import connection_budget, draining
 from shared.database import Database
 from shared.jobs import attempts
 from shared.jobs.lifecycle import Event, transition
@@ -405,8 +405,27 @@ class TestDatabase:
         crowded = make(database_url=postgres_url, worker_processes=400)
         assert is_advised(database.connections(crowded), PROBLEM, "will be refused")
 
-    def test_it_knows_how_many_connections_an_api_opens(self) -> None:
-        assert Threads(single_writer=False).connections == database.API_CONNECTIONS
+    def test_the_budget_of_connections(self) -> None:
+        assert Threads(single_writer=False).connections == connection_budget.API
+        text = (ROOT / "docs" / "several-machines.md").read_text(encoding="utf-8")
+        for process, most in {
+            "an API process": connection_budget.API,
+            "a process of a worker": connection_budget.WORKER_PROCESS,
+            "a sweeper with its courier": connection_budget.SWEEPER + connection_budget.COURIER,
+            "an operator's command, a migration": connection_budget.COMMAND,
+        }.items():
+            assert f"| {process} | {most} |" in text
+
+    def test_timeouts_of_postgres(self, make: Make, postgres_url: str) -> None:
+        fine = database.timeouts(make(database_url=postgres_url))
+        assert is_advised(fine, OK, "ends a statement after 30 s, an idle transaction after 60 s")
+        none = make(database_url=postgres_url, database_statement_seconds=0)
+        assert is_advised(database.timeouts(none), OK, "after no time")
+        assert is_advised(
+            database.timeouts(make(database_url=postgres_url, database_pooler=True)),
+            WARNING,
+            "keeps the locks",
+        )
 
 
 @pytest.mark.parametrize(("seconds", "verdict"), [(0, OK), (3, WARNING), (-60, WARNING)])

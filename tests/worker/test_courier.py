@@ -18,6 +18,7 @@ from shrutlekh_contract.deliveries import DeliveryStatus
 from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
+from shared import connection_budget
 from shared.announcements import announce
 from shared.clock import now
 from shared.database import Database
@@ -279,7 +280,7 @@ def states(database: Database) -> list[DeliveryStatus]:
 
 @contextlib.asynccontextmanager
 async def delivering(settings: Settings, sender: Sender | None = None) -> AsyncIterator[Courier]:
-    database = Database(settings.database, pool_size=loop.CONNECTIONS)
+    database = Database(settings.database, pool_size=connection_budget.COURIER)
     redis = open_async_redis(settings.redis_url)
     courier = Courier(database, redis, sender or Sender(ALLOWED))
     task = asyncio.create_task(courier.run())

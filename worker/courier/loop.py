@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from shrutlekh_contract.deliveries import DeliveryStatus
 
+from shared import connection_budget
 from shared.announcements import OUTBOX_CHANNEL
 from shared.clock import now
 from shared.database import Database, open_database
@@ -44,7 +45,6 @@ STOP_SECONDS = 5.0
 KEPT = timedelta(days=30)
 ERASE_SECONDS = 600.0
 ERASED_AT_ONCE = 1000
-CONNECTIONS = 4
 
 Result = TypeVar("Result")
 
@@ -225,7 +225,7 @@ class CourierThread(threading.Thread):
         self.join(seconds)
 
     async def _deliver(self) -> None:
-        database = open_database(self._settings, CONNECTIONS)
+        database = open_database(self._settings, connection_budget.COURIER)
         redis = open_async_redis(self._settings.redis_url)
         try:
             courier = Courier(database, redis, self._make_sender(Policy(self._settings.webhook_allow)))
