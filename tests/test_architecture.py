@@ -27,6 +27,8 @@ FOLDERS = {name: ROOT / "client" / name if name in IN_CLIENT else ROOT / name fo
 MAY_WRITE_SQL = (
     "shared/jobs/",
     "shared/database.py",
+    "shared/database_clock.py",
+    "shared/draining.py",
     "shared/keys.py",
     "shared/orm.py",
     "shared/schema.py",

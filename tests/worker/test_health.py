@@ -19,6 +19,7 @@ def check(redis_url: str) -> subprocess.CompletedProcess[str]:
 
 def test_healthy_while_a_process_of_this_machine_beats(redis_server: str) -> None:
     redis = Redis.from_url(redis_server)
+    redis.delete(WORKERS)
     beat(redis, "elsewhere:1:a", 10)
     refused = check(redis_server)
     assert refused.returncode == 1
