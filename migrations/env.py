@@ -24,6 +24,7 @@ context.configure(
     connection=connection,
     target_metadata=Base.metadata,
     render_as_batch=connection.dialect.name == "sqlite",
+    transaction_per_migration=connection.dialect.name != "sqlite",
     compare_type=True,
     render_item=render_item,
 )

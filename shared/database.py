@@ -131,6 +131,16 @@ class Database:
             session.connection(execution_options={WRITES: True})
             yield session
 
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Open a connection for migrations. The caller begins and ends its transactions.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer.
+        """
+        with _translated_errors(), self.engine.connect() as connection:
+            yield connection
+
     def ping(self) -> None:
         """Raise DatabaseUnavailable unless the database answers."""
         with self.read() as session:

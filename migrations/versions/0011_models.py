@@ -6,6 +6,8 @@ Adds the column with plain SQL, for the reason given in 0002.
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import create_index
+
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -15,14 +17,8 @@ QUEUED = sa.text("status = 'queued'")
 
 
 def upgrade() -> None:
+    create_index("ix_jobs_model", "jobs", ["model", "priority", "turn", "id"], where=QUEUED)
     op.execute("ALTER TABLE jobs ADD COLUMN model_version VARCHAR(12)")
-    op.create_index(
-        "ix_jobs_model",
-        "jobs",
-        ["model", "priority", "turn", "id"],
-        sqlite_where=QUEUED,
-        postgresql_where=QUEUED,
-    )
 
 
 def downgrade() -> None:

@@ -45,7 +45,9 @@ _DUE_OF_MODEL = (*_DUE, Job.model == bindparam("model", type_=Job.model.type))
 
 def _next(*due: ColumnElement[bool] | TextClause) -> Select[Any]:
     """Select a worker's share of the due jobs."""
-    counted = select(Job.id).where(*due).limit(bindparam("most", type_=Integer)).subquery()
+    # In order only for Postgres: it expects queued jobs to lie spread over the table, and would read it from
+    # its beginning, past all that have ended, to find the first.
+    counted = select(Job.id).where(*due).order_by(*ORDER).limit(bindparam("most", type_=Integer)).subquery()
     waiting = select(func.count()).select_from(counted).scalar_subquery()
     # Half a fair share of what waits, so that all processes finish at about the same time: guided
     # self-scheduling (Polychronopoulos and Kuck 1987).
