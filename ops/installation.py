@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from ops.errors import NoDatabase, SettingsWrong
 from ops.service.instance import socket_of
 from shared.database import Database
-from shared.files import FileStore
+from shared.files import FileStore, open_store
 from shared.queue import JobQueue, make_celery
 from shared.redis import open_redis_without_retries
 from shared.settings import Settings
@@ -82,7 +82,7 @@ class Installation:
     @cached_property
     def files(self) -> FileStore:
         """The stored recordings."""
-        return FileStore(self.settings.files_dir)
+        return open_store(self.settings)
 
     @property
     def database_name(self) -> str:
@@ -108,7 +108,7 @@ class Installation:
 
     def close(self) -> None:
         """Close the connections that were opened."""
-        for name in ("database", "redis", "queue"):
+        for name in ("database", "redis", "queue", "files"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from redis import Redis
 
 from shared.database import Database
-from shared.files import FileStore
+from shared.files import FileStore, open_store
 from shared.queue import JobQueue, make_celery
 from shared.redis import open_redis
 from shared.settings import Settings
@@ -56,7 +56,7 @@ class WorkerProcess:
             database=Database(settings.database, pool_size=2),
             redis=open_redis(settings.redis_url),
             queue=queue or JobQueue(make_celery(settings)),
-            files=FileStore(settings.files_dir),
+            files=open_store(settings),
             engines=engines,
             painter=painter,
             drain=drain or Drain(settings.drain_seconds),
@@ -67,3 +67,4 @@ class WorkerProcess:
         self.database.close()
         self.redis.close()
         self.queue.close()
+        self.files.close()

@@ -11,7 +11,7 @@ from api.http.service_schemas import AliveOut, CheckOut, ChecksOut, ReadyOut, Wo
 from api.services import Services
 from shared import presence
 from shared.draining import is_draining
-from shared.errors import DatabaseUnavailable, StorageFull
+from shared.errors import DatabaseUnavailable, StorageFull, StorageUnavailable
 from shared.schema import NEWEST, revision_of
 
 PROBE_SECONDS = 2.0
@@ -71,7 +71,9 @@ async def _check_database(services: Services) -> tuple[CheckOut, CheckOut]:
 
 async def _check_disk(services: Services) -> CheckOut:
     try:
-        await services.threads.file(lambda: services.files.require_room(0))
+        await services.threads.probe_files(services.files.check, PROBE_SECONDS)
+    except (StorageUnavailable, TimeoutError):
+        return CheckOut(ok=False, detail="The storage of the recordings does not answer, or refuses access.")
     except StorageFull:
         return CheckOut(ok=False, detail="The disk is nearly full, so uploads are rejected.")
     except OSError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.database import Database
-from shared.files import FileStore
+from shared.files import FolderStore
 from shared.jobs.tables import Job, Priority
 from shared.jobs.verbs import submit
 from shared.settings import Settings
@@ -37,7 +37,7 @@ def submit_file(process: WorkerProcess) -> Callable[..., Job]:
     """Store a file and queue its job, as the API does."""
 
     def make(content: bytes, **columns: object) -> Job:
-        with closing(FileStore(process.settings.files_dir).receive(2**30)) as upload:
+        with closing(FolderStore(process.settings.files_dir).receive(2**30)) as upload:
             upload.write(content)
             stored = upload.commit()
         job = Job(
