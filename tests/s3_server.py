@@ -9,12 +9,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 from urllib.request import urlopen
 
 import botocore.session
-
-from tests.conftest import missing
 
 BUCKET = "recordings"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test-secret"}
@@ -81,9 +80,9 @@ class S3Server:
 @contextmanager
 def s3_server(port: int = 0) -> Iterator[S3Server]:
     """Run a server with an empty bucket, on a free port by default."""
-    try:
-        import moto  # noqa: F401
-    except ImportError:
+    if find_spec("moto") is None:
+        from tests.conftest import missing
+
         missing("moto")
     port = port or _free_port()
     process = subprocess.Popen(

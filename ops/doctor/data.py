@@ -81,8 +81,8 @@ def _scratch_room(scratch: Path, largest: int) -> Finding:
     free = shutil.disk_usage(scratch).free
     if free < largest:
         return warning(
-            f"{size(free)} are free for scratch files: a copy of the largest upload, {size(largest)}, does not "
-            "fit, and each worker process needs one.",
+            f"{size(free)} are free for scratch files: a copy of the largest upload, {size(largest)}, does "
+            "not fit, and each worker process needs one.",
             "Make room, set SHRUTLEKH_SCRATCH_DIR to a larger disk, or lower SHRUTLEKH_MAX_UPLOAD_BYTES.",
         )
     return ok(f"{size(free)} are free for scratch files.")

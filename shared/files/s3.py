@@ -297,7 +297,7 @@ class S3Store(FileStore):
         return key if _KEY.fullmatch(key) else None
 
     def _listed_from(self, key: str) -> tuple[set[str], str | None]:
-        """Return up to 1,000 keys from ``key`` on, and the last one; None instead of it if there are no more."""
+        """Return up to 1,000 keys from ``key`` on, and the last one, or None if there are no more."""
         with translated_errors("list"):
             page = self.client.list_objects_v2(
                 Bucket=self.bucket, Prefix=self._prefix, StartAfter=self.name(_before(key))

@@ -21,6 +21,7 @@ from tests.api.pretend_worker import PretendWorker
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+    pytest.mark.parametrize("store_kind", ["folder", "s3"]),
 ]
 SIZE = len(AUDIO)
 
