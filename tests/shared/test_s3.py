@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import StorageFull, StorageUnavailable
+from shared.errors import StorageFull, StorageUnavailable, UploadStalled
 from shared.files import FileDamaged, FileStore, Interrupted, StoredFile
 from shared.files.s3_client import unavailable
 from shared.files.s3_upload import MOST_PARTS, PART_BYTES, part_bytes
@@ -234,6 +234,30 @@ def test_refusals(s3: S3Server, tmp_path: Path, status: int, code: str, error: t
             put(store, bytes(PART_BYTES))
         with pytest.raises(error):
             store.open("0" * 32, 4)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_an_upload_that_was_swept_away_says_so(s3: S3Server, tmp_path: Path, parts: int) -> None:
+    """As a server of this protocol answers when the multipart upload was aborted."""
+    body = b"<?xml version='1.0'?><Error><Code>NoSuchUpload</Code><Message>gone</Message></Error>"
+    refusal = f"HTTP/1.1 404 No\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n"
+    swept = threading.Event()
+
+    def relay(upstream: socket.socket, client: socket.socket, _number: int) -> None:
+        while data := upstream.recv(65536):
+            client.sendall(refusal.encode() + body if swept.is_set() else data)
+            if swept.is_set():
+                return
+
+    with proxied(s3, relay) as url, closing(s3_store(s3, tmp_path, url)) as store:
+        upload = store.receive(2**30)
+        upload.write(bytes(PART_BYTES))
+        swept.set()
+        with pytest.raises(UploadStalled):
+            upload.write(bytes(PART_BYTES * (parts - 1)))
+            upload.commit()
+        upload.close()
+        assert not upload.is_open
 
 
 def test_without_credentials_it_is_an_outage(
