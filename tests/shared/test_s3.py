@@ -149,8 +149,10 @@ def test_a_frozen_server_is_an_outage_in_bounded_time(own_server: S3Server, tmp_
     store.close()
 
 
-@pytest.mark.usefixtures("_impatient")
-def test_a_server_that_dies_in_the_middle(own_server: S3Server, tmp_path: Path) -> None:
+def test_a_server_that_dies_in_the_middle(
+    own_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.files.s3_client.TRIES", 2)
     store = s3_store(own_server, tmp_path)
     stored = put(store, bytes(30_000_000))  # more than the kernel's buffers take
     upload = store.receive(2**30)
@@ -245,13 +247,16 @@ def test_an_upload_that_was_swept_away_says_so(s3: S3Server, tmp_path: Path, par
 
     def relay(upstream: socket.socket, client: socket.socket, _number: int) -> None:
         while data := upstream.recv(65536):
-            client.sendall(refusal.encode() + body if swept.is_set() else data)
             if swept.is_set():
+                swept.clear()
+                client.sendall(refusal.encode() + body)
                 return
+            client.sendall(data)
 
     with proxied(s3, relay) as url, closing(s3_store(s3, tmp_path, url)) as store:
         upload = store.receive(2**30)
         upload.write(bytes(PART_BYTES))
+        assert store.remove_partial(time.time() + 60) == 1
         swept.set()
         with pytest.raises(UploadStalled):
             upload.write(bytes(PART_BYTES * (parts - 1)))

@@ -71,10 +71,14 @@ def serving(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _everything_in_a_bucket(request: pytest.FixtureRequest) -> None:
+def _everything_in_a_bucket(request: pytest.FixtureRequest) -> Iterator[None]:
     """With SHRUTLEKH_TEST_FILES=s3, all services of these tests keep their recordings in a bucket."""
-    if os.environ.get("SHRUTLEKH_TEST_FILES") == "s3":
-        _BUCKETS["default"] = request.getfixturevalue("s3")
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get("SHRUTLEKH_TEST_FILES") == "s3":
+            _BUCKETS["default"] = request.getfixturevalue("s3")
+            for name, value in _BUCKETS["default"].environment("others").items():
+                patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="package", params=["sqlite", "postgres"])
