@@ -20,7 +20,7 @@ from api.threads import Threads
 from api.tickets import Tickets
 from shared.database import Database, open_database
 from shared.destinations import Policy
-from shared.files import FileStore
+from shared.files import FileStore, open_store
 from shared.jobs import Job
 from shared.queue import JobQueue, make_celery
 from shared.redis import open_async_redis, open_redis_without_retries
@@ -65,6 +65,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     async_redis = open_async_redis(settings.redis_url)
     live_redis = open_async_redis(settings.redis_url, LIVE_CONNECTIONS)
     doorbell = Doorbell(threads, queue, redis)
+    files = open_store(settings, reserve_bytes=settings.disk_reserve_bytes)
     metrics.watch(settings, database)
     try:
         async with JobWatcher(async_redis, threads, database) as watcher:
@@ -72,7 +73,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
                 settings=settings,
                 threads=threads,
                 database=database,
-                files=FileStore(settings.files_dir, settings.disk_reserve_bytes),
+                files=files,
                 async_redis=async_redis,
                 watcher=watcher,
                 live=LiveSessions(),
@@ -95,4 +96,5 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         await live_redis.aclose()
         redis.close()
         queue.close()
+        files.close()
         database.close()

@@ -36,6 +36,7 @@ class Threads:
         self._rings = CapacityLimiter(RINGS)
         self._batches = CapacityLimiter(BATCHES)
         self._probe = CapacityLimiter(1)
+        self._probe_files = CapacityLimiter(1)
         self.playing = CapacityLimiter(PLAYING)
 
     async def read(self, work: Callable[[], Result]) -> Result:
@@ -68,5 +69,13 @@ class Threads:
         Raises:
             TimeoutError: the check took longer than ``seconds``.
         """
-        with fail_after(seconds):
-            return await to_thread.run_sync(work, limiter=self._probe, abandon_on_cancel=True)
+        return await _probed(work, self._probe, seconds)
+
+    async def probe_files(self, work: Callable[[], Result], seconds: float) -> Result:
+        """As :meth:`probe`, for the file store."""
+        return await _probed(work, self._probe_files, seconds)
+
+
+async def _probed(work: Callable[[], Result], limiter: CapacityLimiter, seconds: float) -> Result:
+    with fail_after(seconds):
+        return await to_thread.run_sync(work, limiter=limiter, abandon_on_cancel=True)

@@ -38,7 +38,7 @@ from migrations.schema import upgrade
 from ops.demo import embedded_service
 from shared import jobs
 from shared.database import Database
-from shared.files import FileStore
+from shared.files import FileStore, FolderStore
 from shared.jobs import Job, Priority, Selection
 from tests.jobs.many_jobs import add_finished, add_queued
 from worker.retention import Retention
@@ -80,7 +80,7 @@ def statements(folder: Path, finished: Sequence[int], queued: Sequence[int]) -> 
             database = Database(where)
             upgrade(database)
             try:
-                found += _grown(kind, database, FileStore(folder / "files"), finished, queued)
+                found += _grown(kind, database, FolderStore(folder / "files"), finished, queued)
             finally:
                 database.close()
     return found

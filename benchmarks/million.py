@@ -30,7 +30,7 @@ from benchmarks.growth import postgres
 from migrations.schema import upgrade
 from shared import jobs
 from shared.database import Database
-from shared.files import FileStore
+from shared.files import FolderStore
 from tests.jobs.many_jobs import add_finished, add_queued
 from tests.jobs.query_cases import CASES, Case, Stage
 from tests.jobs.statement_costs import measured
@@ -87,7 +87,7 @@ def statements(server: str, folder: Path, many: int) -> list[str]:
     found: list[dict[str, Slowest]] = []
     for name, count in (("few", FEW), ("many", many)):
         with filled(server, name, count) as database:
-            stage = Stage(database, FileStore(folder / name))
+            stage = Stage(database, FolderStore(folder / name))
             with Progress(console=console) as progress:
                 task = progress.add_task(f"cases with {count:,} jobs", total=len(CASES))
                 of_size: dict[str, Slowest] = {}
@@ -163,7 +163,7 @@ def retention(server: str, folder: Path, many: int) -> list[str]:
     with filled(server, "retention", many) as database:
         alone = _latencies(database, lambda: False, 10.0)
         oldest = timedelta(seconds=many - ERASED)  # the jobs ended a second after each other
-        retention = Retention(database, FileStore(folder / "files"), oldest.total_seconds() / 86_400)
+        retention = Retention(database, FolderStore(folder / "files"), oldest.total_seconds() / 86_400)
         erased, seconds, over = 0, 0.0, threading.Event()
 
         def erase() -> None:

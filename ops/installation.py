@@ -14,7 +14,7 @@ from ops.errors import NoDatabase, SettingsWrong
 from ops.service.instance import socket_of
 from shared import connection_budget
 from shared.database import Database, open_database
-from shared.files import FileStore
+from shared.files import FileStore, open_store
 from shared.queue import JobQueue, make_celery
 from shared.redis import open_redis_without_retries
 from shared.settings import Settings
@@ -83,7 +83,7 @@ class Installation:
     @cached_property
     def files(self) -> FileStore:
         """The stored recordings."""
-        return FileStore(self.settings.files_dir)
+        return open_store(self.settings)
 
     @property
     def database_name(self) -> str:
@@ -109,7 +109,7 @@ class Installation:
 
     def close(self) -> None:
         """Close the connections that were opened."""
-        for name in ("database", "redis", "queue"):
+        for name in ("database", "redis", "queue", "files"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
 

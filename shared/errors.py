@@ -342,6 +342,14 @@ class StorageFull(ServiceError):
     title = "The server's disk is full"
 
 
+class StorageUnavailable(ServiceError):
+    """The storage of the recordings does not answer, or refuses access."""
+
+    code = "storage_unavailable"
+    status = 503
+    title = "The storage of the recordings does not answer"
+
+
 class DatabaseFull(DatabaseUnavailable):
     """The database's disk is full: reads work, writes do not."""
 
@@ -362,3 +370,4 @@ WORKER_ERROR = "worker_error"
 ATTEMPT_TIMED_OUT = "attempt_timed_out"
 MEMORY_EXHAUSTED = "memory_exhausted"
 FILE_MISSING = "file_missing"
+FILE_DAMAGED = "file_damaged"

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from shared.redis_address import sentinels_of
 
 MODELS_BESIDE_THE_CODE = Path(__file__).resolve().parent.parent / "models"
 LONGEST_PREFIX = 200
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?")
 _PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*")
 
 
@@ -150,6 +152,31 @@ class Settings(BaseSettings):
         ge=0,
         description="Disk space in bytes that uploads leave free. Uploads that would use it are rejected "
         "with 507. Raise it if the database shares the disk and grows fast.",
+    )
+    files_url: str = Field(
+        "",
+        description="Where recordings are stored: `s3://bucket` or `s3://bucket/prefix` for a bucket of "
+        "S3-compatible storage. Empty: the folder `files` in `data_dir`, which the API, the workers and the "
+        "sweeper must then share.",
+    )
+    s3_endpoint: str = Field(
+        "",
+        description="URL of the S3-compatible storage, such as `https://minio.example.org:9000`. "
+        "Empty: that of AWS.",
+    )
+    s3_region: str = Field(
+        "",
+        description="Region of the bucket. Empty: `AWS_DEFAULT_REGION`, else `us-east-1`.",
+    )
+    s3_addressing: Literal["auto", "path", "virtual"] = Field(
+        "auto",
+        description="Whether requests name the bucket in the URL's path or in its host. "
+        "Set `path` for MinIO, Ceph and others without a DNS name for each bucket.",
+    )
+    scratch_dir: Path | None = Field(
+        None,
+        description="Folder for archives that are extracted and recordings that are transcribed, while "
+        "`files_url` keeps recordings elsewhere. Empty: `scratch` in `data_dir`.",
     )
     queue_limit: int = Field(
         100_000,
@@ -376,6 +403,22 @@ class Settings(BaseSettings):
         Policy(values)
         return values
 
+    @field_validator("files_url")
+    @classmethod
+    def _is_bucket(cls, value: str) -> str:
+        if value and not _BUCKET.fullmatch(value):
+            raise ValueError("must be s3://bucket or s3://bucket/prefix")
+        if value and find_spec("botocore") is None:
+            raise ValueError("needs the package botocore: install `shrutlekh[s3]`")
+        return value.rstrip("/")
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _is_endpoint(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^/?#@\s]+/?", value):
+            raise ValueError("must be a URL such as https://minio.example.org:9000")
+        return value
+
     @field_validator("root_path")
     @classmethod
     def _is_prefix(cls, value: str) -> str:
@@ -423,6 +466,11 @@ class Settings(BaseSettings):
     def files_dir(self) -> Path:
         """Folder of the stored recordings, inside the data folder."""
         return self.data_dir / "files"
+
+    @property
+    def scratch(self) -> Path:
+        """Folder of scratch files."""
+        return self.scratch_dir or self.data_dir / "scratch"
 
     @property
     def heartbeat_expiry(self) -> float:

@@ -28,6 +28,7 @@ from shared.database import Database
 from shared.settings import Settings
 from tests.distribution import Units, is_long
 from tests.reused_database import ReusedDatabase
+from tests.s3_server import CREDENTIALS, S3Server, s3_server
 
 # A shell that runs the tests in the background lets them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -245,8 +246,34 @@ def models_dir(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A real server of the S3 protocol, with its credentials in the environment."""
+    with s3_server() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        yield server
+
+
 @pytest.fixture
-def settings(database_url: str, redis_server: str, models_dir: Path, tmp_path: Path) -> Settings:
+def store_kind() -> str:
+    """Where recordings are stored: "folder" or "s3", as SHRUTLEKH_TEST_FILES or the test says."""
+    return os.environ.get("SHRUTLEKH_TEST_FILES", "folder")
+
+
+@pytest.fixture
+def store_settings(request: pytest.FixtureRequest, store_kind: str) -> dict[str, str]:
+    """Settings of an empty place for recordings."""
+    if store_kind == "folder":
+        return {}
+    server: S3Server = request.getfixturevalue("s3")
+    return server.settings(prefix=secrets.token_hex(8))
+
+
+@pytest.fixture
+def settings(
+    database_url: str, redis_server: str, models_dir: Path, tmp_path: Path, store_settings: dict[str, str]
+) -> Settings:
     """Settings of a service on a fresh database, the session's Redis (emptied) and an empty file store."""
     with Redis.from_url(redis_server) as redis:
         redis.flushall()
@@ -257,6 +284,7 @@ def settings(database_url: str, redis_server: str, models_dir: Path, tmp_path: P
         models_dir=models_dir,
         default_model=MODEL,
         disk_reserve_bytes=0,
+        **store_settings,
     )
 
 

@@ -55,6 +55,7 @@ def test_every_error_code_of_a_job_is_documented() -> None:
     for code in (
         errors.ATTEMPT_TIMED_OUT,
         errors.ATTEMPTS_EXHAUSTED,
+        errors.FILE_DAMAGED,
         errors.FILE_MISSING,
         errors.LEASE_EXPIRED,
         errors.MEMORY_EXHAUSTED,

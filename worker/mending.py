@@ -16,6 +16,8 @@ from shared.files import FileStore
 from shared.jobs import JobStatus, erase_empty_batches, fail, get_job, named_keys, queued_files
 
 AT_ONCE = 500
+LOOKED_UP = 10_000
+"""Files of queued jobs that are looked for at once. In a bucket, many are found with fewer requests."""
 
 Item = TypeVar("Item")
 
@@ -45,22 +47,24 @@ class Mender:
         """Delete old files without a job, including aborted uploads. Returns their number."""
         before = time.time() - self._orphan_seconds
         removed = self._files.remove_partial(before)
-        for keys in _batches(self._files.keys(before)):
+        for keys in _batches(self._files.keys(before), AT_ONCE):
             with self._database.read() as session:
                 named = named_keys(session, keys)
-            for key in keys:
-                if key not in named:
-                    self._files.delete(key)
-                    removed += 1
+            orphans = [key for key in keys if key not in named]
+            if orphans:
+                self._files.delete(*orphans)
+                removed += len(orphans)
         if removed:
             log.warning("orphans_removed", files=removed)
         return removed
 
     def fail_without_file(self) -> int:
         """Let queued jobs without a file fail. Returns their number."""
-        queued = queued_files(self._database, AT_ONCE)
-        gone = (job_id for job_id, key in queued if not self._files.path(key).is_file())
-        return sum(self._fail(job_id) for job_id in gone)
+        failed = 0
+        for queued in _batches(queued_files(self._database, AT_ONCE), LOOKED_UP):
+            missing = self._files.missing([key for _, key in queued])
+            failed += sum(self._fail(job_id) for job_id, key in queued if key in missing)
+        return failed
 
     def erase_empty_batches(self) -> int:
         """Erase batches whose jobs are all erased. Returns their number."""
@@ -87,7 +91,7 @@ class Mender:
         return True
 
 
-def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     iterator = iter(items)
-    while batch := list(islice(iterator, AT_ONCE)):
+    while batch := list(islice(iterator, size)):
         yield batch

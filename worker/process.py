@@ -9,7 +9,7 @@ from redis import Redis
 
 from shared import connection_budget
 from shared.database import Database, open_database
-from shared.files import FileStore
+from shared.files import FileStore, open_store
 from shared.queue import JobQueue, make_celery
 from shared.redis import open_redis
 from shared.settings import Settings
@@ -57,7 +57,7 @@ class WorkerProcess:
             database=open_database(settings, connection_budget.WORKER_PROCESS),
             redis=open_redis(settings.redis_url),
             queue=queue or JobQueue(make_celery(settings)),
-            files=FileStore(settings.files_dir),
+            files=open_store(settings),
             engines=engines,
             painter=painter,
             drain=drain or Drain(settings.drain_seconds),
@@ -68,3 +68,4 @@ class WorkerProcess:
         self.database.close()
         self.redis.close()
         self.queue.close()
+        self.files.close()

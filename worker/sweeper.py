@@ -19,7 +19,7 @@ from shared.announcements import announce
 from shared.database import Database, open_database
 from shared.errors import LEASE_EXPIRED, IllegalTransition, ServiceError
 from shared.exiting import exit_fast
-from shared.files import FileStore
+from shared.files import open_store
 from shared.jobs import JobStatus, due_jobs, expired_jobs, get_job, models_in_queue, take_back
 from shared.logs import configure_logging
 from shared.queue import JobQueue, doorbells_wanted, make_celery
@@ -114,7 +114,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stopped.set())
     database = open_database(settings, connection_budget.SWEEPER)
     redis = open_redis(settings.redis_url)
-    files = FileStore(settings.files_dir)
+    files = open_store(settings)
     sweeper = Sweeper(database, redis, JobQueue(make_celery(settings)))
     retention = Retention(database, files, settings.retention_days)
     mender = Mender(database, redis, files, settings.orphan_seconds)

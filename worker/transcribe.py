@@ -15,12 +15,16 @@ from shared.announcements import announce
 from shared.errors import (
     ATTEMPT_TIMED_OUT,
     AUDIO_IMPERFECT,
+    FILE_DAMAGED,
     FILE_MISSING,
     MEMORY_EXHAUSTED,
     WORKER_ERROR,
     DatabaseUnavailable,
     ServiceError,
+    StorageFull,
+    StorageUnavailable,
 )
+from shared.files import FileDamaged, Interrupted
 from shared.jobs import Job, JobStatus, Measurements, claim_group, count_segments, jobs_held_by, options_of
 from shared.traces import context_of, tracer
 from speech import Engine, Progress, SpeechError, Transcription
@@ -33,6 +37,7 @@ from worker.lease import Lease, Renewal
 from worker.outage import outlast
 from worker.picture import PICTURE_SAMPLE_RATE, PeakReading, paint, paint_levels, read_peaks
 from worker.process import WorkerProcess
+from worker.recording import recording_of
 from worker.watchdog import Watchdog
 
 SAVE_EVERY_SECONDS = 1.0
@@ -149,6 +154,12 @@ def _attempt(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog)
     except DatabaseUnavailable:
         log.error("database_unavailable")
         raise
+    except (StorageUnavailable, StorageFull, Interrupted) as error:
+        log.error("recording_not_fetched", error=type(error).__name__)
+        _release(process, job, lease)
+    except FileDamaged:
+        log.error("file_damaged")
+        _hand_back(lease, job, FILE_DAMAGED, "The stored recording is not the one that was uploaded.")
     except Exception as error:
         if is_want_of_memory(error):  # also a SpeechError: a model may not load for want of memory
             return True
@@ -161,16 +172,20 @@ def _attempt(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog)
 
 
 def _transcribe(process: WorkerProcess, job: Job, lease: Lease, watchdog: Watchdog) -> None:
+    with recording_of(process, job, lease) as path:
+        if path is None:
+            _fail(lease, FILE_MISSING, "The stored recording is gone. Submit it again.")
+        else:
+            _recognise(process, job, path, lease, watchdog)
+
+
+def _recognise(process: WorkerProcess, job: Job, path: Path, lease: Lease, watchdog: Watchdog) -> None:
     """The way of one recording: from its file through the engine to its results in the database.
 
     After each step of the engine the job is either released (the worker stops), cancelled, dropped (another
     worker has it), or kept: its lease is renewed and what is finished is saved.
     """
     began = time.perf_counter()
-    path = process.files.path(job.file_key)
-    if not path.is_file():
-        _fail(lease, FILE_MISSING, "The stored recording is gone. Submit it again.")
-        return
     reading = _open(process, job, path, lease)
     if reading is None:
         return

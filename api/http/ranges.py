@@ -1,9 +1,8 @@
 """Range requests: a part of a file, as players ask for it (RFC 9110, section 14)."""
 
-import os
 import re
-from collections.abc import AsyncIterator, Mapping
-from typing import BinaryIO, Final
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Final
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
@@ -12,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from api.http.heads import is_head
 from shared.errors import RangeNotSatisfiable
+from shared.files import OpenFile
 
-BLOCK: Final = 256 * 1024
 # One range of bytes. Anything else, such as several ranges, is passed over, as the RFC allows.
 _RANGE: Final = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*", re.IGNORECASE)
 
@@ -21,7 +20,8 @@ _RANGE: Final = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*", re.IGNORE
 class FileRange(StreamingResponse):
     """A response that streams a file, or the range of it that the request asks for.
 
-    It holds the open file, which can therefore be deleted meanwhile.
+    It holds the open file. In a folder that can be deleted meanwhile; from a bucket the response then breaks
+    off.
 
     Args:
         file: is closed at the end.
@@ -35,7 +35,7 @@ class FileRange(StreamingResponse):
     def __init__(
         self,
         request: Request,
-        file: BinaryIO,
+        file: OpenFile,
         *,
         etag: str,
         media_type: str,
@@ -44,15 +44,15 @@ class FileRange(StreamingResponse):
     ) -> None:
         self._file = file
         self._limiter = limiter
-        size = os.fstat(file.fileno()).st_size
+        size = file.size
         wanted = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
         part = _parse(wanted, size)
         first, end = part or (0, size)
         described = {"Accept-Ranges": "bytes", "ETag": etag, "Content-Length": str(end - first)}
         if part is not None:
             described["Content-Range"] = f"bytes {first}-{end - 1}/{size}"
-        blocks = self._blocks(first, first if is_head(request.scope) else end)
-        super().__init__(blocks, 206 if part else 200, {**headers, **described}, media_type)
+        blocks = file.blocks(first, first if is_head(request.scope) else end)
+        super().__init__(self._sent(blocks), 206 if part else 200, {**headers, **described}, media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file in blocks. A client that disconnects ends it."""
@@ -61,18 +61,9 @@ class FileRange(StreamingResponse):
         finally:
             self._file.close()
 
-    async def _blocks(self, first: int, end: int) -> AsyncIterator[bytes]:
-        while first < end:
-            block = await to_thread.run_sync(
-                self._read, first, min(BLOCK, end - first), limiter=self._limiter
-            )
-            if not block:
-                raise EOFError("The file became shorter while it was sent.")
-            first += len(block)
+    async def _sent(self, blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
+        while block := await to_thread.run_sync(next, blocks, b"", limiter=self._limiter):
             yield block
-
-    def _read(self, first: int, size: int) -> bytes:
-        return os.pread(self._file.fileno(), size, first)
 
 
 def _parse(text: str | None, size: int) -> tuple[int, int] | None:

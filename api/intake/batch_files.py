@@ -24,7 +24,7 @@ from api.intake.member_names import MemberPath, member_path
 from api.intake.uploads import FILE, MAX_FORM_OVERHEAD
 from api.threads import Threads
 from shared.errors import BatchEmpty
-from shared.files import FileStore, Upload
+from shared.files import FileStore, Spool, Upload
 
 ARCHIVE = "archive"
 # Most bytes of a form for each of its files: its boundary and headers.
@@ -58,7 +58,7 @@ class BatchFiles:
         self._files = 0
         self._upload: Upload | None = None
         self._path = MemberPath("", "")
-        self._archive: Upload | None = None
+        self._archive: Spool | None = None
         self._is_kept = False
         self.recordings: list[Recording] = []
         self.skipped: list[dict[str, str]] = []
@@ -102,7 +102,7 @@ class BatchFiles:
             raise invalid_field(part, "Send one archive, or recordings in parts named 'file', not both.")
         self._files += 1
         if part == ARCHIVE:
-            self._upload = self._archive = self._store.receive(self._limits.bytes_all)
+            self._archive = self._store.spool(self._limits.bytes_all)
             self.archive_name = display_name(name)
             return
         if self._files > self._limits.recordings:
@@ -154,7 +154,8 @@ class BatchFiles:
             UploadStalled: the sweeper deleted one as an abandoned file.
             StorageFull: the disk is full.
         """
-        self._store.sync([recording.file.key for recording in self.recordings])
+        self._touch_if_due()
+        self._store.sync(self._keys())
 
     def keep(self) -> None:
         """Leave the recordings in the store: they belong to jobs now."""
@@ -166,29 +167,30 @@ class BatchFiles:
             await self._threads.file(self._close)
 
     def _flush(self) -> None:
-        assert self._upload is not None
+        receiver = self._archive or self._upload
+        assert receiver is not None
         block = bytes(self._buffer)
         self._buffer.clear()
-        if self._upload.size == 0 and not self.has_archive:
+        if receiver.size == 0 and not self.has_archive:
             require_no_archive(block, self._path.name)
-        self._upload.write(block)
+        receiver.write(block)
         self._touch_if_due()
 
     def _end(self) -> None:
-        assert self._upload is not None
         self._flush()
-        if self.has_archive:
-            self._hash.update(bytes.fromhex(self._upload.sha256))
+        if self._archive is not None:
+            self._hash.update(bytes.fromhex(self._archive.sha256))
             return
+        assert self._upload is not None
         stored = self._upload.commit(synced=False)
         self._hash.update(bytes.fromhex(stored.sha256))
         self.recordings.append(Recording(stored, self._path))
 
-    def _extraction(self, upload: Upload) -> Generator[Recording, None, None]:
-        with upload.reader() as file, opened_archive(file, upload.size, self._limits) as archive:
-            self._store.require_room(archive.size)
-            self.skipped = archive.skipped
-            yield from extract(archive, self._store, self._limits)
+    def _extraction(self, archive: Spool) -> Generator[Recording, None, None]:
+        with archive.reader() as file, opened_archive(file, archive.size, self._limits) as opened:
+            self._store.require_room(opened.size)
+            self.skipped = opened.skipped
+            yield from extract(opened, self._store, self._limits)
 
     def _extract_some(self, extraction: Iterator[Recording]) -> bool:
         """Extract for a moment. Returns whether there is more to do."""
@@ -202,8 +204,7 @@ class BatchFiles:
 
     def _touch_if_due(self) -> None:
         if time.monotonic() - self._touched_at >= self._touch_seconds:
-            for recording in self.recordings:
-                self._store.touch(recording.file.key)
+            self._store.touch(*self._keys())
             self._touched_at = time.monotonic()
 
     def _close(self) -> None:
@@ -211,5 +212,7 @@ class BatchFiles:
             if upload is not None:
                 upload.close()
         if not self._is_kept:
-            for recording in self.recordings:
-                self._store.delete(recording.file.key)
+            self._store.discard(*self._keys())
+
+    def _keys(self) -> list[str]:
+        return [recording.file.key for recording in self.recordings]

@@ -176,7 +176,7 @@ async def _find_retried(services: Services, job: Job, options: SubmissionOptions
     if placed is None:
         return None
     file_key = job.file_key
-    await services.threads.file(lambda: services.files.delete(file_key))
+    await services.threads.file(lambda: services.files.discard(file_key))
     return Submitted(placed.job, placed.position, is_replay=True, options=options)
 
 
@@ -193,11 +193,11 @@ async def _insert(services: Services, paths: Paths, job: Job, options: Submissio
             raise
         placed = in_doubt
     except Exception:
-        await services.threads.file(lambda: services.files.delete(file_key))
+        await services.threads.file(lambda: services.files.discard(file_key))
         raise
     if placed.job.id == job_id:
         return Submitted(placed.job, placed.position, is_replay=False, options=options)
-    await services.threads.file(lambda: services.files.delete(file_key))
+    await services.threads.file(lambda: services.files.discard(file_key))
     return _replayed(placed, paths, job, options)
 
 

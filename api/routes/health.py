@@ -13,7 +13,7 @@ from api.services import Services
 from shared import presence
 from shared.database import Database
 from shared.draining import is_draining
-from shared.errors import DatabaseUnavailable, StorageFull
+from shared.errors import DatabaseUnavailable, StorageFull, StorageUnavailable
 from shared.schema import NEWEST, revision_of
 
 PROBE_SECONDS = 2.0
@@ -88,7 +88,9 @@ def _look_at(database: Database) -> tuple[str | None, bool]:
 
 async def _check_disk(services: Services) -> CheckOut:
     try:
-        await services.threads.file(lambda: services.files.require_room(0))
+        await services.threads.probe_files(services.files.check, PROBE_SECONDS)
+    except (StorageUnavailable, TimeoutError):
+        return CheckOut(ok=False, detail="The storage of the recordings does not answer, or refuses access.")
     except StorageFull:
         return CheckOut(ok=False, detail="The disk is nearly full, so uploads are rejected.")
     except OSError as error:

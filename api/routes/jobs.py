@@ -46,6 +46,7 @@ from shared.errors import (
     QuotaExceeded,
     RecordingGone,
     StorageFull,
+    StorageUnavailable,
     UploadStalled,
     UploadTooLarge,
     WebhookRefused,
@@ -76,6 +77,7 @@ UPLOAD_ERRORS = (
     QuotaExceeded,
     DatabaseUnavailable,
     StorageFull,
+    StorageUnavailable,
 )
 REPLAYED = "Idempotent-Replayed"
 # A job's position changes when others end. A long poll for changes looks at it this often.
@@ -212,6 +214,7 @@ async def delete_job(services: ServicesDep, paths: PathsDep, caller: Submitting,
             RecordingGone,
             QueueFull,
             QuotaExceeded,
+            StorageUnavailable,
             DatabaseUnavailable,
         ),
     },

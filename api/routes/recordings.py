@@ -1,7 +1,7 @@
 """The recording of a job as it was uploaded, for players and downloads."""
 
 from functools import partial
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials
@@ -21,9 +21,11 @@ from shared.errors import (
     JobNotFound,
     RangeNotSatisfiable,
     RecordingGone,
+    StorageUnavailable,
     TicketInvalid,
     TicketsUnavailable,
 )
+from shared.files import OpenFile
 from shared.jobs import Job, read_job
 from shared.keys import Scope
 
@@ -70,6 +72,7 @@ async def _tenant_to_see(
             RecordingGone,
             RangeNotSatisfiable,
             TicketsUnavailable,
+            StorageUnavailable,
             DatabaseUnavailable,
         ),
     },
@@ -86,9 +89,9 @@ async def get_recording(
     etag = f'"{job.file_sha256}"'
     if is_known(request, etag):
         return Response(status_code=304, headers={"ETag": etag, "Cache-Control": CACHING})
-    file, head = await services.threads.file(partial(_open, services, job))
+    file = await services.threads.file(partial(_open, services, job))
     try:
-        kind = container_type(head)
+        kind = container_type(file.head)
         disposition = content_disposition(
             job.file_name,
             kind.extension_for(job.file_name),
@@ -126,16 +129,16 @@ async def issue_ticket(services: ServicesDep, paths: PathsDep, caller: Reading, 
     return Response(out.model_dump_json(), 201, {"Cache-Control": "no-store"}, "application/json")
 
 
-def _open(services: Services, job: Job) -> tuple[BinaryIO, bytes]:
-    """Open a recording, and return its first bytes too.
+def _open(services: Services, job: Job) -> OpenFile:
+    """Open a recording.
 
     Raises:
         RecordingGone: it is not stored any more.
+        StorageUnavailable: the storage does not answer.
     """
     try:
-        file = services.files.path(job.file_key).open("rb")
+        return services.files.open(job.file_key, HEAD_BYTES)
     except FileNotFoundError as error:
         raise RecordingGone(
             "The recording is no longer stored: it could not be read, or the job was erased."
         ) from error
-    return file, file.read(HEAD_BYTES)

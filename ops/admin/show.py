@@ -33,9 +33,8 @@ def show(
         document = job_document(job)
         document["position"] = queue_position(session, job)
         document["segments"] = count_segments(session, wanted)
-        path = installation.files.path(job.file_key)
-        document["file"]["path"] = str(path)
-        document["file"]["kept"] = path.is_file()
+        document["file"]["path"] = installation.files.place(job.file_key)
+        document["file"]["kept"] = installation.files.exists(job.file_key)
         document["events"] = [event_document(event) for event in events_of(session, wanted)]
     if as_json:
         typer.echo(json.dumps(document, ensure_ascii=False))

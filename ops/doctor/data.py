@@ -52,6 +52,8 @@ def room(installation: Installation) -> Finding:
     settings = installation.settings
     free = shutil.disk_usage(settings.data_dir).free
     reserve, largest = settings.disk_reserve_bytes, settings.max_upload_bytes
+    if settings.files_url:
+        return _scratch_room(settings.scratch, largest)
     if free < reserve:
         return problem(
             f"{size(free)} are free, less than the reserve of {size(reserve)}: recordings are refused.",
@@ -70,6 +72,20 @@ def room(installation: Installation) -> Finding:
             "Make room, or lower SHRUTLEKH_MAX_UPLOAD_BYTES.",
         )
     return ok(f"{size(free)} are free, {size(reserve)} of them in reserve.")
+
+
+def _scratch_room(scratch: Path, largest: int) -> Finding:
+    """Does a copy of the largest recording fit on the disk of the scratch files?"""
+    while not scratch.exists():
+        scratch = scratch.parent
+    free = shutil.disk_usage(scratch).free
+    if free < largest:
+        return warning(
+            f"{size(free)} are free for scratch files: a copy of the largest upload, {size(largest)}, does "
+            "not fit, and each worker process needs one.",
+            "Make room, set SHRUTLEKH_SCRATCH_DIR to a larger disk, or lower SHRUTLEKH_MAX_UPLOAD_BYTES.",
+        )
+    return ok(f"{size(free)} are free for scratch files.")
 
 
 def file_system(installation: Installation) -> Finding:

@@ -320,7 +320,7 @@ def fail(
     )
     drop_segments(session, job.id)
     if code in RECORDING_ERRORS:  # before the commit, so that a job seen as failed has no file
-        files.delete(job.file_key)
+        files.discard(job.file_key)
     return after
 
 

@@ -243,7 +243,7 @@ def _key_of(job: Job) -> tuple[str, str | None]:
 
 def _is_kept(files: FileStore, job: Job) -> bool:
     # After a failure caused by the recording, the worker deletes the file; perhaps it has not yet done so.
-    return job.error_code not in RECORDING_ERRORS and files.path(job.file_key).is_file()
+    return job.error_code not in RECORDING_ERRORS and files.exists(job.file_key)
 
 
 def _delete(session: Session, job_ids: Sequence[uuid.UUID]) -> Sequence[str]:
@@ -254,5 +254,5 @@ def _delete(session: Session, job_ids: Sequence[uuid.UUID]) -> Sequence[str]:
 
 def _delete_files(files: FileStore, keys: Sequence[str]) -> None:
     # Called after the commit: a crash in between leaves files without a job, which the sweeper deletes.
-    for key in keys:
-        files.delete(key)
+    if keys:
+        files.discard(*keys)

@@ -18,7 +18,7 @@ from api.intake.archives import Limits, extract, opened_archive
 from api.intake.member_names import clutter_in, member_path
 from api.services import Services
 from shared.errors import ArchiveInvalid, BatchTooLarge, MemberRefused, ServiceError, UploadTooLarge
-from shared.files import FileStore
+from shared.files import FolderStore
 from shared.jobs import Selection, count_jobs, jobs_of_batch, page_of_batches
 from shared.settings import Settings
 from tests.api.archive_cases import ACCEPTED, LARGEST, LARGEST_BATCH, MEGABYTE, MOST, REFUSALS, written
@@ -75,7 +75,7 @@ async def test_refused(client: httpx.AsyncClient, services: Services, case: str)
 
 def extracted(archive: bytes, folder: Path, limits: Limits = LIMITS) -> dict[str, bytes]:
     """Extract an archive without a service: contents by path."""
-    store = FileStore(folder)
+    store = FolderStore(folder)
     with opened_archive(io.BytesIO(archive), len(archive), limits) as opened:
         return {
             "/".join(filter(None, recording.path)): store.path(recording.file.key).read_bytes()
@@ -118,7 +118,7 @@ def test_a_bomb_takes_little_memory(archive: bytes, error: type[ServiceError], t
 def test_a_large_member_takes_little_memory(tmp_path: Path) -> None:
     archive = zip_of(Entry("a.wav", data=bytes(64 * MEGABYTE)))
     limits = Limits(1, 64 * MEGABYTE, 64 * MEGABYTE)
-    store = FileStore(tmp_path)
+    store = FolderStore(tmp_path)
     tracemalloc.start()
     with opened_archive(io.BytesIO(archive), len(archive), limits) as opened:
         (recording,) = extract(opened, store, limits)
@@ -178,7 +178,7 @@ async def test_there_must_be_room_for_all_members_before_the_first_is_extracted(
     client: httpx.AsyncClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(FileStore, "require_room", lambda _store, size: asked.append(size))
+    monkeypatch.setattr(FolderStore, "require_room", lambda _store, size: asked.append(size))
     await post(client, zip_of(*(Entry(f"{n}", data=bytes(MEGABYTE)) for n in range(3))))
     assert 3 * MEGABYTE in asked
     assert len(stored_files(services)) == 3

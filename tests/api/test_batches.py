@@ -465,7 +465,7 @@ async def test_recordings_that_wait_for_the_rest_stay_new(
     touched: list[str] = []
     real = type(services.files).touch
     monkeypatch.setattr(
-        type(services.files), "touch", lambda store, key: (touched.append(key), real(store, key))[1]
+        type(services.files), "touch", lambda store, *keys: (touched.extend(keys), real(store, *keys))[1]
     )
     await submit_batch(client, "a.wav", "b.wav")
     assert sorted(touched) == sorted(stored_files(services))

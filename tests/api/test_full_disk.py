@@ -110,7 +110,7 @@ async def test_a_disk_that_is_filled_by_others(on_disk: Settings, disk: Path) ->
 async def test_a_disk_that_fills_up_under_the_writing(
     on_disk: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.files.FileStore.require_room", lambda *_: None)
+    monkeypatch.setattr("shared.files.folder.FolderStore.require_room", lambda *_: None)
     async with running(on_disk) as (app, client):
         assert is_refused(await post(client, 20 * MEGABYTE))
         assert stored_files(app.state.services) == []

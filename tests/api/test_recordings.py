@@ -21,6 +21,7 @@ from tests.api.pretend_worker import PretendWorker
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
+    pytest.mark.parametrize("store_kind", ["folder", "s3"]),
 ]
 SIZE = len(AUDIO)
 
@@ -111,11 +112,9 @@ async def test_head(client: httpx.AsyncClient, url: str) -> None:
 
 
 async def test_a_recording_that_is_not_stored(
-    client: httpx.AsyncClient, url: str, settings: Settings
+    client: httpx.AsyncClient, url: str, services: Services
 ) -> None:
-    for path in settings.files_dir.rglob("*"):
-        if path.is_file():
-            path.unlink()
+    services.files.delete(*services.files.keys())
     response = await client.get(url)
     assert (response.status_code, response.json()["code"]) == (409, "recording_gone")
 

@@ -208,7 +208,7 @@ async def test_a_full_disk_is_named(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("shared.files.os.fsync", full)
+    monkeypatch.setattr("shared.files.folder.os.fsync", full)
     response = await post(client, WHOLE)
     assert (response.status_code, response.json()["code"]) == (507, "storage_full")
     assert stored_files(services) == []

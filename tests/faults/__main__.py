@@ -37,6 +37,7 @@ def main() -> None:
         databases=DATABASES if arguments.database == "both" else (arguments.database,),
         jobs=arguments.jobs or (SHORT_JOBS if arguments.short else JOBS),
         disk=disk,
+        files=arguments.files,
         short=arguments.short,
         verbose=arguments.verbose,
     )
@@ -49,6 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1, help="so many runs, with seeds from --seed on")
     parser.add_argument("--jobs", type=int, help="recordings to submit (default 200; 40 with --short)")
     parser.add_argument("--database", choices=[*DATABASES, "both"], default="both", help="default both")
+    parser.add_argument("--files", choices=["folder", "s3"], default="folder", help="default folder")
     parser.add_argument("--short", action="store_true", help="each fault once, in quick succession")
     parser.add_argument("--verbose", action="store_true", help="also show answers and log entries by kind")
     return parser.parse_args()

@@ -24,6 +24,7 @@ def campaign(
     jobs: int,
     disk: Path | None,
     *,
+    files: str,
     short: bool,
     verbose: bool,
 ) -> bool:
@@ -35,7 +36,7 @@ def campaign(
             count = min(jobs, SHORT_DISTINCT if short else DISTINCT)
             made = recordings.make(Path(folder), count, settings.models_dir / settings.default_model)
         results = [
-            _shown(console, Plan(seed, database, jobs, short, disk, made), verbose=verbose)
+            _shown(console, Plan(seed, database, jobs, short, disk, made, files), verbose=verbose)
             for seed in seeds
             for database in databases
         ]

@@ -24,6 +24,7 @@ LONG_FILE_BYTES = 34 * 22050 * 2  # more than one run of the graph
 BEYOND_LEASE_SECONDS = 1.5
 REDIS_FROZEN_SECONDS = 3.0
 UPLOAD_SECONDS = 8.0
+FROZEN_BUCKET_SECONDS = 6.0
 DOUBLING_SECONDS = 3.0
 
 
@@ -75,6 +76,7 @@ class Fault:
     inject: Callable[[Blow], None]
     databases: frozenset[str] = frozenset({"postgres", "sqlite"})
     needs_disk: bool = False
+    needs_bucket: bool = False
     kills_pool_process: bool = False
 
 
@@ -186,6 +188,17 @@ def fill_disk(blow: Blow) -> None:
         time.sleep(2.0)
 
 
+def freeze_bucket(blow: Blow) -> None:
+    """The storage of the recordings accepts connections and answers nothing."""
+    assert blow.service.bucket is not None
+    blow.service.bucket.freeze()
+    try:
+        blow.strike()
+        time.sleep(FROZEN_BUCKET_SECONDS)
+    finally:
+        blow.service.bucket.thaw()
+
+
 def double_messages(blow: Blow) -> None:
     """Each message that waits is delivered once more, and for each job that is open one is made up."""
     blow.strike()
@@ -222,6 +235,7 @@ FAULTS = {
         Fault("Postgres killed", "postgres", kill_postgres, POSTGRES),
         Fault("SQLite locked", "sqlite", lock_sqlite, SQLITE),
         Fault("disk full 2 s", "disk", fill_disk, needs_disk=True),
+        Fault("storage frozen 6 s", "bucket", freeze_bucket, needs_bucket=True),
         Fault("messages doubled 3 s", "messages", double_messages),
     )
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 EXPLAINED = re.compile(
     r"^(redis\.exceptions\.(Connection|Timeout|BusyLoading)Error"
     r"|kombu\.exceptions\.OperationalError"
-    r"|shared\.errors\.(DatabaseUnavailable|StorageFull)"
+    r"|shared\.errors\.(DatabaseUnavailable|StorageFull|StorageUnavailable)"
     r"|billiard\.(exceptions\.)?(WorkerLostError|einfo.*)"
     r"|ConnectionResetError|BrokenPipeError|ConnectionRefusedError|FileNotFoundError: .*redis\.sock)"
 )

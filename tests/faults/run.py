@@ -6,6 +6,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tests.faults.script import Injected, Script
 from tests.faults.service import Service, running
 from tests.faults.submitters import Submitters
 from tests.faults.verdict import Evidence, Finding, judge
+from tests.s3_server import s3_server
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_SECONDS = 360.0
@@ -43,11 +45,13 @@ class Plan:
     short: bool
     disk: Path | None
     recordings: Sequence[Recording]
+    files: str = "folder"
 
     @property
     def folder(self) -> Path:
         """Where the logs stay."""
-        return ROOT / ".work" / "faults" / f"{self.seed}-{self.database}"
+        place = "" if self.files == "folder" else f"-{self.files}"
+        return ROOT / ".work" / "faults" / f"{self.seed}-{self.database}{place}"
 
 
 @dataclass(slots=True)
@@ -88,7 +92,11 @@ def run(plan: Plan, tell: Callable[[Progress], None]) -> Result:
     workers = 2 if plan.short else 3
     receiver = Receiver(plan.seed)
     try:
-        with running(plan.database, folder, plan.folder, plan.disk, workers, receiver.allowed) as service:
+        with ExitStack() as stack:
+            bucket = stack.enter_context(s3_server()) if plan.files == "s3" else None
+            service = stack.enter_context(
+                running(plan.database, folder, plan.folder, plan.disk, workers, receiver.allowed, bucket)
+            )
             receiver.secret = httpx.get(f"{service.url}/v1/webhooks/secret").json()["secret"]
             return _play(plan, service, receiver, tell)
     finally:
@@ -100,7 +108,9 @@ def run(plan: Plan, tell: Callable[[Progress], None]) -> Result:
 
 def _play(plan: Plan, service: Service, receiver: Receiver, tell: Callable[[Progress], None]) -> Result:
     began = time.monotonic()
-    faults = script.plan(plan.seed, plan.database, short=plan.short, disk=plan.disk is not None)
+    faults = script.plan(
+        plan.seed, plan.database, short=plan.short, disk=plan.disk is not None, files=plan.files
+    )
     # Work comes as long as faults do, so that each is met with something to do, and recovered from by it.
     duration = script.seconds(faults) + LONGER_SECONDS
     slow = sum(one.fault.inject is kill_api_in_upload for one in faults)

@@ -28,11 +28,15 @@ class Planned:
     seconds: float
 
 
-def plan(seed: int, database: str, *, short: bool, disk: bool) -> list[Planned]:
+def plan(seed: int, database: str, *, short: bool, disk: bool, files: str = "folder") -> list[Planned]:
     """At least one fault of each kind that is possible here, in an order that the seed gives."""
     rng = random.Random(f"faults {seed}")
     possible = [
-        fault for fault in FAULTS.values() if database in fault.databases and (disk or not fault.needs_disk)
+        fault
+        for fault in FAULTS.values()
+        if database in fault.databases
+        and (disk or not fault.needs_disk)
+        and (files == "s3" or not fault.needs_bucket)
     ]
     chosen = possible + ([] if short else rng.choices(possible, k=MORE_FAULTS))
     rng.shuffle(chosen)

@@ -20,6 +20,7 @@ from tests.conftest import wait_for_redis
 from tests.faults.ledger import Ledger
 from tests.faults.servers import REDIS_START_SECONDS, Disk, postgres_program, redis_program
 from tests.faults.supervisor import Program, Supervisor
+from tests.s3_server import CREDENTIALS, S3Server
 
 ROOT = Path(__file__).resolve().parents[2]
 API = "api"
@@ -41,10 +42,13 @@ class Service:
     disk: Disk | None
     logs: Path
     workers: tuple[str, ...]
+    bucket: S3Server | None = None
     sweepers: tuple[str, ...] = SWEEPERS
 
     def files(self) -> set[str]:
         """Names of all files in the store, partial ones included."""
+        if self.bucket is not None:
+            return {*self.bucket.names(), *self.bucket.uploads()}
         return {path.name for path in self.settings.files_dir.rglob("*") if path.is_file()}
 
     def pool_process(self, worker: str, seconds: float = 90.0) -> int:
@@ -71,11 +75,18 @@ class Service:
 
 @contextmanager
 def running(
-    database: str, folder: Path, logs: Path, disk: Path | None, workers: int, receiver: str
+    database: str,
+    folder: Path,
+    logs: Path,
+    disk: Path | None,
+    workers: int,
+    receiver: str,
+    bucket: S3Server | None = None,
 ) -> Iterator[Service]:
     """The service on "postgres" or "sqlite"; ``folder`` takes sockets and what lies on no small disk.
 
-    Webhooks may go to ``receiver`` alone, a host with its port.
+    Recordings are in ``bucket``, if there is one, else in the data folder. Webhooks may go to ``receiver``
+    alone, a host with its port.
     """
     data = (disk or folder) / "data"
     supervisor = Supervisor()
@@ -86,15 +97,14 @@ def running(
         if database == "postgres":
             postgres, database_url = postgres_program(folder, logs / "postgres.log")
             supervisor.add(postgres)
-        settings = _settings(data, redis_url, database_url, receiver)
+        settings = _settings(data, redis_url, database_url, receiver, bucket)
         wait_for_redis(redis_url, REDIS_START_SECONDS)
         _migrate(settings)
         names = WORKERS[:workers]
         ledger = Ledger(settings.database)
         url = f"http://127.0.0.1:{settings.port}"
-        service = Service(
-            database, settings, url, supervisor, ledger, Disk(data) if disk else None, logs, names
-        )
+        small = Disk(data) if disk else None
+        service = Service(database, settings, url, supervisor, ledger, small, logs, names, bucket=bucket)
         environment = _environment(settings)
         modules = {API: "api"} | dict.fromkeys(names, "worker") | dict.fromkeys(SWEEPERS, "worker.sweeper")
         for name, module in modules.items():
@@ -107,7 +117,9 @@ def running(
         supervisor.close()
 
 
-def _settings(data: Path, redis_url: str, database_url: str, receiver: str) -> Settings:
+def _settings(
+    data: Path, redis_url: str, database_url: str, receiver: str, bucket: S3Server | None
+) -> Settings:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -129,6 +141,7 @@ def _settings(data: Path, redis_url: str, database_url: str, receiver: str) -> S
         drain_seconds=1.0,
         webhook_allow=[receiver],
         disk_reserve_bytes=0,  # the disk must fill up during a write, not be found too small before it
+        **({} if bucket is None else bucket.settings()),
     )
 
 
@@ -137,6 +150,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     values = settings.model_dump(exclude_unset=True)
     return {
         **own,
+        **CREDENTIALS,
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "client"))),
         "PYTHONUNBUFFERED": "1",
         **{f"SHRUTLEKH_{name.upper()}": _text(value) for name, value in values.items()},

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from migrations.schema import upgrade
 from shared import jobs, webhooks
 from shared.database import Database
-from shared.files import FileStore
+from shared.files import FolderStore
 from tests.jobs.many_jobs import add_finished, add_queued
 from tests.jobs.query_cases import CASES, FINISHED, QUEUED, Case, Stage
 from tests.jobs.statement_costs import StatementCost, measured
@@ -56,7 +56,7 @@ def stages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         for _ in add_finished(database, numbers[FINISHED]):
             pass
         add_queued(database, numbers[QUEUED])
-        return Stage(database, FileStore(folder / name))
+        return Stage(database, FolderStore(folder / name))
 
     few = made("few_jobs", FEW)
     many = {what: made(f"many_{what.split()[0]}", FEW | {what: MANY[what]}) for what in FEW}

@@ -6,7 +6,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from shared.database import Database
-from shared.files import FileStore
+from shared.files import FileStore, FolderStore
 from shared.jobs.tables import Job, Priority
 from shared.jobs.verbs import submit
 
@@ -41,7 +41,7 @@ def store_file(files: FileStore, job: Job) -> None:
 @pytest.fixture
 def files(tmp_path: Path) -> FileStore:
     """An empty store."""
-    return FileStore(tmp_path / "files")
+    return FolderStore(tmp_path / "files")
 
 
 @pytest.fixture

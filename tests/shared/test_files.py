@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from shared.errors import StorageFull, UploadStalled, UploadTooLarge
-from shared.files import FileStore
+from shared.files import FolderStore
 
 
 def test_a_file_comes_out_as_it_went_in(tmp_path: Path) -> None:
-    store = FileStore(tmp_path)
+    store = FolderStore(tmp_path)
     with closing(store.receive(max_bytes=10)) as upload:
         upload.write(b"hello")
         upload.write(b"world")
@@ -27,7 +27,7 @@ def test_a_file_comes_out_as_it_went_in(tmp_path: Path) -> None:
 
 
 def test_one_byte_too_many_leaves_nothing(tmp_path: Path) -> None:
-    store = FileStore(tmp_path)
+    store = FolderStore(tmp_path)
     with pytest.raises(UploadTooLarge), closing(store.receive(max_bytes=4)) as upload:
         upload.write(b"1234")
         upload.write(b"5")
@@ -35,7 +35,7 @@ def test_one_byte_too_many_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_an_upload_given_up_leaves_nothing(tmp_path: Path) -> None:
-    with closing(FileStore(tmp_path).receive(max_bytes=10)) as upload:
+    with closing(FolderStore(tmp_path).receive(max_bytes=10)) as upload:
         upload.write(b"half")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -48,7 +48,7 @@ def test_a_full_disk_is_named_and_leaves_nothing() -> None:
     if os.system(f"mount -t tmpfs -o size=64k tmpfs {mount} 2>/dev/null"):
         pytest.skip("this machine lets nobody mount")
     try:
-        with pytest.raises(StorageFull), closing(FileStore(mount).receive(max_bytes=2**20)) as upload:
+        with pytest.raises(StorageFull), closing(FolderStore(mount).receive(max_bytes=2**20)) as upload:
             for _ in range(32):
                 upload.write(bytes(8192))
         assert not [path for path in mount.rglob("*") if path.is_file()]
@@ -62,14 +62,14 @@ def test_a_full_disk_at_the_last_moment_is_named_too(tmp_path: Path, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StorageFull), closing(FileStore(tmp_path).receive(max_bytes=10)) as upload:
+    with pytest.raises(StorageFull), closing(FolderStore(tmp_path).receive(max_bytes=10)) as upload:
         upload.write(b"x")
         upload.commit()
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_what_a_crash_left_of_uploads_is_removed_when_old(tmp_path: Path) -> None:
-    store = FileStore(tmp_path)
+    store = FolderStore(tmp_path)
     (tmp_path / "ab").mkdir()
     old, young = tmp_path / "ab" / "ab1.part", tmp_path / "ab" / "ab2.part"
     for path, moment in ((old, 1000), (young, 3000)):
@@ -81,7 +81,7 @@ def test_what_a_crash_left_of_uploads_is_removed_when_old(tmp_path: Path) -> Non
 
 
 def test_an_upload_that_was_swept_away_says_so(tmp_path: Path) -> None:
-    store = FileStore(tmp_path)
+    store = FolderStore(tmp_path)
     with closing(store.receive(100)) as upload:
         upload.write(b"abc")
         assert store.remove_partial(older_than=time.time() + 1) == 1
@@ -91,7 +91,7 @@ def test_an_upload_that_was_swept_away_says_so(tmp_path: Path) -> None:
 
 
 def test_old_files_are_told_from_young_ones_and_from_partial_ones(tmp_path: Path) -> None:
-    store = FileStore(tmp_path)
+    store = FolderStore(tmp_path)
     for key, moment in (("ab1", 1000), ("ab2", 3000), ("cd3", 1000), ("cd4.part", 1000)):
         path = store.path(key)
         path.parent.mkdir(exist_ok=True)
@@ -102,7 +102,7 @@ def test_old_files_are_told_from_young_ones_and_from_partial_ones(tmp_path: Path
 
 
 def test_files_may_go_while_they_are_listed(tmp_path: Path) -> None:
-    store = FileStore(tmp_path)
+    store = FolderStore(tmp_path)
     keys = [f"ab{number}" for number in range(50)]
     store.path("ab").parent.mkdir()
     for key in keys:
@@ -112,11 +112,11 @@ def test_files_may_go_while_they_are_listed(tmp_path: Path) -> None:
     for key in keys:
         store.delete(key)
     assert {first, *listed} <= set(keys)
-    assert list(FileStore(tmp_path / "absent").keys()) == []
+    assert list(FolderStore(tmp_path / "absent").keys()) == []
 
 
 def test_listing_takes_no_memory_for_each_file(tmp_path: Path) -> None:
-    store = FileStore(tmp_path)
+    store = FolderStore(tmp_path)
     store.path("ab").parent.mkdir()
     for number in range(3000):
         store.path(f"ab{number}").touch()
@@ -129,7 +129,7 @@ def test_listing_takes_no_memory_for_each_file(tmp_path: Path) -> None:
 
 
 def test_files_may_be_synced_later_and_many_at_once(tmp_path: Path) -> None:
-    store = FileStore(tmp_path)
+    store = FolderStore(tmp_path)
     keys = []
     for number in range(20):
         with closing(store.receive(max_bytes=10)) as upload:
@@ -147,7 +147,7 @@ def test_files_may_be_synced_later_and_many_at_once(tmp_path: Path) -> None:
 
 
 def test_an_upload_can_be_read_before_it_is_committed(tmp_path: Path) -> None:
-    store = FileStore(tmp_path)
+    store = FolderStore(tmp_path)
     with closing(store.receive(max_bytes=10)) as upload:
         upload.write(b"half")
         assert upload.sha256 == hashlib.sha256(b"half").hexdigest()

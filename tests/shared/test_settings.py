@@ -11,7 +11,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 
 def test_every_setting_is_documented_with_its_default() -> None:
     rows = re.findall(
-        r"^\| `SHRUTLEKH_([A-Z_]+)` \| (.*?) \| (.*?) \|$", DOCS.read_text(encoding="utf-8"), re.M
+        r"^\| `SHRUTLEKH_([A-Z0-9_]+)` \| (.*?) \| (.*?) \|$", DOCS.read_text(encoding="utf-8"), re.M
     )
     documented = {name.lower(): (default, text) for name, default, text in rows}
     assert documented.keys() == Settings.model_fields.keys()

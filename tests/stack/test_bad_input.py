@@ -111,7 +111,8 @@ def test_hostile_file_names(service: Service, name: str) -> None:
     assert isinstance(file, dict)
     assert len(file["name"]) <= 255
     assert not set(file["name"]) & set("/\\\0")
-    assert all(path.resolve().is_relative_to(service.data) for path in service.stored_files())
+    if service.bucket is None:
+        assert all(path.resolve().is_relative_to(service.data) for path in service.stored_files())
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,10 @@ from shared.settings import Settings
 from speech import Engine
 from tests.stack.conftest import ROOT, Service
 
-pytestmark = pytest.mark.stack
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.parametrize("service", ["sqlite", "postgres", "postgres-s3"], indirect=True, scope="package"),
+]
 DEVANAGARI = re.compile(r"[\u0900-\u097F ]+")
 
 

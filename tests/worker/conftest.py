@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from shared.database import Database
-from shared.files import FileStore
 from shared.jobs.tables import Job, Priority
 from shared.jobs.verbs import submit
 from shared.settings import Settings
@@ -15,7 +14,9 @@ from worker.process import WorkerProcess
 
 
 @pytest.fixture
-def process(tmp_path: Path, database: Database, redis_server: str) -> Iterator[WorkerProcess]:
+def process(
+    tmp_path: Path, database: Database, redis_server: str, store_settings: dict[str, str]
+) -> Iterator[WorkerProcess]:
     """A worker process as it is after the fork, with the model that recordings can be played to."""
     write_model(tmp_path / "models" / "loudness", name="loudness")
     settings = Settings(
@@ -26,6 +27,7 @@ def process(tmp_path: Path, database: Database, redis_server: str) -> Iterator[W
         default_model="loudness",
         max_audio_seconds=120,
         max_attempts=2,
+        **store_settings,
     )
     process = WorkerProcess.start(settings, threads=1)
     yield process
@@ -37,7 +39,7 @@ def submit_file(process: WorkerProcess) -> Callable[..., Job]:
     """Store a file and queue its job, as the API does."""
 
     def make(content: bytes, **columns: object) -> Job:
-        with closing(FileStore(process.settings.files_dir).receive(2**30)) as upload:
+        with closing(process.files.receive(2**30)) as upload:
             upload.write(content)
             stored = upload.commit()
         job = Job(

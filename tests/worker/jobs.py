@@ -45,7 +45,7 @@ def transcript(process: WorkerProcess, job: Job) -> list[tuple[Any, ...]]:
 
 
 def stored(process: WorkerProcess, job: Job) -> bool:
-    return process.files.path(job.file_key).exists()
+    return process.files.exists(job.file_key)
 
 
 def make_due(process: WorkerProcess, job: Job) -> None:

@@ -16,7 +16,7 @@ from redis import Redis
 from sqlalchemy import select
 
 from shared.database import Database, open_database
-from shared.files import FileStore
+from shared.files import open_store
 from shared.jobs.queries import get_job
 from shared.jobs.tables import Job, JobEvent, Priority
 from shared.jobs.verbs import submit
@@ -86,7 +86,7 @@ class Service:
         model: str = "loudness",
     ) -> list[uuid.UUID]:
         """Store files, queue their jobs and ring for them."""
-        store = FileStore(self.settings.files_dir)
+        store = open_store(self.settings)
         jobs = []
         for content in contents:
             with closing(store.receive(2**30)) as upload:

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 import worker.mending
 from shared.clock import now
 from shared.database import Database
-from shared.files import FileStore
+from shared.files import FileStore, FolderStore
 from shared.jobs import page_of_batches
 from shared.jobs.attempts import claim
 from shared.jobs.tables import Batch, Job, JobStatus
@@ -115,7 +115,7 @@ def test_two_at_once(process: WorkerProcess, submit_file: Callable[..., Job]) ->
         age(put(process.files, f"{number:032x}"))
     databases = [Database(process.settings.database) for _ in range(2)]
     menders = [
-        Mender(database, process.redis, FileStore(process.settings.files_dir), ORPHAN_SECONDS)
+        Mender(database, process.redis, FolderStore(process.settings.files_dir), ORPHAN_SECONDS)
         for database in databases
     ]
     at_once([mender.mend for mender in menders])

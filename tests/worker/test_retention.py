@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 import worker.retention
 from shared.clock import now
 from shared.database import Database
-from shared.files import FileStore
+from shared.files import FolderStore
 from shared.jobs.tables import Job, JobEvent, JobStatus, SegmentRow, WaveformRow
 from tests.speech.sounds import speak
 from tests.worker.jobs import after, at_once, recording, stored
@@ -100,7 +100,7 @@ def test_two_at_once_erase_each_job_once(
     for _ in range(40):
         finish(process, submit_file(b"a"), 9)
     databases = [Database(process.settings.database) for _ in range(2)]
-    files = FileStore(process.settings.files_dir)
+    files = FolderStore(process.settings.files_dir)
     counts = at_once([Retention(database, files, days=1).erase_expired for database in databases])
     assert sum(counts) == 40
     assert list(files.keys()) == []

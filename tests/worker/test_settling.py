@@ -8,7 +8,7 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from shared.database import Database
-from shared.files import FileStore
+from shared.files import FolderStore
 from shared.jobs import Batch, Job, cancel, get_batch, retry, submit_batch
 from shared.webhooks import Delivery
 from tests.shared.conftest import make_job, store_file
@@ -59,7 +59,7 @@ def test_a_batch_is_settled_once_with_one_webhook(database: Database) -> None:
 
 
 def test_a_batch_that_is_opened_again_is_settled_again(database: Database, tmp_path: Path) -> None:
-    settler, files = Settler(database), FileStore(tmp_path)
+    settler, files = Settler(database), FolderStore(tmp_path)
     batch_id = make_batch(database, 1)
     with database.write() as session:
         job = session.scalars(select(Job).where(Job.batch_id == batch_id)).one()
