@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -44,6 +45,7 @@ from shared.keys import Scope, create_key, revoke_key
 from shared.presence import WORKERS, beat
 from shared.settings import Settings
 from tests.conftest import MODEL, own_redis
+from tests.s3_server import S3Server
 from tests.shared.conftest import make_job
 from tests.speech.sounds import write_model
 
@@ -954,3 +956,46 @@ class TestServe:
         assert settings_in_force(tmp_path).redis_url == f"unix://{tmp_path}/run/redis-5.sock"
         monkeypatch.setenv("SHRUTLEKH_REDIS_URL", "redis://b.example")
         assert settings_in_force(tmp_path).redis_url == "redis://b.example"
+
+
+@both_databases
+class TestBucket:
+    @pytest.fixture
+    def in_bucket(self, sound: Installation, s3: S3Server) -> Iterator[Installation]:
+        with closing(moved(sound, s3.settings("of-the-doctor"))) as installation:
+            yield installation
+
+    def test_a_bucket_that_can_be_used(self, in_bucket: Installation, s3: S3Server) -> None:
+        assert is_advised(recordings.bucket(in_bucket), OK, "can be written, read, listed and deleted from")
+        assert s3.names("of-the-doctor") == []
+        assert is_advised(data.room(in_bucket), OK, "scratch files")
+        few = moved(in_bucket, {"max_upload_bytes": 2**60})
+        assert is_advised(data.room(few), WARNING, "does not fit")
+
+    def test_a_bucket_that_cannot(self, in_bucket: Installation) -> None:
+        for wrong in ({"files_url": "s3://another"}, {"s3_endpoint": "http://127.0.0.1:1"}):
+            assert is_advised(recordings.bucket(moved(in_bucket, wrong)), PROBLEM, "cannot be written")
+
+    def test_a_folder_has_none(self, sound: Installation) -> None:
+        assert recordings.bucket(sound).verdict is OK
+
+    def test_orphans_and_missing_files_in_it(
+        self, in_bucket: Installation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(recordings, "MEND_SECONDS", -7200.0)  # files of this moment count as old
+        with closing(in_bucket.files.receive(100)) as upload:
+            upload.write(bytes(100))
+            key = upload.commit().key
+        assert is_advised(recordings.orphans(in_bucket), WARNING, "1 file without a job among 1 old file")
+        in_bucket.files.delete(key)
+        assert recordings.orphans(in_bucket).verdict is OK
+        assert recordings.missing(in_bucket).verdict is OK
+        add_job(in_bucket, None)
+        finding = recordings.missing(in_bucket)
+        assert is_advised(finding, PROBLEM, "1 job still to be done is gone")
+        assert "SHRUTLEKH_FILES_URL" in finding.advice
+
+
+def moved(installation: Installation, place: dict[str, Any]) -> Installation:
+    """The same installation with other settings."""
+    return Installation(installation.settings.model_copy(update=place))

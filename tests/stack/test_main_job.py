@@ -19,10 +19,10 @@ from shared.settings import Settings
 from speech import Engine
 from tests.stack.conftest import ROOT, Service
 
-pytestmark = [
-    pytest.mark.stack,
-    pytest.mark.parametrize("service", ["sqlite", "postgres", "postgres-s3"], indirect=True, scope="package"),
-]
+pytestmark = pytest.mark.stack
+on_all_stores = pytest.mark.parametrize(
+    "service", ["sqlite", "postgres", "postgres-s3"], indirect=True, scope="package"
+)
 DEVANAGARI = re.compile(r"[\u0900-\u097F ]+")
 
 
@@ -45,6 +45,7 @@ def finished(service: Service, location: str) -> dict[str, object]:
     return dict(job)
 
 
+@on_all_stores
 def test_real_speech_over_http(service: Service, clip: Path) -> None:
     job = submitted(service, clip.name, clip.read_bytes())
     assert (job["status"], job["progress"], job["error"]) == ("succeeded", 1.0, None)
@@ -107,6 +108,7 @@ def test_the_log_tells_of_a_job_but_not_what_was_said(service: Service, clip: Pa
     assert text not in log
 
 
+@on_all_stores
 def test_the_simple_forms(service: Service, clip: Path) -> None:
     text = (
         service.http.post("/transcribe/", files={"file": clip.open("rb")}).raise_for_status().json()["text"]
@@ -129,6 +131,7 @@ def test_a_flushed_redis_loses_no_job(service: Service, clip: Path) -> None:
     assert {finished(service, location)["status"] for location in locations} == {"succeeded"}
 
 
+@on_all_stores
 def test_nothing_is_left_of_an_erased_job(service: Service, clip: Path) -> None:
     before = len(service.stored_files())
     job = submitted(service, clip.name, clip.read_bytes())
