@@ -9,7 +9,6 @@ import time
 from typing import Final
 
 import structlog
-
 from sqlalchemy import inspect, text
 
 from shared.database import Database

@@ -2,13 +2,11 @@
 
 import logging
 from functools import cache
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import onnxruntime as ort
 
-Device = Literal["auto", "cpu", "cuda"]
-"""Where a model runs. "auto" is "cuda" if this machine has an NVIDIA GPU, else "cpu"."""
+from speech.gpu import Device, wants_gpu
 
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
@@ -18,32 +16,30 @@ CUDA_OPTIONS: Final = {
     # The default doubles what the arena takes each time that it grows.
     "arena_extend_strategy": "kSameAsRequested",
 }
-_DRIVER: Final = Path("/dev/nvidiactl")
 
 log = logging.getLogger(__name__)
 
 
-def open_session(graph: str | bytes, threads: int, *, on_gpu: bool = False) -> ort.InferenceSession:
+def open_session(
+    graph: str | bytes, threads: int, *, on_gpu: bool = False, gpu_memory: int = 0
+) -> ort.InferenceSession:
     """Open a session. If it cannot run on the GPU as it should, it runs on the CPU and the log tells why.
 
     Args:
         graph: path or content of an ONNX model.
         threads: within an operator; operators run one after another.
         on_gpu: see `runs_on_gpu`.
+        gpu_memory: most bytes that the session may take of the GPU. 0: no limit.
 
     Raises:
         Exception: ONNX Runtime's, which keeps its types private: the graph cannot be loaded.
     """
-    providers: list[Any] = [(CUDA, CUDA_OPTIONS), CPU] if on_gpu else [CPU]
+    limit = {"gpu_mem_limit": str(gpu_memory)} if gpu_memory else {}
+    providers: list[Any] = [(CUDA, CUDA_OPTIONS | limit), CPU] if on_gpu else [CPU]
     session = ort.InferenceSession(graph, sess_options=session_options(threads), providers=providers)
     if on_gpu and CUDA not in session.get_providers():
         tell_fallback("ONNX Runtime could not start its CUDA provider; its own message is above")
     return session
-
-
-def wants_gpu(device: Device) -> bool:
-    """Return whether a model is to run on a GPU, if the library that runs it can."""
-    return device == "cuda" or (device == "auto" and _DRIVER.exists())
 
 
 def runs_on_gpu(device: Device) -> bool:

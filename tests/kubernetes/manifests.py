@@ -55,7 +55,8 @@ class Build:
 
     def settings(self) -> dict[str, str]:
         """The content of the ConfigMap of settings."""
-        (found,) = (one for one in self.of_kind("ConfigMap") if "shrutlekh-settings" in one["metadata"]["name"])
+        (found,) = self.of_kind("ConfigMap")
+        assert found["metadata"]["name"].startswith("shrutlekh-settings-")
         return dict(found["data"])
 
 

@@ -25,7 +25,8 @@ def triggers() -> dict[str, Manifest]:
 
 
 def test_the_metrics_exist() -> None:
-    documented = set(re.findall(r"^\| `(shrutlekh_\w+)`", (ROOT / "docs" / "monitor.md").read_text("utf-8"), re.M))
+    text = (ROOT / "docs" / "monitor.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(shrutlekh_\w+)`", text, re.MULTILINE))
     asked = {name for one in triggers().values() for name in METRIC.findall(one["query"])}
     assert asked == {"shrutlekh_oldest_queued_seconds", "shrutlekh_workers", "shrutlekh_jobs"}
     assert asked <= documented
@@ -47,7 +48,8 @@ def test_what_is_scaled_exists_and_its_number_is_left_to_keda() -> None:
 def test_nothing_is_removed_when_the_metrics_are_missing() -> None:
     spec = scaled()["spec"]
     assert spec["fallback"]["behavior"] == "currentReplicasIfHigher"
-    assert {one["metricType"] for one in spec["triggers"]} == {"AverageValue"}  # KEDA falls back for this type
+    # KEDA falls back for metrics of this type.
+    assert {one["metricType"] for one in spec["triggers"]} == {"AverageValue"}
     assert {one["metadata"]["ignoreNullValues"] for one in spec["triggers"]} == {"false"}
 
 
@@ -75,7 +77,7 @@ def test_workers_go_one_at_a_time_and_have_time_to_drain() -> None:
 def test_the_number_of_workers_follows_the_age_of_the_queue(
     tmp_path: Path, age: int, processes: int, running: int, pods: int
 ) -> None:
-    """promtool runs Prometheus' own engine over the series; the division is that of a HorizontalPodAutoscaler."""
+    """promtool runs Prometheus' own engine; the division is that of a HorizontalPodAutoscaler."""
     wanted = {
         "queue-age": age / 60 * max(processes, 1),
         "running": float(running),
@@ -89,7 +91,8 @@ def test_the_number_of_workers_follows_the_age_of_the_queue(
         'shrutlekh_jobs{instance="api-1",status="queued"}': 12345,
     }
     check(tmp_path, series, {name: [{"labels": "{}", "value": value}] for name, value in wanted.items()})
-    assert max(math.ceil(value / int(triggers()[name]["threshold"])) for name, value in wanted.items()) == pods
+    threshold = {name: int(one["threshold"]) for name, one in triggers().items()}
+    assert max(math.ceil(value / threshold[name]) for name, value in wanted.items()) == pods
 
 
 def test_without_metrics_there_is_no_answer(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from tests.kubernetes.flows import selects
 from tests.kubernetes.manifests import FOLDER, OURS, ROOT, all_builds, combined, containers_of, overlay
 from worker.drain import LAST_WORDS_SECONDS
 
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+STACK = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+COMPOSE: dict[str, Any] = STACK["services"]
 SETTINGS = {f"SHRUTLEKH_{name.upper()}" for name in Settings.model_fields}
 NOT_OURS = {
     "AWS_ACCESS_KEY_ID",  # botocore
@@ -32,14 +33,16 @@ def keys_in(path: Path) -> set[str]:
     return set(re.findall(r"^(\w+)=", path.read_text(encoding="utf-8"), re.MULTILINE))
 
 
-def user_of(dockerfile: str) -> int:
-    """The user that an image runs as."""
-    (user,) = re.findall(r"^USER (\d+):\d+$", (ROOT / dockerfile).read_text(encoding="utf-8"), re.MULTILINE)
-    return int(user)
+def in_dockerfile(image: str, pattern: str) -> Any:
+    """What a pattern finds in an image's Dockerfile."""
+    text = (ROOT / f"Dockerfile.{image}").read_text(encoding="utf-8")
+    (found,) = re.findall(pattern, text, re.MULTILINE)
+    return yaml.safe_load(found)
 
 
 def test_pods_are_as_confined_as_in_the_compose_stack() -> None:
-    assert user_of("Dockerfile.api") == user_of("Dockerfile.worker") == 10001
+    assert in_dockerfile("api", r"^USER (\d+):\d+$") == 10001
+    assert in_dockerfile("worker", r"^USER (\d+):\d+$") == 10001
     for service in (*OURS, "postgres", "redis"):
         assert COMPOSE[service]["read_only"] is True
         assert COMPOSE[service]["cap_drop"] == ["ALL"]
@@ -87,7 +90,8 @@ def test_volumes_and_claims_exist_and_are_mounted() -> None:
             pod = spec["template"]["spec"]
             volumes = {one["name"] for one in pod["volumes"]}
             volumes |= {one["metadata"]["name"] for one in spec.get("volumeClaimTemplates", ())}
-            mounted = {one["name"] for each in containers_of(spec["template"]) for one in each["volumeMounts"]}
+            mounts = [one for each in containers_of(spec["template"]) for one in each["volumeMounts"]]
+            mounted = {one["name"] for one in mounts}
             assert mounted == volumes, (build.name, workload["metadata"]["name"])
             claimed |= {
                 one["persistentVolumeClaim"]["claimName"]
@@ -152,13 +156,9 @@ def test_images_are_those_of_the_compose_stack_with_a_version() -> None:
 
 def test_commands_are_those_of_the_compose_stack() -> None:
     build = combined(("in-cluster-stores", "shared-files"))
-    by_image = {
-        "api": re.findall(r"^CMD (\[.*\])$", (ROOT / "Dockerfile.api").read_text("utf-8"), re.MULTILINE),
-        "worker": re.findall(r"^CMD (\[.*\])$", (ROOT / "Dockerfile.worker").read_text("utf-8"), re.MULTILINE),
-    }
     for name in (*OURS, "redis"):
         (container,) = build.pod(name)["spec"]["containers"]
-        command = COMPOSE[name].get("command") or yaml.safe_load(by_image[name][0])
+        command = COMPOSE[name].get("command") or in_dockerfile(name, r"^CMD (\[.*\])$")
         assert container["command"] == command
     (migrate,) = build.pod("api")["spec"]["initContainers"]
     assert migrate["command"] == COMPOSE["migrate"]["command"]
@@ -166,26 +166,32 @@ def test_commands_are_those_of_the_compose_stack() -> None:
 
 def test_selectors_match_their_pods_and_no_other() -> None:
     for build in all_builds():
-        labels = {one["metadata"]["name"]: one["spec"]["template"]["metadata"]["labels"] for one in build.workloads()}
+        labels = {one["metadata"]["name"]: pod_labels(one) for one in build.workloads()}
+
+        def selected(selector: dict[str, Any], labels: dict[str, Any] = labels) -> list[str]:
+            return [name for name in labels if selects(selector, labels[name])]
+
         for workload in build.workloads():
             selector = workload["spec"]["selector"]
-            assert [name for name in labels if selects(selector, labels[name])] == [workload["metadata"]["name"]]
+            assert selected(selector) == [workload["metadata"]["name"]]
             for spread in workload["spec"]["template"]["spec"].get("topologySpreadConstraints", ()):
                 assert spread["labelSelector"] == selector
         for service in build.of_kind("Service"):
             name = service["metadata"]["name"]
-            assert [one for one in labels if selects({"matchLabels": service["spec"]["selector"]}, labels[one])] == [
-                name
-            ]
-            exposed = {
-                port["name"] for one in build.pod(name)["spec"]["containers"] for port in one["ports"]
-            }
+            assert selected({"matchLabels": service["spec"]["selector"]}) == [name]
+            (container,) = build.pod(name)["spec"]["containers"]
+            exposed = {port["name"] for port in container["ports"]}
             assert {port["targetPort"] for port in service["spec"]["ports"]} <= exposed
-        for budget in build.of_kind("PodDisruptionBudget"):
-            name = budget["metadata"]["name"]
-            assert [one for one in labels if selects(budget["spec"]["selector"], labels[one])] == [name]
+        budgets = build.of_kind("PodDisruptionBudget")
+        assert {one["metadata"]["name"] for one in budgets} == {"api", "live", "worker"}
+        for budget in budgets:
+            assert selected(budget["spec"]["selector"]) == [budget["metadata"]["name"]]
             assert budget["spec"]["maxUnavailable"] == 1
-        assert {one["metadata"]["name"] for one in build.of_kind("PodDisruptionBudget")} == {"api", "live", "worker"}
+
+
+def pod_labels(workload: dict[str, Any]) -> dict[str, str]:
+    """Labels of a workload's pods."""
+    return dict(workload["spec"]["template"]["metadata"]["labels"])
 
 
 def test_hosts_in_the_example_of_the_secret_are_services() -> None:
@@ -231,7 +237,7 @@ def test_no_probe_restarts_a_pod_because_another_service_is_away() -> None:
             assert liveness["httpGet"]["port"] in {port["name"] for port in container["ports"]}
             assert "startupProbe" in container
         worker = build.pod("worker")["spec"]["containers"][0]
-        (asked,) = re.findall(r"CMD (\[.*\"worker.health\"\])", (ROOT / "Dockerfile.worker").read_text("utf-8"))
-        assert worker["readinessProbe"]["exec"]["command"] == yaml.safe_load(asked)
+        asked = in_dockerfile("worker", r"^HEALTHCHECK.* CMD (\[.*\])$")
+        assert worker["readinessProbe"]["exec"]["command"] == asked
         startup = worker["startupProbe"]
         assert startup["periodSeconds"] * startup["failureThreshold"] >= 120  # LONGEST_WARM_UP_SECONDS

@@ -12,7 +12,8 @@ import onnxruntime as ort
 import pytest
 
 from speech import Engine
-from speech.onnx_sessions import CPU, CUDA, Device, runs_on_gpu, tell_fallback
+from speech.gpu import Device
+from speech.onnx_sessions import CPU, CUDA, runs_on_gpu, tell_fallback
 from tests.speech.sounds import speak, write_model, write_wav
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +31,7 @@ def untold() -> Iterator[None]:
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where the device file of a GPU would be."""
-    monkeypatch.setattr("speech.onnx_sessions._DRIVER", tmp_path / "nvidiactl")
+    monkeypatch.setattr("speech.gpu.DRIVER", tmp_path / "nvidiactl")
     return tmp_path / "nvidiactl"
 
 
