@@ -27,7 +27,7 @@ from speech.events import Event, Progress, Summary
 if TYPE_CHECKING:
     from speech.chunk_recogniser import ChunkRecogniser
     from speech.engine import Engine
-    from speech.gpu import Device
+    from speech.gpu import Device, gpu_memory_limit, is_gpu_exhausted, usable_gpu_memory
     from speech.live import LiveTranscription, samples_of
     from speech.model_folder import CTRANSLATE2_WEIGHTS, GRAPHS, WORD_MARK, ModelFolder, read_tokens, sha256
     from speech.preview import Preview
@@ -58,10 +58,13 @@ __all__ = [
     "Summary",
     "Transcription",
     "Utterance",
+    "gpu_memory_limit",
+    "is_gpu_exhausted",
     "normalise_for_scoring",
     "read_tokens",
     "samples_of",
     "sha256",
+    "usable_gpu_memory",
 ]
 
 _MODULES: Final = {
@@ -76,7 +79,7 @@ _MODULES: Final = {
         "read_tokens",
         "sha256",
     ),
-    "speech.gpu": ("Device",),
+    "speech.gpu": ("Device", "gpu_memory_limit", "is_gpu_exhausted", "usable_gpu_memory"),
     "speech.preview": ("Preview",),
     "speech.text": ("NORMALISER", "normalise_for_scoring"),
     "speech.transcription": ("Transcription",),

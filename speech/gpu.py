@@ -58,12 +58,12 @@ def has_cuda_provider() -> bool:
     return any((Path(folder) / "capi" / CUDA_LIBRARY).is_file() for folder in folders or ())
 
 
-def usable_memory(device: Device) -> GpuMemory | None:
+def usable_gpu_memory(device: Device) -> GpuMemory | None:
     """Return the memory of the GPU that models run on; None if they run on the CPU or nobody knows."""
     return read_memory() if wants_gpu(device) and has_cuda_provider() else None
 
 
-def memory_limit(memory: GpuMemory, processes: int) -> int:
+def gpu_memory_limit(memory: GpuMemory, processes: int) -> int:
     """Return the bytes of the GPU that each of ``processes`` may take.
 
     They do not depend on how much the other processes have taken already, unless other programs leave less.
@@ -76,7 +76,7 @@ def batch_bytes(limit: int, weights: int) -> int:
     return min(max(int(BATCH_PART * (limit - weights)), SMALLEST_BATCH), LARGEST_BATCH)
 
 
-def is_exhausted(error: Exception) -> bool:
+def is_gpu_exhausted(error: Exception) -> bool:
     """Return whether ``error`` means that the memory of the GPU ran out."""
     return any(sign in str(error) for sign in EXHAUSTED)
 

@@ -14,7 +14,7 @@ from ops.installation import Installation
 from shared.machine import CGROUP, container_bytes, share_of, share_out, usable_cpus, within_container
 from shared.settings import Settings
 from shared.version import VERSION
-from speech.gpu import usable_memory
+from speech import usable_gpu_memory
 
 NEEDED_PYTHON = (3, 11)
 ENOUGH_FILES = 1024
@@ -71,7 +71,7 @@ def open_files(_: Installation) -> Finding:
 
 def processes_here(installation: Installation) -> int:
     """Count the processes that a worker on this machine would have."""
-    on_gpu = usable_memory(installation.settings.device) is not None
+    on_gpu = usable_gpu_memory(installation.settings.device) is not None
     return share_out(installation.settings, usable_cpus(), on_gpu=on_gpu).processes
 
 

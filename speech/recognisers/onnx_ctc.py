@@ -9,7 +9,7 @@ import onnxruntime as ort
 from shrutlekh_contract.model_card import FLOAT32, INT8
 
 from speech.errors import ModelInvalid
-from speech.gpu import SMALLEST_BATCH, Device, batch_bytes, is_exhausted
+from speech.gpu import SMALLEST_BATCH, Device, batch_bytes, is_gpu_exhausted
 from speech.model_folder import ModelFolder
 from speech.onnx_sessions import CUDA, open_session, runs_on_gpu
 from speech.recognisers.protocol import LogProbs, Samples
@@ -120,7 +120,7 @@ class OnnxCtcRecogniser:
         try:
             return self._run_in(self._session, waveforms)
         except Exception as error:  # onnxruntime keeps its exception types private
-            if self._gpu_batch_bytes is None or not is_exhausted(error):
+            if self._gpu_batch_bytes is None or not is_gpu_exhausted(error):
                 raise
             reason = str(error)
         # Here and not above: the error, and all that its frames held, is gone.

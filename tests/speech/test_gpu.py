@@ -20,11 +20,11 @@ from speech.gpu import (
     SMALLEST_BATCH,
     GpuMemory,
     batch_bytes,
+    gpu_memory_limit,
     has_cuda_provider,
-    is_exhausted,
-    memory_limit,
+    is_gpu_exhausted,
     read_memory,
-    usable_memory,
+    usable_gpu_memory,
 )
 from speech.onnx_sessions import CPU, CUDA, tell_fallback
 from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
@@ -53,7 +53,7 @@ BROKEN = "[ONNXRuntimeError] : 1 : FAIL : CUDA failure 700: an illegal memory ac
     ],
 )
 def test_processes_share_the_memory(memory: GpuMemory, processes: int, limit: int) -> None:
-    assert memory_limit(memory, processes) == limit
+    assert gpu_memory_limit(memory, processes) == limit
     if memory.free == memory.total:
         assert processes * limit < memory.total
 
@@ -77,9 +77,9 @@ def test_the_smallest_batch_is_that_of_a_cpu() -> None:
 
 @pytest.mark.parametrize("message", [ARENA_FULL, DEVICE_FULL, "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED"])
 def test_messages_of_a_full_gpu(message: str) -> None:
-    assert is_exhausted(RuntimeError(message))
+    assert is_gpu_exhausted(RuntimeError(message))
     assert is_want_of_memory(RuntimeError(message))  # a worker hands the job back
-    assert not is_exhausted(RuntimeError(BROKEN))
+    assert not is_gpu_exhausted(RuntimeError(BROKEN))
 
 
 class Nvml:
@@ -144,10 +144,10 @@ def test_without_a_driver_nothing_is_known() -> None:
 def test_an_onnx_runtime_for_cpus_uses_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("speech.gpu.read_memory", lambda: GpuMemory(GIB, GIB))
     assert not has_cuda_provider()
-    assert usable_memory("cuda") is None
+    assert usable_gpu_memory("cuda") is None
     monkeypatch.setattr("speech.gpu.has_cuda_provider", lambda: True)
-    assert usable_memory("cuda") == GpuMemory(GIB, GIB)
-    assert usable_memory("cpu") is None
+    assert usable_gpu_memory("cuda") == GpuMemory(GIB, GIB)
+    assert usable_gpu_memory("cpu") is None
 
 
 class SmallGpu:
