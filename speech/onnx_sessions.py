@@ -1,7 +1,9 @@
 """How every ONNX Runtime session of the engine is set up, and on which device it runs."""
 
 import logging
+from contextlib import redirect_stdout
 from functools import cache
+from io import StringIO
 from typing import Any, Final
 
 import onnxruntime as ort
@@ -47,12 +49,23 @@ def runs_on_gpu(device: Device) -> bool:
     if not wants_gpu(device):
         return False
     if CUDA in ort.get_available_providers():
+        load_cuda()
         return True
     tell_fallback(
         f"the installed ONNX Runtime {ort.__version__} has no CUDA provider; install onnxruntime-gpu in "
         "place of onnxruntime"
     )
     return False
+
+
+@cache
+def load_cuda() -> None:
+    """Load the CUDA libraries that Python packages brought. The provider itself does not look for them there."""
+    said = StringIO()
+    with redirect_stdout(said):
+        ort.preload_dlls()
+    for line in said.getvalue().splitlines():
+        log.warning("cuda_library_missing: %s", line)
 
 
 @cache  # once in a process, not for each session
