@@ -60,7 +60,7 @@ def runs_on_gpu(device: Device) -> bool:
 
 @cache
 def load_cuda() -> None:
-    """Load the CUDA libraries that Python packages brought. The provider itself does not look for them there."""
+    """Load the CUDA libraries that Python packages brought, where the provider itself does not look."""
     said = StringIO()
     with redirect_stdout(said):
         ort.preload_dlls()
