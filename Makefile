@@ -81,6 +81,8 @@ lock: ## resolve the dependencies again (needs uv)
 	  --no-emit-index-url --no-annotate --quiet --upgrade --output-file requirements.lock
 	for image in api worker worker-whisper; do uv pip compile deploy/$$image.in --constraint requirements.lock --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet --output-file deploy/$$image.lock; done
+	uv pip compile deploy/worker-gpu.in --constraint requirements.lock --override deploy/worker-gpu.override --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet --output-file deploy/worker-gpu.lock
 
 clean: ## remove everything that the other targets made
 	rm -rf $(VENV) .demo .work .mypy_cache .pytest_cache .ruff_cache .schemathesis

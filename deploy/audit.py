@@ -50,6 +50,7 @@ SPELLINGS = {
     "Apache 2.0 License": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "Apache licensed, as found in the LICENSE file": "Apache-2.0",
+    "Apache": "Apache-2.0",  # kubernetes-validate, whose LICENSE is that
     "BSD License": "BSD",
     "BSD licensed, as found in the LICENSE file": "BSD",
     "ISC License (ISCL)": "ISC",

@@ -14,6 +14,11 @@ WORKERS_PART: Final = 0.9
 """Share of a container's memory for all worker processes. The rest is for the parent and the page cache."""
 
 
+GPU_PROCESSES: Final = 2
+"""Worker processes on a GPU: one reads and cuts its next audio while the graph of the other runs. Each has a
+copy of the model in the GPU's memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """Number of worker processes, and of ONNX Runtime threads per process."""
@@ -29,9 +34,15 @@ def usable_cpus(cgroup: Path = CGROUP) -> int:
     return max(1, min(allowed, math.ceil(quota))) if quota else allowed
 
 
-def share_out(settings: Settings, cpus: int) -> Share:
-    """Divide the CPUs: one process per CPU by default, the best throughput for small models."""
-    processes = settings.worker_processes or cpus
+def share_out(settings: Settings, cpus: int, *, on_gpu: bool = False) -> Share:
+    """Divide the CPUs: one process per CPU by default, the best throughput for small models.
+
+    Args:
+        settings: the service's settings.
+        cpus: usable ones.
+        on_gpu: whether the processes run models on a GPU, which few processes keep busy.
+    """
+    processes = settings.worker_processes or (min(cpus, GPU_PROCESSES) if on_gpu else cpus)
     return Share(processes, settings.worker_threads or max(1, cpus // processes))
 
 

@@ -1,12 +1,27 @@
-"""The schema revision that this code needs, declared here because the API does not import the migrations."""
+"""The schema revision that this code needs, declared here because the API does not import the migrations.
 
+``python -m shared.schema`` waits until the configured database is at that revision.
+"""
+
+import signal
+import sys
+import time
 from typing import Final
 
+import structlog
 from sqlalchemy import inspect, text
 
 from shared.database import Database
+from shared.errors import DatabaseUnavailable
+from shared.exiting import exit_fast
+from shared.logs import configure_logging
+from shared.settings import Settings
 
 NEWEST: Final = "0012"
+LOOK_SECONDS: Final = 1.0
+QUIET_SECONDS: Final = 30.0
+
+log = structlog.get_logger(__name__)
 
 
 def revision_of(database: Database) -> str | None:
@@ -20,3 +35,36 @@ def revision_of(database: Database) -> str | None:
             return None
         revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
     return revision
+
+
+def wait_for_schema(database: Database, pause: float = LOOK_SECONDS) -> None:
+    """Return when the database is at `NEWEST`. Until then log what is missing, at most every 30 seconds."""
+    quiet_until = 0.0
+    while True:
+        try:
+            found = revision_of(database)
+        except DatabaseUnavailable as error:
+            problem = error.message
+        else:
+            if found == NEWEST:
+                return
+            problem = f"The database is at migration {found or 'none'}."
+        if time.monotonic() >= quiet_until:
+            log.info("waiting_for_schema", wanted=NEWEST, problem=problem)
+            quiet_until = time.monotonic() + QUIET_SECONDS
+        time.sleep(pause)
+
+
+def main() -> None:
+    """Wait, configured from the environment."""
+    exit_fast()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the first process of a container ignores it else
+    settings = Settings()
+    configure_logging(settings.log_level)
+    database = Database(settings.database, pool_size=1)
+    wait_for_schema(database)
+    database.close()
+
+
+if __name__ == "__main__":
+    main()

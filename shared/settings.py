@@ -262,7 +262,8 @@ class Settings(BaseSettings):
     worker_processes: int = Field(
         0,
         ge=0,
-        description="Processes of a worker. 0: one per usable CPU. Lower it to save memory.",
+        description="Processes of a worker. 0: one per usable CPU, but at most two if they run models on a "
+        "GPU. Lower it to save memory.",
     )
     worker_models: Annotated[list[str], NoDecode] = Field(
         [],
@@ -280,6 +281,13 @@ class Settings(BaseSettings):
         description="Where workers run models. `cuda`: on an NVIDIA GPU, which needs the package "
         "onnxruntime-gpu in place of onnxruntime. `auto`: on the GPU if the machine has one. If it cannot be "
         "used, models run on the CPU and the log says `gpu_unavailable`, and why.",
+    )
+    gpu_memory_bytes: int = Field(
+        0,
+        ge=0,
+        description="Most memory of a GPU that a worker process may take for a model of the family ctc, in "
+        "bytes; its batches are sized to it. 0: nine tenths of the GPU, divided by the worker's processes. "
+        "Set it if several workers or other programs share the GPU.",
     )
     worker_nice: int = Field(
         5,

@@ -27,9 +27,9 @@ from speech.events import Event, Progress, Summary
 if TYPE_CHECKING:
     from speech.chunk_recogniser import ChunkRecogniser
     from speech.engine import Engine
+    from speech.gpu import Device, gpu_memory_limit, is_gpu_exhausted, usable_gpu_memory
     from speech.live import LiveTranscription, samples_of
     from speech.model_folder import CTRANSLATE2_WEIGHTS, GRAPHS, WORD_MARK, ModelFolder, read_tokens, sha256
-    from speech.onnx_sessions import Device
     from speech.preview import Preview
     from speech.text import NORMALISER, normalise_for_scoring
     from speech.transcription import Transcription
@@ -58,10 +58,13 @@ __all__ = [
     "Summary",
     "Transcription",
     "Utterance",
+    "gpu_memory_limit",
+    "is_gpu_exhausted",
     "normalise_for_scoring",
     "read_tokens",
     "samples_of",
     "sha256",
+    "usable_gpu_memory",
 ]
 
 _MODULES: Final = {
@@ -76,7 +79,7 @@ _MODULES: Final = {
         "read_tokens",
         "sha256",
     ),
-    "speech.onnx_sessions": ("Device",),
+    "speech.gpu": ("Device", "gpu_memory_limit", "is_gpu_exhausted", "usable_gpu_memory"),
     "speech.preview": ("Preview",),
     "speech.text": ("NORMALISER", "normalise_for_scoring"),
     "speech.transcription": ("Transcription",),

@@ -15,9 +15,9 @@ from shrutlekh_contract.options import NO_OPTIONS, RecognitionOptions
 from speech.audio import open_audio
 from speech.decoding import BeamDecoder, Decoder
 from speech.errors import HotwordsUnsupported, ModelInvalid
+from speech.gpu import Device
 from speech.live import LiveTranscription
 from speech.model_folder import ModelFolder
-from speech.onnx_sessions import Device
 from speech.recognisers import Recogniser, family_of, load_recogniser
 from speech.segments import RATE, EnergySegmenter, Segmenter, SileroDetector, VoiceDetector, silero_model
 from speech.transcription import Transcription
@@ -67,6 +67,7 @@ class Engine:
         precision: str | None = None,
         decoder: str | None = None,
         device: Device = "cpu",
+        gpu_memory: int = 0,
     ) -> "Engine":
         """Load a model folder.
 
@@ -77,13 +78,15 @@ class Engine:
             decoder: "greedy" or "beam"; the default is the one in model.json, else greedy.
             device: where the model runs: "cpu", "cuda", or "auto" for "cuda" on a machine with an NVIDIA
                 GPU. If the GPU cannot be used, the model runs on the CPU and the log tells why.
+            gpu_memory: most bytes that the model may take of a GPU. Batches are sized to it. 0: no limit, and
+                batches as on a CPU.
 
         Raises:
             ModelNotFound, ModelInvalid: there is no model folder, or it is broken.
             ImportError, ValueError: as `decoder_named`, if `decoder` is given.
         """
         model = ModelFolder.load(folder)
-        return cls(model, load_recogniser(model, threads, precision, device), decoder)
+        return cls(model, load_recogniser(model, threads, precision, device, gpu_memory), decoder)
 
     def decoder_named(self, name: str) -> Decoder[Any]:
         """Return the decoder "greedy" or "beam". It is made at the first call.

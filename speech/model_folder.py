@@ -1,7 +1,7 @@
 """Read and check a model folder: model.json (the card), tokens.txt (meaning of the outputs), the weights."""
 
 import hashlib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -98,6 +98,10 @@ class ModelFolder(ModelCard):
             raise ModelInvalid(f"There is no precision {precision!r}; there are {', '.join(PRECISIONS)}.")
         return self._existing(name)
 
+    def has_graph(self, precision: str) -> bool:
+        """Return whether the folder has the graph of a precision."""
+        return (self.path / GRAPHS[precision]).is_file()
+
     def _existing(self, name: str) -> Path:
         path = self.path / name
         if not path.is_file():
@@ -115,7 +119,7 @@ class ModelFolder(ModelCard):
         """
         graph = self.graph(precision)
         digest = self.files.get(graph.name, "")[:16].lower()
-        return graph.with_name(f".{graph.stem}-{digest}-{version('onnxruntime')}.onnx")
+        return graph.with_name(f".{graph.stem}-{digest}-{onnxruntime_version()}.onnx")
 
     @property
     def loaded_bytes(self) -> int:
@@ -177,3 +181,11 @@ def read_tokens(path: Path) -> tuple[str, ...]:
     if not tokens or max(tokens) != len(tokens) - 1:
         raise ModelInvalid(f"{path} must number its {len(tokens)} tokens from 0 without a gap.")
     return tuple(tokens[index] for index in range(len(tokens)))
+
+
+def onnxruntime_version() -> str:
+    """Return the version of ONNX Runtime, which is installed under one of two names, without importing it."""
+    try:
+        return version("onnxruntime")
+    except PackageNotFoundError:
+        return version("onnxruntime-gpu")

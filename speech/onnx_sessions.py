@@ -1,14 +1,14 @@
 """How every ONNX Runtime session of the engine is set up, and on which device it runs."""
 
 import logging
+from contextlib import redirect_stdout
 from functools import cache
-from pathlib import Path
-from typing import Any, Final, Literal
+from io import StringIO
+from typing import Any, Final
 
 import onnxruntime as ort
 
-Device = Literal["auto", "cpu", "cuda"]
-"""Where a model runs. "auto" is "cuda" if this machine has an NVIDIA GPU, else "cpu"."""
+from speech.gpu import Device, wants_gpu
 
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
@@ -18,32 +18,30 @@ CUDA_OPTIONS: Final = {
     # The default doubles what the arena takes each time that it grows.
     "arena_extend_strategy": "kSameAsRequested",
 }
-_DRIVER: Final = Path("/dev/nvidiactl")
 
 log = logging.getLogger(__name__)
 
 
-def open_session(graph: str | bytes, threads: int, *, on_gpu: bool = False) -> ort.InferenceSession:
+def open_session(
+    graph: str | bytes, threads: int, *, on_gpu: bool = False, gpu_memory: int = 0
+) -> ort.InferenceSession:
     """Open a session. If it cannot run on the GPU as it should, it runs on the CPU and the log tells why.
 
     Args:
         graph: path or content of an ONNX model.
         threads: within an operator; operators run one after another.
         on_gpu: see `runs_on_gpu`.
+        gpu_memory: most bytes that the session may take of the GPU. 0: no limit.
 
     Raises:
         Exception: ONNX Runtime's, which keeps its types private: the graph cannot be loaded.
     """
-    providers: list[Any] = [(CUDA, CUDA_OPTIONS), CPU] if on_gpu else [CPU]
+    limit = {"gpu_mem_limit": str(gpu_memory)} if gpu_memory else {}
+    providers: list[Any] = [(CUDA, CUDA_OPTIONS | limit), CPU] if on_gpu else [CPU]
     session = ort.InferenceSession(graph, sess_options=session_options(threads), providers=providers)
     if on_gpu and CUDA not in session.get_providers():
         tell_fallback("ONNX Runtime could not start its CUDA provider; its own message is above")
     return session
-
-
-def wants_gpu(device: Device) -> bool:
-    """Return whether a model is to run on a GPU, if the library that runs it can."""
-    return device == "cuda" or (device == "auto" and _DRIVER.exists())
 
 
 def runs_on_gpu(device: Device) -> bool:
@@ -51,12 +49,23 @@ def runs_on_gpu(device: Device) -> bool:
     if not wants_gpu(device):
         return False
     if CUDA in ort.get_available_providers():
+        load_cuda()
         return True
     tell_fallback(
         f"the installed ONNX Runtime {ort.__version__} has no CUDA provider; install onnxruntime-gpu in "
         "place of onnxruntime"
     )
     return False
+
+
+@cache
+def load_cuda() -> None:
+    """Load the CUDA libraries that Python packages brought, where the provider itself does not look."""
+    said = StringIO()
+    with redirect_stdout(said):
+        ort.preload_dlls()
+    for line in said.getvalue().splitlines():
+        log.warning("cuda_library_missing: %s", line)
 
 
 @cache  # once in a process, not for each session

@@ -48,7 +48,7 @@ class UtteranceStream:
     """
 
     WORKING_BYTES = WORKING_BYTES
-    """Memory that a batch may take. Every attempt at a recording must use the same."""
+    """Memory that a batch may take on a CPU. Every attempt at a recording there must use the same."""
 
     def __init__(
         self,
@@ -74,8 +74,9 @@ class UtteranceStream:
         self._rate = model.sample_rate
         self._segmenters = segmenters
         self._gathers = gathers
-        self._look_ahead = LookAhead(self._rate, recogniser.working_bytes, self.WORKING_BYTES)
-        self._recogniser = ChunkRecogniser(model, recogniser, detector, self.WORKING_BYTES)
+        limit = recogniser.gpu_batch_bytes or self.WORKING_BYTES
+        self._look_ahead = LookAhead(self._rate, recogniser.working_bytes, limit)
+        self._recogniser = ChunkRecogniser(model, recogniser, detector, limit)
         layout = family_of(model).layout(model)
         self._tracks = [
             _Track(Joiner(layout, model.frame_stride), None if mixes else channel)

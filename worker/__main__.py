@@ -9,7 +9,7 @@ from shared.installed_models import find_model
 from shared.logs import configure_logging
 from shared.machine import share_out, usable_cpus, within_container
 from shared.settings import Settings
-from speech import ModelFolder, SpeechError
+from speech import ModelFolder, SpeechError, gpu_memory_limit, usable_gpu_memory
 from worker import exposition
 
 
@@ -30,9 +30,12 @@ def main() -> None:
         exposition.share_counts()
     from worker.app import Worker  # imports prometheus-client, which chooses its mode at import
 
-    share = share_out(settings, usable_cpus())
-    ceiling = within_container(settings.worker_memory_bytes, share.processes)
-    settings = settings.model_copy(update={"worker_memory_bytes": ceiling})
+    gpu = usable_gpu_memory(settings.device)
+    share = share_out(settings, usable_cpus(), on_gpu=gpu is not None)
+    limits = {"worker_memory_bytes": within_container(settings.worker_memory_bytes, share.processes)}
+    if gpu is not None and not settings.gpu_memory_bytes:
+        limits["gpu_memory_bytes"] = gpu_memory_limit(gpu, share.processes)
+    settings = settings.model_copy(update=limits)
     try:
         exposition.serve_or_exit(settings.host, settings.worker_metrics_port)
         worked = Worker(settings, share).run()

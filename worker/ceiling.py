@@ -7,6 +7,8 @@ it. Without it the kernel's OOM killer may pick any process of the machine.
 import errno
 import sys
 
+from speech import is_gpu_exhausted
+
 SIGNS = ("bad_alloc", "Failed to allocate memory", "malloc () failed", "can't start new thread")
 """Parts of the messages of C++ libraries, ONNX Runtime, libsndfile and threading when memory runs out."""
 
@@ -32,7 +34,7 @@ def lift_limit() -> None:
 
 
 def is_want_of_memory(error: Exception) -> bool:
-    """Return whether ``error`` means that memory ran out."""
+    """Return whether ``error`` means that memory ran out, of the machine or of its GPU."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
-    return any(sign in str(error) for sign in SIGNS)
+    return any(sign in str(error) for sign in SIGNS) or is_gpu_exhausted(error)

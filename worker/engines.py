@@ -50,7 +50,12 @@ class Engines:
     """
 
     def __init__(
-        self, models_dir: Path, threads: int, budget: int | None = None, device: Device = "cpu"
+        self,
+        models_dir: Path,
+        threads: int,
+        budget: int | None = None,
+        device: Device = "cpu",
+        gpu_memory: int = 0,
     ) -> None:
         """
         Args:
@@ -59,11 +64,13 @@ class Engines:
             budget: bytes for all loaded models together. None: no limit. A model that takes more is loaded
                 all the same, alone.
             device: where they run, see `Engine.load`.
+            gpu_memory: bytes of a GPU for each of them. 0: no limit.
         """
         self._models_dir = models_dir
         self._threads = threads
         self._budget = budget
         self._device = device
+        self._gpu_memory = gpu_memory
         self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()  # least recently used first
         self._sizes: dict[str, int] = {}  # as measured when they were last loaded
 
@@ -139,7 +146,7 @@ class Engines:
         in_files = ModelFolder.load(folder).loaded_bytes
         self._evict(max(self._sizes.get(name, 0), in_files), keep=name)
         before, began = private_bytes(), time.perf_counter()
-        engine = Engine.load(folder, threads=self._threads, device=self._device)
+        engine = Engine.load(folder, threads=self._threads, device=self._device, gpu_memory=self._gpu_memory)
         engine.warm()
         seconds = time.perf_counter() - began
         # Not less than its files: a load may reuse free memory of the process, or map files into it.

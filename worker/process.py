@@ -47,7 +47,13 @@ class WorkerProcess:
         Raises:
             ModelNotInstalled, SpeechError: that model cannot be loaded.
         """
-        engines = Engines(settings.models_dir, threads, settings.models_budget, settings.device)
+        engines = Engines(
+            settings.models_dir,
+            threads,
+            settings.models_budget,
+            settings.device,
+            settings.gpu_memory_bytes,
+        )
         engines.get(settings.first_model)
         painter = Painter()
         painter.paint(PeakMeter(sample_rate=16_000).peaks())  # warm-up: the first picture loads the fonts

@@ -14,6 +14,7 @@ from ops.installation import Installation
 from shared.machine import CGROUP, container_bytes, share_of, share_out, usable_cpus, within_container
 from shared.settings import Settings
 from shared.version import VERSION
+from speech import usable_gpu_memory
 
 NEEDED_PYTHON = (3, 11)
 ENOUGH_FILES = 1024
@@ -68,12 +69,18 @@ def open_files(_: Installation) -> Finding:
     )
 
 
+def processes_here(installation: Installation) -> int:
+    """Count the processes that a worker on this machine would have."""
+    on_gpu = usable_gpu_memory(installation.settings.device) is not None
+    return share_out(installation.settings, usable_cpus(), on_gpu=on_gpu).processes
+
+
 def memory(installation: Installation) -> Finding:
     """Do the ceilings of all worker processes fit into the memory?"""
     available = memory_bytes(CGROUP)
     if available is None:
         return skipped("The amount of memory cannot be determined on this system.")
-    count = share_out(installation.settings, usable_cpus()).processes
+    count = processes_here(installation)
     ceiling = within_container(installation.settings.worker_memory_bytes, count)
     if ceiling == 0:
         return warning(

@@ -4,18 +4,18 @@ from redis.exceptions import RedisError
 from shrutlekh.quantities import counted, span_in_words
 
 from ops.doctor.findings import Area, Check, Finding, ok, problem, processes, warning
+from ops.doctor.machine import processes_here
 from ops.installation import Installation
 from shared import presence
 from shared.clock import now
 from shared.draining import draining_since
-from shared.machine import share_out, usable_cpus
 
 MISSED_BEATS = 3
 
 
 def process_count(installation: Installation) -> int:
     """Count the worker processes: those with a heartbeat, or those of this machine's settings if more."""
-    wanted = share_out(installation.settings, usable_cpus()).processes
+    wanted = processes_here(installation)
     try:
         beating = len(presence.present(installation.redis, installation.settings.heartbeat_expiry))
     except (RedisError, OSError, ValueError):

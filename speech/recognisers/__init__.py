@@ -21,8 +21,8 @@ from speech.recognisers.protocol import (
 )
 
 if TYPE_CHECKING:
+    from speech.gpu import Device
     from speech.model_folder import ModelFolder
-    from speech.onnx_sessions import Device
 
 __all__ = [
     "FAMILIES",
@@ -52,7 +52,11 @@ def family_of(model: "ModelFolder") -> Family[Any]:
 
 
 def load_recogniser(
-    model: "ModelFolder", threads: int = 1, precision: str | None = None, device: "Device" = "cpu"
+    model: "ModelFolder",
+    threads: int = 1,
+    precision: str | None = None,
+    device: "Device" = "cpu",
+    gpu_memory: int = 0,
 ) -> Recogniser[Any]:
     """Load the weights of a model folder.
 
@@ -60,11 +64,12 @@ def load_recogniser(
         threads: within an operator; operators run one after another.
         precision: "float32", "int8" or "float16"; None for the one in model.json.
         device: where it runs.
+        gpu_memory: most bytes that it may take of a GPU. 0: no limit.
 
     Raises:
         ModelInvalid: the weights are missing or broken, or what runs them is not installed.
     """
-    return family_of(model).load(model, threads, precision, device)
+    return family_of(model).load(model, threads, precision, device, gpu_memory)
 
 
 def as_ctc(recogniser: Recogniser[Any]) -> CtcRecogniser:

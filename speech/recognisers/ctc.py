@@ -6,8 +6,8 @@ import numpy as np
 from shrutlekh_contract.decoders import BEAM, DECODERS, GREEDY
 
 from speech.decoding import BeamDecoder, Decoder, GreedyDecoder
+from speech.gpu import Device
 from speech.model_folder import ModelFolder
-from speech.onnx_sessions import Device
 from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
 from speech.recognisers.protocol import LogProbs
 from speech.segments import SeamFinder, Span
@@ -45,9 +45,14 @@ class CtcFamily:
     merge_seconds = 0.9
 
     def load(
-        self, model: ModelFolder, threads: int, precision: str | None, device: Device
+        self,
+        model: ModelFolder,
+        threads: int,
+        precision: str | None,
+        device: Device,
+        gpu_memory: int = 0,
     ) -> OnnxCtcRecogniser:
-        return OnnxCtcRecogniser(model, threads, precision, device)
+        return OnnxCtcRecogniser(model, threads, precision, device, gpu_memory)
 
     def layout(self, model: ModelFolder) -> LogProbLayout:
         return LogProbLayout(model)

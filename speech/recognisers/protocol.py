@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from speech.decoding import Decoder
+    from speech.gpu import Device
     from speech.model_folder import ModelFolder
-    from speech.onnx_sessions import Device
     from speech.segments import Seam, Span
 
 Samples = npt.NDArray[np.float32]
@@ -43,6 +43,12 @@ class Recogniser(Protocol[E_co]):
     def working_bytes(self, rows: int, samples: int) -> int:
         """Estimate the memory that a batch of `rows` waveforms of at most `samples` takes. The estimate must
         not depend on the machine: batches are planned with it, and every attempt must form the same ones."""
+        ...
+
+    @property
+    def gpu_batch_bytes(self) -> int | None:
+        """Memory that a batch may take on the GPU; None if it runs elsewhere or without batches of this
+        size."""
         ...
 
     def warm(self) -> None:
@@ -92,7 +98,12 @@ class Family(Protocol[E]):
     merge_seconds: float
 
     def load(
-        self, model: "ModelFolder", threads: int, precision: str | None, device: "Device"
+        self,
+        model: "ModelFolder",
+        threads: int,
+        precision: str | None,
+        device: "Device",
+        gpu_memory: int = 0,
     ) -> Recogniser[E]:
         """Load the weights of a model folder.
 
@@ -100,6 +111,7 @@ class Family(Protocol[E]):
             threads: within an operator; operators run one after another.
             precision: "float32", "int8" or "float16"; None for the one in model.json.
             device: where it runs.
+            gpu_memory: most bytes that it may take of a GPU. 0: no limit.
 
         Raises:
             ModelInvalid: the weights are missing or broken, or what runs them is not installed.

@@ -1,5 +1,9 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -7,8 +11,9 @@ from sqlalchemy import inspect, text
 
 from migrations.schema import alembic_config, upgrade
 from shared.database import Database
+from shared.errors import DatabaseUnavailable
 from shared.orm import Base
-from shared.schema import NEWEST, revision_of
+from shared.schema import NEWEST, revision_of, wait_for_schema
 
 
 def test_the_migrations_make_the_tables_of_the_code(database: Database) -> None:
@@ -57,3 +62,42 @@ def test_a_database_without_tables_is_at_no_migration(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
     assert revision_of(database) is None
     database.close()
+
+
+def test_a_pod_waits_until_another_has_upgraded(
+    empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(empty_postgres_url)
+    looks = []
+
+    def look(database: Database) -> str | None:
+        looks.append(None)
+        if len(looks) == 1:
+            raise DatabaseUnavailable("It is still starting.")
+        if len(looks) == 3:
+            upgrade(database, "0010")
+        if len(looks) == 4:
+            upgrade(database)
+        return revision_of(database)
+
+    monkeypatch.setattr("shared.schema.revision_of", look)
+    wait_for_schema(database, pause=0.0)
+    database.close()
+    assert len(looks) == 4
+
+
+def test_a_wait_for_the_schema_is_over_at_once_and_ends_when_told_to(
+    empty_postgres_url: str, postgres_url: str
+) -> None:
+    environment = os.environ | {"SHRUTLEKH_DATABASE_URL": postgres_url}
+    line = [sys.executable, "-m", "shared.schema"]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    environment["SHRUTLEKH_DATABASE_URL"] = empty_postgres_url
+    with subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stderr is not None
+        said = waiting.stderr.readline()
+        waiting.terminate()
+        assert waiting.wait(10) == 1
+    assert "waiting_for_schema" in said
+    assert "migration none" in said

@@ -45,6 +45,14 @@ def test_cpus_are_shared_out(processes: int, threads: int, cpus: int, share: Sha
 
 
 @pytest.mark.parametrize(
+    ("processes", "cpus", "share"),
+    [(0, 8, Share(2, 4)), (0, 1, Share(1, 1)), (1, 8, Share(1, 8)), (4, 8, Share(4, 2))],
+)
+def test_few_processes_share_a_gpu(processes: int, cpus: int, share: Share) -> None:
+    assert share_out(Settings(worker_processes=processes), cpus, on_gpu=True) == share
+
+
+@pytest.mark.parametrize(
     ("files", "limit", "processes", "ceiling"),
     [
         ({}, 4000, 2, 4000),

@@ -12,7 +12,8 @@ import onnxruntime as ort
 import pytest
 
 from speech import Engine
-from speech.onnx_sessions import CPU, CUDA, Device, runs_on_gpu, tell_fallback
+from speech.gpu import Device
+from speech.onnx_sessions import CPU, CUDA, load_cuda, runs_on_gpu, tell_fallback
 from tests.speech.sounds import speak, write_model, write_wav
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,14 +24,16 @@ pytestmark = pytest.mark.skipif(CUDA in ort.get_available_providers(), reason="O
 def untold() -> Iterator[None]:
     """As in a new process."""
     tell_fallback.cache_clear()
+    load_cuda.cache_clear()
     yield
     tell_fallback.cache_clear()
+    load_cuda.cache_clear()
 
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where the device file of a GPU would be."""
-    monkeypatch.setattr("speech.onnx_sessions._DRIVER", tmp_path / "nvidiactl")
+    monkeypatch.setattr("speech.gpu.DRIVER", tmp_path / "nvidiactl")
     return tmp_path / "nvidiactl"
 
 
@@ -76,6 +79,20 @@ def test_a_session_that_falls_back_says_so_once(
         assert [segment.text for segment in engine.transcribe(path).segments()] == ["नम मन"]
     (line,) = said(caplog)
     assert line.startswith("gpu_unavailable: models run on the CPU, because ONNX Runtime could not start")
+
+
+def test_libraries_that_do_not_load_are_in_the_log_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """ONNX Runtime prints them, where a log of JSON lines would not have them."""
+    monkeypatch.setattr("speech.onnx_sessions.ort.get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(
+        "speech.onnx_sessions.ort.preload_dlls", lambda: print("Failed to load libcublas.so.13: no such file")
+    )
+    assert runs_on_gpu("cuda")
+    assert runs_on_gpu("cuda")
+    assert said(caplog) == ["cuda_library_missing: Failed to load libcublas.so.13: no such file"]
+    assert capsys.readouterr().out == ""
 
 
 def test_a_graph_that_was_optimised_for_cpus_is_not_run_on_a_gpu(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from speech import ModelFolder
 from speech.decoding import GreedyDecoder, WordDecoder, WordEmission
-from speech.onnx_sessions import Device
+from speech.gpu import Device
 from speech.recognisers.onnx_ctc import OnnxCtcRecogniser
 from speech.recognisers.protocol import Samples
 from speech.recognisers.word_layout import WordLayout
@@ -33,6 +33,10 @@ class WordRecogniser:
     def working_bytes(self, rows: int, samples: int) -> int:
         return self._graph.working_bytes(rows, samples)
 
+    @property
+    def gpu_batch_bytes(self) -> int | None:
+        return self._graph.gpu_batch_bytes
+
     def warm(self) -> None:
         """Nothing to do."""
 
@@ -41,7 +45,14 @@ class WordFamily:
     prefer_seconds = 16.0
     merge_seconds = 0.9
 
-    def load(self, model: ModelFolder, threads: int, precision: str | None, device: Device) -> WordRecogniser:
+    def load(
+        self,
+        model: ModelFolder,
+        threads: int,
+        precision: str | None,
+        device: Device,
+        gpu_memory: int = 0,
+    ) -> WordRecogniser:
         return WordRecogniser(ModelFolder.load(model.path.parent / "ctc"))
 
     def layout(self, model: ModelFolder) -> WordLayout:

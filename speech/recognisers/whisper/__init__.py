@@ -4,8 +4,8 @@ from shrutlekh_contract.decoders import DECODERS, GREEDY
 
 from speech.decoding import Decoder, WordDecoder, WordEmission
 from speech.errors import ModelInvalid
+from speech.gpu import Device
 from speech.model_folder import ModelFolder
-from speech.onnx_sessions import Device
 from speech.recognisers.whisper.log_mel import WINDOW_SECONDS
 from speech.recognisers.whisper.recogniser import WhisperRecogniser
 from speech.recognisers.word_layout import WordLayout
@@ -22,7 +22,12 @@ class WhisperFamily:
     merge_seconds = 2.0
 
     def load(
-        self, model: ModelFolder, threads: int, precision: str | None, device: Device
+        self,
+        model: ModelFolder,
+        threads: int,
+        precision: str | None,
+        device: Device,
+        gpu_memory: int = 0,  # noqa: ARG002 - CTranslate2 has no such limit
     ) -> WhisperRecogniser:
         if model.max_segment_seconds > WINDOW_SECONDS:
             raise ModelInvalid(

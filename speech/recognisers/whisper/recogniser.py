@@ -9,8 +9,9 @@ from shrutlekh_contract.model_card import FLOAT16, FLOAT32, INT8
 from speech.decoding import Heard, WordEmission
 from speech.decoding.word_emission import moved
 from speech.errors import ModelInvalid
+from speech.gpu import Device, wants_gpu
 from speech.model_folder import ModelFolder
-from speech.onnx_sessions import Device, tell_fallback, wants_gpu
+from speech.onnx_sessions import tell_fallback
 from speech.recognisers.protocol import Samples
 from speech.recognisers.whisper import guards
 from speech.recognisers.whisper.alignment import FRAME_SECONDS, aligned_words
@@ -151,6 +152,10 @@ class WhisperRecogniser:
 
     def working_bytes(self, rows: int, samples: int) -> int:  # noqa: ARG002 - each is padded to 30 seconds
         return rows * ROW_BYTES
+
+    @property
+    def gpu_batch_bytes(self) -> int | None:
+        return None
 
     def warm(self) -> None:
         noise = np.random.default_rng(0).normal(0.0, 0.01, RATE).astype(np.float32)
