@@ -5,9 +5,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from redis import asyncio as aioredis
@@ -45,18 +43,15 @@ async def at_times(
 ) -> list[Measured]:
     """Submit each recording at its time, whatever has become of the others; return when all have ended."""
     bodies = {path: upload("/v1/jobs", path) for path in set(recordings)}
-    free: asyncio.Queue[Connection] = asyncio.Queue()
     ids: list[str] = []
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-        for _ in range(CONNECTIONS):
-            free.put_nowait(await stack.enter_async_context(connected(service.url)))
+    most = asyncio.Semaphore(CONNECTIONS)
 
-        async def send(path: Path) -> None:
-            connection = await free.get()
+    async def send(path: Path) -> None:
+        async with most, connected(service.url) as connection:
             ids.append(await _submitted(connection, bodies[path]))
-            free.put_nowait(connection)
-            on_end()
+        on_end()
 
+    async with asyncio.TaskGroup() as tasks:
         began = time.monotonic()
         for path, at in zip(recordings, times, strict=True):
             await asyncio.sleep(began + at - time.monotonic())
@@ -75,7 +70,7 @@ async def at_most(
     """
     ids: list[str] = []
     news = aioredis.Redis(unix_socket_path=str(service.redis.connection_pool.connection_kwargs["path"]))
-    async with connected(service.url) as connection, news, news.pubsub() as subscribed:
+    async with news, news.pubsub() as subscribed:
         await subscribed.subscribe(CHANNEL)
         heard: dict[str, int] = {}
         ended = 0
@@ -89,7 +84,8 @@ async def at_most(
                 if heard[job] == 2:
                     ended += 1
                     on_end()
-            ids.append(await _submitted(connection, upload("/v1/jobs", path)))
+            async with connected(service.url) as connection:
+                ids.append(await _submitted(connection, upload("/v1/jobs", path)))
     await _all_ended(service)
     jobs = times_of(service, ids)
     return jobs[: len(jobs) - outstanding]
