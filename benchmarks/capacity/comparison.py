@@ -7,8 +7,7 @@ import numpy as np
 
 from benchmarks.capacity.calibration import Calibration, Floats
 from benchmarks.capacity.driver import Measured
-from benchmarks.capacity.simulation import Arrival, Outcome, simulate
-from shared.jobs import SHORT_BYTES
+from benchmarks.capacity.simulation import SHORT_BYTES, Arrival, Outcome, simulate
 
 REPETITIONS = 40
 """Simulations of a run. They differ in which scatter each recording draws."""

@@ -56,7 +56,7 @@ async def at_times(
         for path, at in zip(recordings, times, strict=True):
             await asyncio.sleep(began + at - time.monotonic())
             tasks.create_task(send(path))
-    await _all_ended(service)
+    await all_ended(service)
     return times_of(service, ids)
 
 
@@ -86,7 +86,7 @@ async def at_most(
                     on_end()
             async with connected(service.url) as connection:
                 ids.append(await _submitted(connection, upload("/v1/jobs", path)))
-    await _all_ended(service)
+    await all_ended(service)
     jobs = times_of(service, ids)
     return jobs[: len(jobs) - outstanding]
 
@@ -95,10 +95,16 @@ async def _submitted(connection: Connection, request: bytes) -> str:
     answer = await connection.send(request)
     if answer.status != 202:
         raise SystemExit(f"The service answered {answer.status}: {answer.body.decode()}")
-    return str(json.loads(answer.body)["id"])
+    return id_of(answer.body)
 
 
-async def _all_ended(service: Service) -> None:
+def id_of(body: bytes) -> str:
+    """Return the id of a job from its JSON."""
+    return str(json.loads(body)["id"])
+
+
+async def all_ended(service: Service) -> None:
+    """Wait until no job is unfinished."""
     deadline = time.monotonic() + LONGEST_SECONDS
     while time.monotonic() < deadline:
         with service.database.read() as session:

@@ -17,7 +17,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 GROUPED_AT_MOST = 8
-"""As in `shared.jobs`. A test compares the groups with those of the service."""
+SHORT_BYTES = 256 * 1024
+"""As in `shared.jobs`. A test compares them, and the groups with those of the service."""
 
 
 @dataclass(frozen=True, slots=True)

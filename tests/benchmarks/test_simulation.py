@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks.capacity.arrivals import CALLS, OFFICE, by_hours, poisson
-from benchmarks.capacity.simulation import Arrival, Outcome, Pool, simulate
+from benchmarks.capacity.simulation import SHORT_BYTES, Arrival, Outcome, Pool, simulate
 from shared.database import Database
-from shared.jobs import Job, claim_group
-from shared.jobs.attempts import GROUPED_AT_MOST, SHORT_BYTES
+from shared.jobs import Job, attempts, claim_group
 from tests.shared.conftest import new_job, new_jobs  # noqa: F401 - fixtures
 
 JOBS = 150_000
@@ -81,7 +80,7 @@ def test_groups_are_those_of_the_service(database: Database, new_job: Callable[.
     claimed = simulate(jobs, Pool(2, (1.0, 1.0), wake_seconds=0.5)).claimed
     groups = np.unique(claimed, return_counts=True)[1]
     assert list(groups) == [expected[0] + expected[1], *expected[2:]]  # at first both look at the same moment
-    assert Pool(1).grouped_at_most == GROUPED_AT_MOST
+    assert (Pool(1).grouped_at_most, SHORT_BYTES) == (attempts.GROUPED_AT_MOST, attempts.SHORT_BYTES)
 
 
 def test_a_higher_priority_goes_first() -> None:
