@@ -15,12 +15,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.capacity.database_load import ceilings
 from benchmarks.capacity.measurement import ApiCosts, Extent, Round, api_costs, measured
+from benchmarks.capacity.picture import draw
 from benchmarks.capacity.record import FOREIGN_AT_MOST, Record, machine, read, write
 from benchmarks.capacity.tables import plan_tables, record_tables
 from benchmarks.recordings import ROOT
 
 DATA = ROOT / "docs" / "records" / "capacity.json"
 DOCUMENT = ROOT / "docs" / "capacity.md"
+PICTURE = ROOT / "docs" / "images" / "capacity-waits.svg"
 QUICK = Extent(seconds=12.0, burst=40, alone=10)
 
 
@@ -35,8 +37,8 @@ def main() -> None:
     measure = parts.add_parser("measure", help="run the service and the simulation")
     measure.add_argument("--quick", action="store_true", help="a minute or two: shows that it works")
     measure.add_argument("--processes", type=int, nargs="+", default=[1, 2, 3], help="default 1 2 3")
-    measure.add_argument("--load", type=float, default=Extent.load, help="of the processes (default 0.65)")
-    measure.add_argument("--seconds", type=float, help=f"of arrivals (default {Extent.seconds:.0f})")
+    measure.add_argument("--load", type=float, default=Extent().load, help="of the processes (default 0.65)")
+    measure.add_argument("--seconds", type=float, help=f"of arrivals (default {Extent().seconds:.0f})")
     measure.add_argument(
         "--record", type=Path, metavar="FILE", help=f"write the tables into this document and {DATA.name}"
     )
@@ -76,9 +78,9 @@ def _measure(arguments: argparse.Namespace) -> Record:
             progress.update(task, description=name)
             return lambda: progress.advance(task)
 
-        api: ApiCosts = api_costs(folder / "api", 10 if arguments.quick else 60, say)
+        api: ApiCosts = api_costs(folder / "api", 10 if arguments.quick else 40, say)
         say("Postgres")
-        database = list(ceilings(folder / "ceiling", (1, 4, 8), 1.0 if arguments.quick else 5.0))
+        database = list(ceilings(folder / "ceiling", (1, 4, 8), 1.0 if arguments.quick else 4.0))
         for processes in arguments.processes:
             rounds.append(measured(processes, folder / str(processes), extent, say))
     return Record(machine(), extent, rounds, api, database)
@@ -93,8 +95,10 @@ def _save(record: Record, arguments: argparse.Namespace) -> None:
         if busy and not arguments.anyway:
             sys.exit("Nothing was written. Measure again while the machine is quiet, or add --anyway.")
         record.save(DATA)
-        write(arguments.record, record_tables(record))
-        write(DOCUMENT, plan_tables(read(DATA)))
+        saved = read(DATA)
+        write(arguments.record, record_tables(saved))
+        write(DOCUMENT, plan_tables(saved))
+        draw(saved, PICTURE)
 
 
 if __name__ == "__main__":

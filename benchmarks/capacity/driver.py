@@ -129,7 +129,8 @@ def times_of(service: Service, ids: Sequence[str]) -> list[Measured]:
     failed = [job for job in found if job.status is not JobStatus.SUCCEEDED]
     if failed or len(found) < len(wanted):
         raise SystemExit(f"{len(failed)} jobs failed, {len(wanted) - len(found)} are missing.")
-    return sorted(map(_measured, found), key=lambda job: job.arrived)
+    # Jobs that were inserted in one transaction have the same time, and the order of their turns.
+    return [_measured(job) for job in sorted(found, key=lambda job: (job.created_at, job.turn, job.id))]
 
 
 def _measured(job: Job) -> Measured:

@@ -35,11 +35,11 @@ class Extent:
         longer: share of recordings of 12 to 30 seconds; the others are clips.
     """
 
-    seconds: float = 75.0
+    seconds: float = 65.0
     load: float = 0.65
     burst: int = 200
     alone: int = 30
-    longer: float = 0.15
+    longer: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

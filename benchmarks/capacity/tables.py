@@ -1,5 +1,10 @@
 """Markdown tables of the record and of the plan."""
 
+from math import ceil
+
+from benchmarks.capacity.arrivals import MIXES
+from benchmarks.capacity.plan import FILLED, Bottleneck, Costs, Need, Setup, steps
+from benchmarks.capacity.prices import cost_of
 from benchmarks.capacity.record import Record
 
 
@@ -96,4 +101,84 @@ def _costs(record: Record) -> str:
 
 def plan_tables(record: Record) -> dict[str, str]:
     """Return the tables of the plan, by the names of their blocks."""
-    raise NotImplementedError
+    found = {"inputs": _inputs(record)}
+    for mix in MIXES:
+        costs = Costs(record, mix)
+        walked = steps(costs)
+        found[f"needs of {mix.name}"] = _needs([need for need, _, _ in walked])
+        found[f"bottlenecks of {mix.name}"] = _bottlenecks(walked)
+        found[f"costs of {mix.name}"] = _prices(walked)
+    return found
+
+
+def _inputs(record: Record) -> str:
+    rows = []
+    for mix in MIXES:
+        costs = Costs(record, mix)
+        rows.append(
+            [
+                f"{mix.name}: recordings of {mix.seconds / 60:.0f} minutes on average",
+                f"{mix.peak:.2f}",
+                f"{mix.megabytes:.0f} MB",
+                f"{costs.service:.2f} s",
+                f"{mix.seconds / costs.service:.0f}",
+                f"{1000 * costs.api:.0f} ms",
+            ]
+        )
+    head = [
+        "mix",
+        "busiest hour / mean",
+        "an hour of audio",
+        "a recording on a core",
+        "audio hours a core-hour",
+        "API, CPU of a recording",
+    ]
+    return markdown(head, rows)
+
+
+def _needs(needs: list[Need]) -> str:
+    head = ["", *(f"{need.hours:,.0f} hours a day" for need in needs)]
+    rows = [
+        ["recordings a day", *(f"{need.costs.mix.jobs_a_day(need.hours):,.0f}" for need in needs)],
+        ["recordings a second, busiest hour", *(f"{need.jobs:.3g}" for need in needs)],
+        ["busy worker processes", *(f"{need.busy:.3g}" for need in needs)],
+        ["**worker cores**", *(f"**{need.cores:,}**" for need in needs)],
+        ["wait of 95 in 100, simulated", *(f"{need.wait(need.cores):.1f} s" for need in needs)],
+        ["API processes", *(f"{max(ceil(need.api / FILLED), 1)}" for need in needs)],
+        ["Postgres commits a second", *(f"{need.commits:.3g}" for need in needs)],
+        ["Postgres connections", *(f"{need.connections(need.cores):,}" for need in needs)],
+        ["Redis commands a second", *(f"{need.jobs * need.costs.redis[0]:.3g}" for need in needs)],
+        ["file store, MB a second in and out", *(f"{need.network:.3g}" for need in needs)],
+        ["recordings, GB a day", *(f"{need.stored:,.3g}" for need in needs)],
+        ["database, GB a day", *(f"{need.database:,.2g}" for need in needs)],
+    ]
+    return markdown(head, rows)
+
+
+def _bottlenecks(walked: list[tuple[Need, list[Bottleneck], Setup]]) -> str:
+    head = ["hours a day", "exhausted, first one first", "suffices up to", "arithmetic", "change"]
+    rows = []
+    for need, exceeded, _ in walked:
+        if not exceeded:
+            rows.append([f"{need.hours:,.0f}", "nothing", "", "", ""])
+        for number, one in enumerate(exceeded):
+            name = f"**{one.resource}**" if number == 0 else one.resource
+            step = f"{need.hours:,.0f}" if number == 0 else ""
+            rows.append([step, name, f"{one.hours:,.0f} hours", one.arithmetic, one.change])
+    return markdown(head, rows)
+
+
+def _prices(walked: list[tuple[Need, list[Bottleneck], Setup]]) -> str:
+    head = ["hours a day", "core-hours an hour of audio", "GB-months an hour of audio", "cost, example prices"]
+    rows = []
+    for need, _, setup in walked:
+        found = cost_of(need, setup)
+        rows.append(
+            [
+                f"{need.hours:,.0f}",
+                f"{found.core_hours:.4f}",
+                f"{found.files:.3f} files, {found.database:.4f} database",
+                f"{found.total:.4f}",
+            ]
+        )
+    return markdown(head, rows)
