@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.capacity.database_load import ceilings
-from benchmarks.capacity.measurement import ApiCosts, Extent, Round, api_costs, measured
+from benchmarks.capacity.driver import OnEnd
+from benchmarks.capacity.measurement import Extent, api_costs, measured
 from benchmarks.capacity.picture import draw
 from benchmarks.capacity.record import FOREIGN_AT_MOST, Record, machine, read, write
 from benchmarks.capacity.tables import plan_tables, record_tables
@@ -66,7 +67,6 @@ def _measure(arguments: argparse.Namespace) -> Record:
     seconds = arguments.seconds or chosen.seconds
     extent = Extent(seconds, arguments.load, chosen.burst, chosen.alone, chosen.longer)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    rounds: list[Round] = []
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as temporary,
         Progress(*columns, console=Console(stderr=True)) as progress,
@@ -74,15 +74,16 @@ def _measure(arguments: argparse.Namespace) -> Record:
         folder = Path(temporary)
         task = progress.add_task("jobs", total=None)
 
-        def say(name: str):  # type: ignore[no-untyped-def]
+        def say(name: str) -> OnEnd:
             progress.update(task, description=name)
             return lambda: progress.advance(task)
 
-        api: ApiCosts = api_costs(folder / "api", 10 if arguments.quick else 40, say)
+        api = api_costs(folder / "api", 10 if arguments.quick else 40, say)
         say("Postgres")
         database = list(ceilings(folder / "ceiling", (1, 4, 8), 1.0 if arguments.quick else 4.0))
-        for processes in arguments.processes:
-            rounds.append(measured(processes, folder / str(processes), extent, say))
+        rounds = [
+            measured(processes, folder / str(processes), extent, say) for processes in arguments.processes
+        ]
     return Record(machine(), extent, rounds, api, database)
 
 

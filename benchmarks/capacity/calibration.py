@@ -51,7 +51,8 @@ class Calibration:
     def works(self, audio_seconds: Floats, dice: np.random.Generator) -> Floats:
         """Draw the service times of recordings, alone on the machine."""
         mean = self.base + self.per_second * audio_seconds
-        return mean * dice.choice(np.array(self.scatter), len(audio_seconds))
+        works: Floats = mean * dice.choice(np.array(self.scatter), len(audio_seconds))
+        return works
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _grouped_pause(jobs: Sequence[Measured], base: float, per_second: float, spe
 
 
 def shared_seconds(jobs: Sequence[Measured], most: int) -> list[float]:
-    """Return how long, summed over the jobs, they were worked on while 1, 2, ... ``most`` processes worked."""
+    """Return how long, summed over the jobs, they ran while 1, 2, ... ``most`` processes worked."""
     spent = [0.0] * most
     moments = sorted([(job.claimed, 1) for job in jobs] + [(job.ended, -1) for job in jobs])
     busy, before = 0, moments[0][0]

@@ -27,7 +27,7 @@ ARCHIVE_FILLED = 0.9
 """The same of worker cores when nobody waits for a single recording."""
 
 WRITES_A_JOB = 3
-"""Transactions that write: submission, claim, success. Renewals come on top, one a second and busy process."""
+"""Transactions that write: submission, claim, success. A busy process adds a renewal a second."""
 
 WORKER_CONNECTIONS, API_CONNECTIONS, SWEEPER_CONNECTIONS = 2, 19, 5
 """Size of the pools of a worker process, an API process, and a sweeper with its courier. A test compares."""
@@ -217,7 +217,7 @@ def bottlenecks(costs: Costs, hours: float, before: Setup) -> list[Bottleneck]:
         Bottleneck(
             "CPU of an API process",
             FILLED * before.api / one.api,
-            f"{need.jobs:.3g}/s × {1000 * costs.api:.0f} ms = {need.api:.2f} processes, {before.api} × {FILLED}",
+            f"{need.jobs:.3g}/s × {1000 * costs.api:.0f} ms = {need.api:.2f}, of {before.api} × {FILLED}",
             f"{after.api} processes",
         ),
         Bottleneck(
@@ -230,8 +230,8 @@ def bottlenecks(costs: Costs, hours: float, before: Setup) -> list[Bottleneck]:
         Bottleneck(
             "Postgres connections",
             _hours_until(lambda at: at.connections(at.busy * need.cores / need.busy), before, costs),
-            f"{WORKER_CONNECTIONS} × {need.cores} + {API_CONNECTIONS} × {after.api} + {SWEEPER_CONNECTIONS} = "
-            f"{need.connections(need.cores)}, of {before.connections - RESERVED_CONNECTIONS}",
+            f"{WORKER_CONNECTIONS} × {need.cores} + {API_CONNECTIONS} × {after.api} + {SWEEPER_CONNECTIONS} "
+            f"= {need.connections(need.cores)}, of {before.connections - RESERVED_CONNECTIONS}",
             f"PgBouncer, or max_connections = {after.connections}",
         ),
         Bottleneck(

@@ -188,9 +188,7 @@ class _Run:
 
     def _begin(self, process: int) -> None:
         job = self._groups[process].popleft()
-        heapq.heappush(
-            self._working, (self._gained + self._jobs[job].work, next(self._order), process, job)
-        )
+        heapq.heappush(self._working, (self._gained + self._jobs[job].work, next(self._order), process, job))
 
     def _end(self) -> None:
         _, _, process, job = heapq.heappop(self._working)

@@ -42,8 +42,8 @@ def _comparison(record: Record) -> str:
     head = ["processes", "arrivals", "figure", "measured", "simulated (9 in 10 of 40)", "error"]
     busy = max(one.foreign for one in record.rounds)
     note = (
-        f"{record.machine}. Largest error {100 * worst:.1f} %. Other programs used at most {100 * busy:.1f} % "
-        "of the cores during a run."
+        f"{record.machine}. Largest error {100 * worst:.1f} %. Other programs used at most "
+        f"{100 * busy:.1f} % of the cores during a run."
     )
     return f"{markdown(head, rows)}\n\n{note}"
 
@@ -77,18 +77,18 @@ def _costs(record: Record) -> str:
         ["API: CPU of a look at status, transcript and picture", f"{record.api.read:.1f} ms"],
         ["API: CPU of each further megabyte of an upload", f"{record.api.megabyte:.1f} ms"],
     ]
-    for one in record.database:
-        rows.append(
-            [
-                f"Postgres, {one.clients} clients: commits a second (syncs of the log; CPU of a commit)",
-                f"{one.commits:.0f} ({one.syncs:.0f}; {one.postgres_ms:.2f} ms)",
-            ]
-        )
+    rows += [
+        [
+            f"Postgres, {one.clients} clients: commits a second (syncs of the log; CPU of a commit)",
+            f"{one.commits:.0f} ({one.syncs:.0f}; {one.postgres_ms:.2f} ms)",
+        ]
+        for one in record.database
+    ]
     for round_ in record.rounds:
         used, jobs = round_.arrivals, round_.jobs
         rows.append(
             [
-                f"a job, {round_.processes} processes: CPU of API, Postgres, Redis, sweeper; commands of Redis",
+                f"a job, {round_.processes} processes: CPU of API, Postgres, Redis, sweeper; Redis commands",
                 ", ".join(
                     f"{1000 * used.cpu_seconds.get(kind, 0.0) / jobs:.1f}"
                     for kind in ("api", "postgres", "redis-server", "worker.sweeper")
@@ -169,7 +169,12 @@ def _bottlenecks(walked: list[tuple[Need, list[Bottleneck], Setup]]) -> str:
 
 
 def _prices(walked: list[tuple[Need, list[Bottleneck], Setup]]) -> str:
-    head = ["hours a day", "core-hours an hour of audio", "GB-months an hour of audio", "cost, example prices"]
+    head = [
+        "hours a day",
+        "core-hours an hour of audio",
+        "GB-months an hour of audio",
+        "cost, example prices",
+    ]
     rows = []
     for need, _, setup in walked:
         found = cost_of(need, setup)

@@ -1,6 +1,5 @@
 """The simulation of the queue agrees with what is known of queues, and groups jobs as the service does."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from math import factorial
 
@@ -10,8 +9,8 @@ import pytest
 from benchmarks.capacity.arrivals import CALLS, OFFICE, by_hours, poisson
 from benchmarks.capacity.simulation import SHORT_BYTES, Arrival, Outcome, Pool, simulate
 from shared.database import Database
-from shared.jobs import Job, attempts, claim_group
-from tests.shared.conftest import new_job, new_jobs  # noqa: F401 - fixtures
+from shared.jobs import attempts, claim_group, submit
+from tests.shared.conftest import make_job
 
 JOBS = 150_000
 
@@ -68,12 +67,11 @@ def test_latencies_delay_claims() -> None:
     assert outcome.claimed == pytest.approx([0.5, 1.75, 9.5])
 
 
-def test_groups_are_those_of_the_service(database: Database, new_job: Callable[..., Job]) -> None:
+def test_groups_are_those_of_the_service(database: Database) -> None:
     sizes = [1] * 30 + [SHORT_BYTES + 1] + [1] * 5
-    for size in sizes:
-        new_job(file_bytes=size)
     expected: list[int] = []
     with database.write() as session:
+        submit(session, *(make_job(file_bytes=size) for size in sizes))
         while group := claim_group(session, "worker", timedelta(minutes=1), workers=2):
             expected.append(len(group))
     jobs = [Arrival(0.0, 1 + number / 1000, size <= SHORT_BYTES) for number, size in enumerate(sizes)]
