@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import count
 from math import ceil, inf
 
@@ -19,7 +19,7 @@ STEPS = (100, 1_000, 10_000, 100_000)
 LONGEST_WAIT = 10.0
 """Seconds in the queue that 95 of 100 recordings may wait in the busiest hours."""
 
-BUSY_HOURS = slice(9, 12)
+BUSY_HOURS = slice(10, 12)
 FILLED = 0.7
 """Part of its ceiling up to which a shared resource is used: queues before it stay short."""
 
@@ -67,13 +67,15 @@ class Costs:
     @cached_property
     def service(self) -> float:
         """Seconds of a core for a recording of mean length, while all cores work."""
-        return self.service_of(self.mix.seconds)
+        base, per_second = self.line
+        return base + per_second * self.mix.seconds
 
-    def service_of(self, seconds: float) -> float:
-        """Return the seconds of a core for a recording, while all cores work."""
-        found = self._at_all_cores
-        work = found.calibration.base + found.calibration.per_second * seconds
-        return work / found.calibration.speeds[-1] + found.calibration.pause_seconds
+    @cached_property
+    def line(self) -> tuple[float, float]:
+        """Seconds of a core for a recording of no length, and for each second of its length."""
+        found = self._at_all_cores.calibration
+        speed = found.speeds[-1]
+        return found.base / speed + found.pause_seconds, found.per_second / speed
 
     @cached_property
     def api(self) -> float:
@@ -129,17 +131,8 @@ class Need:
         return next(cores for cores in count(max(ceil(self.busy), 1)) if self.wait(cores) <= LONGEST_WAIT)
 
     def wait(self, cores: int) -> float:
-        """Simulate the busiest hours; return the wait in seconds that 95 of 100 recordings do not exceed."""
-        mix, dice = self.costs.mix, np.random.default_rng(20)
-        mean = mix.jobs_a_day(self.hours) / 86_400
-        weights = tuple(weight * len(mix.hours) / sum(mix.hours) for weight in mix.hours[BUSY_HOURS])
-        times = by_hours(mean * float(np.mean(weights)), weights, dice)
-        lengths = mix.lengths(len(times), dice)
-        arrivals = [
-            Arrival(at, self.costs.service_of(length), short=False)
-            for at, length in zip(times.tolist(), lengths.tolist(), strict=True)
-        ]
-        return float(np.quantile(simulate(arrivals, Pool(cores, (1.0,) * cores)).waits, 0.95))
+        """Return the simulated wait in seconds of 95 of 100 recordings in the busiest hours."""
+        return _wait(self.costs.mix, self.hours, self.costs.line, cores)
 
     @property
     def api(self) -> float:
@@ -173,6 +166,18 @@ class Need:
         return (self.hours * DATABASE_MB_AN_HOUR + jobs * DATABASE_MB_A_JOB) / 1000
 
 
+@cache
+def _wait(mix: Mix, hours: float, line: tuple[float, float], cores: int) -> float:
+    dice = np.random.default_rng(20)
+    weights = tuple(weight * len(mix.hours) / sum(mix.hours) for weight in mix.hours[BUSY_HOURS])
+    times = by_hours(mix.jobs_a_day(hours) / 86_400 * float(np.mean(weights)), weights, dice)
+    works = line[0] + line[1] * mix.lengths(len(times), dice)
+    arrivals = [
+        Arrival(at, work, short=False) for at, work in zip(times.tolist(), works.tolist(), strict=True)
+    ]
+    return float(np.quantile(simulate(arrivals, Pool(cores, (1.0,) * cores)).waits, 0.95))
+
+
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
     """A resource that a step exceeds.
@@ -202,9 +207,10 @@ def setup_of(need: Need, before: Setup) -> Setup:
     return Setup(cores, max(ceil(need.api / FILLED), before.api), postgres, connections, network)
 
 
-def bottlenecks(costs: Costs, hours: float, before: Setup) -> list[Bottleneck]:
+def bottlenecks(need: Need, before: Setup) -> list[Bottleneck]:
     """Return what is too small for so many hours a day, the first to be exhausted first."""
-    one, need = Need(costs, 1.0), Need(costs, hours)
+    costs, hours = need.costs, need.hours
+    one = Need(costs, 1.0)
     after = setup_of(need, before)
     redis = costs.redis[1]
     found = [
@@ -267,7 +273,7 @@ def steps(costs: Costs) -> list[tuple[Need, list[Bottleneck], Setup]]:
     found = []
     for hours in STEPS:
         need = Need(costs, hours)
-        exceeded = bottlenecks(costs, hours, setup)
+        exceeded = bottlenecks(need, setup)
         setup = setup_of(need, setup)
         found.append((need, exceeded, setup))
     return found

@@ -19,6 +19,11 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def amount(value: float) -> str:
+    """Return a number with three digits, or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _comparison(record: Record) -> str:
     rows = []
     worst = 0.0
@@ -141,16 +146,16 @@ def _needs(needs: list[Need]) -> str:
     rows = [
         ["recordings a day", *(f"{need.costs.mix.jobs_a_day(need.hours):,.0f}" for need in needs)],
         ["recordings a second, busiest hour", *(f"{need.jobs:.3g}" for need in needs)],
-        ["busy worker processes", *(f"{need.busy:.3g}" for need in needs)],
+        ["busy worker processes", *(amount(need.busy) for need in needs)],
         ["**worker cores**", *(f"**{need.cores:,}**" for need in needs)],
         ["wait of 95 in 100, simulated", *(f"{need.wait(need.cores):.1f} s" for need in needs)],
         ["API processes", *(f"{max(ceil(need.api / FILLED), 1)}" for need in needs)],
-        ["Postgres commits a second", *(f"{need.commits:.3g}" for need in needs)],
+        ["Postgres commits a second", *(amount(need.commits) for need in needs)],
         ["Postgres connections", *(f"{need.connections(need.cores):,}" for need in needs)],
-        ["Redis commands a second", *(f"{need.jobs * need.costs.redis[0]:.3g}" for need in needs)],
-        ["file store, MB a second in and out", *(f"{need.network:.3g}" for need in needs)],
-        ["recordings, GB a day", *(f"{need.stored:,.3g}" for need in needs)],
-        ["database, GB a day", *(f"{need.database:,.2g}" for need in needs)],
+        ["Redis commands a second", *(amount(need.jobs * need.costs.redis[0]) for need in needs)],
+        ["file store, MB a second in and out", *(amount(need.network) for need in needs)],
+        ["recordings, GB a day", *(amount(need.stored) for need in needs)],
+        ["database, GB a day", *(amount(need.database) for need in needs)],
     ]
     return markdown(head, rows)
 

@@ -117,7 +117,7 @@ def test_every_step_gets_what_it_needs(record: Record, mix: object) -> None:
         assert need.connections(need.cores) <= setup.connections
         assert need.network <= setup.network
         assert all(one.hours < need.hours for one in exceeded)
-        assert bottlenecks(costs, need.hours, setup) == []
+        assert bottlenecks(need, setup) == []
 
 
 def test_a_load_ten_times_as_large_needs_ten_times_as_much(record: Record) -> None:
