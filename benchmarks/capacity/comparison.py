@@ -9,6 +9,8 @@ from benchmarks.capacity.calibration import Calibration, Floats
 from benchmarks.capacity.driver import Measured
 from benchmarks.capacity.simulation import SHORT_BYTES, Arrival, Outcome, simulate
 
+QUANTILES = 101
+
 REPETITIONS = 40
 """Simulations of a run. They differ in which scatter each recording draws."""
 
@@ -31,7 +33,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Figures of a run, and the waits as measured and as simulated, in seconds."""
+    """Figures of a run, and quantiles from 0 to 1 of its waits in seconds, measured and simulated."""
 
     figures: list[Figure]
     measured_waits: list[float]
@@ -71,9 +73,8 @@ def compared(jobs: Sequence[Measured], calibration: Calibration, *, burst: bool)
         values = np.array([one[name] for one in of_each])
         low, high = np.quantile(values, (0.05, 0.95))
         rows.append(Figure(name, value, float(values.mean()), float(low), float(high)))
-    return Comparison(
-        rows, _rounded(measured.waits), _rounded(np.concatenate([one.waits for one in outcomes[:5]]))
-    )
+    waits = np.concatenate([outcome.waits for outcome in outcomes])
+    return Comparison(rows, _quantiles(measured.waits), _quantiles(waits))
 
 
 def _figures(outcome: Outcome, burst: bool) -> dict[str, float]:
@@ -91,5 +92,5 @@ def _figures(outcome: Outcome, burst: bool) -> dict[str, float]:
     }
 
 
-def _rounded(values: Floats) -> list[float]:
-    return [round(float(value), 4) for value in values]
+def _quantiles(values: Floats) -> list[float]:
+    return [round(float(value), 4) for value in np.quantile(values, np.linspace(0, 1, QUANTILES))]

@@ -31,5 +31,4 @@ def draw(record: Record, path: Path) -> None:
 
 
 def _curve(part: Axes, waits: list[float], name: str, colour: str) -> None:
-    shares = np.arange(1, len(waits) + 1) / len(waits)
-    part.step(np.sort(waits), shares, where="post", label=name, color=colour, linewidth=1.5)
+    part.plot(waits, np.linspace(0, 1, len(waits)), label=name, color=colour, linewidth=1.5)

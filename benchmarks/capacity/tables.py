@@ -5,7 +5,7 @@ from math import ceil
 from benchmarks.capacity.arrivals import MIXES
 from benchmarks.capacity.plan import FILLED, Bottleneck, Costs, Need, Setup, steps
 from benchmarks.capacity.prices import cost_of
-from benchmarks.capacity.record import Record
+from benchmarks.capacity.record import FOREIGN_AT_MOST, Record
 
 
 def record_tables(record: Record) -> dict[str, str]:
@@ -45,12 +45,14 @@ def _comparison(record: Record) -> str:
                     ]
                 )
     head = ["processes", "arrivals", "figure", "measured", "simulated (9 in 10 of 40)", "error"]
+    return f"{markdown(head, rows)}\n\nLargest error {100 * worst:.1f} %. {_circumstances(record)}"
+
+
+def _circumstances(record: Record) -> str:
+    """Say where it was measured, and whether the machine did something else."""
     busy = max(one.foreign for one in record.rounds)
-    note = (
-        f"{record.machine}. Largest error {100 * worst:.1f} %. Other programs used at most "
-        f"{100 * busy:.1f} % of the cores during a run."
-    )
-    return f"{markdown(head, rows)}\n\n{note}"
+    note = f"Measured on {record.machine}. Other programs used at most {busy:.1%} of the cores during a run"
+    return f"{note}." if busy <= FOREIGN_AT_MOST else f"**{note}, so measure again on a quiet machine.**"
 
 
 def _calibration(record: Record) -> str:
@@ -138,7 +140,7 @@ def _inputs(record: Record) -> str:
         "audio hours a core-hour",
         "API, CPU of a recording",
     ]
-    return markdown(head, rows)
+    return f"{markdown(head, rows)}\n\n{_circumstances(record)}"
 
 
 def _needs(needs: list[Need]) -> str:
