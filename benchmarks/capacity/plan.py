@@ -23,8 +23,8 @@ BUSY_HOURS = slice(10, 12)
 FILLED = 0.7
 """Part of its ceiling up to which a shared resource is used: queues before it stay short."""
 
-ARCHIVE_FILLED = 0.9
-"""The same of worker cores when nobody waits for a single recording."""
+CORES_FILLED = 0.9
+"""The same of worker cores, before which recordings may wait."""
 
 WRITES_A_JOB = 3
 """Transactions that write: submission, claim, success. A busy process adds a renewal a second."""
@@ -126,9 +126,10 @@ class Need:
     @cached_property
     def cores(self) -> int:
         """Worker cores."""
+        fewest = max(ceil(self.busy / CORES_FILLED), 1)
         if self.costs.mix is not CALLS:
-            return max(ceil(self.busy / ARCHIVE_FILLED), 1)
-        return next(cores for cores in count(max(ceil(self.busy), 1)) if self.wait(cores) <= LONGEST_WAIT)
+            return fewest
+        return next(cores for cores in count(fewest) if self.wait(cores) <= LONGEST_WAIT)
 
     def wait(self, cores: int) -> float:
         """Return the simulated wait in seconds of 95 of 100 recordings in the busiest hours."""
