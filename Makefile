@@ -10,7 +10,7 @@ JEMALLOC := $(firstword $(wildcard /usr/lib/*/libjemalloc.so.2))
 # The targets start many processes: without byte code each would compile the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint audit format bench bench-api bench-growth bench-million faults fuzz schemathesis compose-test model lock clean
+.PHONY: help setup demo test lint audit format bench bench-api bench-growth bench-million capacity faults fuzz schemathesis compose-test model lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ bench-growth: setup ## cost of jobs, polls and memory with up to 10,000 queued a
 
 bench-million: setup ## what the service asks of Postgres with 1,000,000 jobs: times, plans, retention, migrations (ARGS=--quick)
 	$(BIN)/python -m benchmarks.million $(ARGS)
+
+capacity: setup ## the service beside a simulation of its queue, and the capacity plan (ARGS=--help, ARGS="measure --quick")
+	$(BIN)/python -m benchmarks.capacity $(or $(ARGS),measure)
 
 faults: setup ## kill, freeze, flush and fill in the middle of 200 jobs (SEED=7, SHORT=1, ARGS=--help)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SHORT),--short) $(ARGS)

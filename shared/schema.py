@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 from sqlalchemy import inspect, text
 
-from shared.database import Database
+from shared.database import Database, open_database
 from shared.errors import DatabaseUnavailable
 from shared.exiting import exit_fast
 from shared.logs import configure_logging
@@ -38,7 +38,7 @@ def revision_of(database: Database) -> str | None:
 
 
 def wait_for_schema(database: Database, pause: float = LOOK_SECONDS) -> None:
-    """Return when the database is at `NEWEST`. Until then log what is missing, at most every 30 seconds."""
+    """Return when the database is at `NEWEST` or later. Until then log what is missing, every 30 seconds."""
     quiet_until = 0.0
     while True:
         try:
@@ -46,7 +46,7 @@ def wait_for_schema(database: Database, pause: float = LOOK_SECONDS) -> None:
         except DatabaseUnavailable as error:
             problem = error.message
         else:
-            if found == NEWEST:
+            if found is not None and found >= NEWEST:  # the next version keeps what this one needs
                 return
             problem = f"The database is at migration {found or 'none'}."
         if time.monotonic() >= quiet_until:
@@ -61,7 +61,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the first process of a container ignores it else
     settings = Settings()
     configure_logging(settings.log_level)
-    database = Database(settings.database, pool_size=1)
+    database = open_database(settings, pool_size=1)
     wait_for_schema(database)
     database.close()
 
