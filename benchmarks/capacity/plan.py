@@ -12,6 +12,7 @@ from benchmarks.capacity.arrivals import CALLS, Mix, by_hours
 from benchmarks.capacity.measurement import Round
 from benchmarks.capacity.record import Record
 from benchmarks.capacity.simulation import Arrival, Pool, simulate
+from shared.connection_budget import API, COURIER, SWEEPER, WORKER_PROCESS
 
 STEPS = (100, 1_000, 10_000, 100_000)
 """Audio hours a day."""
@@ -29,8 +30,7 @@ CORES_FILLED = 0.9
 WRITES_A_JOB = 3
 """Transactions that write: submission, claim, success. A busy process adds a renewal a second."""
 
-WORKER_CONNECTIONS, API_CONNECTIONS, SWEEPER_CONNECTIONS = 2, 19, 5
-"""Size of the pools of a worker process, an API process, and a sweeper with its courier. A test compares."""
+SWEEPER_CONNECTIONS = SWEEPER + COURIER
 
 RESERVED_CONNECTIONS = 3
 """Connections that Postgres keeps for its superuser."""
@@ -148,7 +148,7 @@ class Need:
     def connections(self, cores: float) -> int:
         """Return the connections to Postgres."""
         api = max(ceil(self.api / FILLED), 1)
-        return ceil(WORKER_CONNECTIONS * cores) + API_CONNECTIONS * api + SWEEPER_CONNECTIONS
+        return ceil(WORKER_PROCESS * cores) + API * api + SWEEPER_CONNECTIONS
 
     @property
     def network(self) -> float:
@@ -237,7 +237,7 @@ def bottlenecks(need: Need, before: Setup) -> list[Bottleneck]:
         Bottleneck(
             "Postgres connections",
             _hours_until(lambda at: at.connections(at.busy * need.cores / need.busy), before, costs),
-            f"{WORKER_CONNECTIONS} × {need.cores} + {API_CONNECTIONS} × {after.api} + {SWEEPER_CONNECTIONS} "
+            f"{WORKER_PROCESS} × {need.cores} + {API} × {after.api} + {SWEEPER_CONNECTIONS} "
             f"= {need.connections(need.cores)}, of {before.connections - RESERVED_CONNECTIONS}",
             f"PgBouncer, or max_connections = {after.connections}",
         ),

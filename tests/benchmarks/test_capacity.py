@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from api.threads import Threads
-from benchmarks.capacity import plan, prices
+from benchmarks.capacity import prices
 from benchmarks.capacity.__main__ import DATA, DOCUMENT
 from benchmarks.capacity.arrivals import ARCHIVE, CALLS, MIXES
 from benchmarks.capacity.calibration import Calibration, Runs, calibrate, shared_seconds
@@ -18,7 +17,6 @@ from benchmarks.capacity.record import Record, blocks, read, write
 from benchmarks.capacity.simulation import Arrival, Pool, simulate
 from benchmarks.capacity.tables import plan_tables, record_tables
 from tests.conftest import ROOT
-from worker.courier.loop import CONNECTIONS
 
 RECORD = ROOT / "docs" / "records" / "2026-11-29-capacity.md"
 BASE, PER_SECOND = 0.05, 0.03
@@ -102,11 +100,6 @@ def test_the_plan_holds_what_the_measurements_say(record: Record) -> None:
 
 def test_the_record_holds_what_was_measured(record: Record) -> None:
     assert blocks(RECORD) == record_tables(record)
-
-
-def test_the_pools_are_as_large_as_the_plan_says() -> None:
-    assert Threads(single_writer=False).connections == plan.API_CONNECTIONS
-    assert CONNECTIONS + 1 == plan.SWEEPER_CONNECTIONS
 
 
 @pytest.mark.parametrize("mix", MIXES)
