@@ -61,9 +61,12 @@ async def at_times(
 
 
 async def at_most(
-    service: Service, recordings: Sequence[Path], outstanding: int, on_end: OnEnd
+    service: Service, recordings: Sequence[Path], outstanding: int, on_end: OnEnd, rest: float = 0.0
 ) -> list[Measured]:
     """Submit the next recording whenever fewer than ``outstanding`` are unfinished.
+
+    Args:
+        rest: seconds to wait before that, so that the process is idle again.
 
     Returns:
         The jobs, without those at the end, when fewer were unfinished.
@@ -84,6 +87,7 @@ async def at_most(
                 if heard[job] == 2:
                     ended += 1
                     on_end()
+            await asyncio.sleep(rest)
             async with connected(service.url) as connection:
                 ids.append(await _submitted(connection, upload("/v1/jobs", path)))
     await all_ended(service)

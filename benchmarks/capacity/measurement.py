@@ -21,6 +21,8 @@ from benchmarks.raw_http import connected, get, upload
 JOINED = 12
 LARGE_BYTES = 20_000_000
 LARGE_UPLOADS = 5
+REST_SECONDS = 0.05
+"""Between two recordings that are submitted one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,15 @@ class Extent:
         seconds: of arrivals for each number of processes.
         load: arrivals relative to what the processes can do.
         burst: recordings that are submitted at once.
-        alone: recordings of a calibration, one at a time; 6 in 10 of it for each process that shares.
+        alone: recordings of a calibration, one at a time, enough for each clip once; 6 in 10 of it for each
+            process that shares.
         longer: share of recordings of 12 to 30 seconds; the others are clips.
     """
 
     seconds: float = 65.0
     load: float = 0.65
     burst: int = 200
-    alone: int = 30
+    alone: int = 46
     longer: float = 0.1
 
 
@@ -81,10 +84,10 @@ class Bench:
         self._seed += 1
         return drawn(self._clips, self._longer, self._extent.longer, number, self._seed)
 
-    def always(self, number: int, outstanding: int) -> list[Measured]:
+    def always(self, number: int, outstanding: int, rest: float = 0.0) -> list[Measured]:
         """Run so many recordings, of which ``outstanding`` are always unfinished."""
         paths = self.draw(number + outstanding)
-        return self._run(driver.at_most(self._service, paths, outstanding, self._on_end))[0]
+        return self._run(driver.at_most(self._service, paths, outstanding, self._on_end, rest))[0]
 
     def at_times(self, times: list[float]) -> tuple[list[Measured], Usage]:
         """Submit recordings at times."""
@@ -103,7 +106,7 @@ class Bench:
         """Calibrate with all numbers of busy processes."""
         alone = self._extent.alone
         more = round(0.6 * alone)
-        levels = [self.always(alone, 1)]
+        levels = [self.always(alone, 1, REST_SECONDS)]
         levels += [self.always(more * busy, busy) for busy in range(2, processes)]
         saturated = self.always(more * processes, processes + 3)
         burst, _ = self.at_times([0.0] * (more * processes))

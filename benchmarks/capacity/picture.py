@@ -14,9 +14,8 @@ SIZE = (10.0, 3.6)
 
 def draw(record: Record, path: Path) -> None:
     """Draw the distribution of waits for each number of processes as SVG."""
-    with rc_context(
-        {"svg.hashsalt": "capacity", "svg.fonttype": "none"}
-    ):  # the same picture from the same figures
+    # With the salt and without a date, the same figures give the same file.
+    with rc_context({"svg.hashsalt": "capacity", "svg.fonttype": "none"}):
         figure = Figure(figsize=SIZE, layout="constrained")
         parts = figure.subplots(1, len(record.rounds), sharey=True, squeeze=False)[0]
         for part, one in zip(parts, record.rounds, strict=True):
