@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis as AsyncRedis
 
+from api.counts import Counts
 from api.doorbell import Doorbell
 from api.http.authentication import KeyRing
 from api.http.instrumentation import Metrics
@@ -51,6 +52,7 @@ class Services:
     keys: KeyRing
     rate_limiter: RateLimiter
     tickets: Tickets
+    counts: Counts
     webhook_policy: Policy
 
 
@@ -87,6 +89,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
                 keys=KeyRing(threads, database, settings),
                 rate_limiter=RateLimiter(async_redis, settings.rate_limit_per_minute),
                 tickets=Tickets(async_redis),
+                counts=Counts(),
                 webhook_policy=Policy(settings.webhook_allow),
             )
     finally:

@@ -191,7 +191,9 @@ class PageOut(Shape):
     jobs: list[JobOut]
     next_cursor: str | None = Field(description="`cursor` of the next page; null on the last page.")
     counts: dict[JobStatus, int] | None = Field(
-        default=None, description="Number of all jobs in each state, with `counts=true`; else null."
+        default=None,
+        description="Number of all jobs in each state, with `counts=true`; else null. If there are "
+        "hundreds of thousands, it may be some seconds old.",
     )
 
 

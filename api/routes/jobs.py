@@ -55,7 +55,6 @@ from shared.jobs import (
     Job,
     Selection,
     cancel_or_erase,
-    counts_by_status,
     get_batch,
     page_of_jobs,
     queue_position,
@@ -143,9 +142,11 @@ async def list_jobs(
                 visible = Selection(batch_id=batch)  # all of them are the tenant's
             selection = replace(visible, name=name, statuses=() if status is None else (status,))
             page = page_of_jobs(session, selection, cursor=cursor, limit=limit)
-            counted = counts_by_status(session, visible) if counts else None
+            counted = services.counts.of(session, visible) if counts else None
         jobs = [JobOut.of(job, paths) for job in page.jobs]
-        out = PageOut(jobs=jobs, next_cursor=page.next_cursor, counts=counted)
+        out = PageOut(
+            jobs=jobs, next_cursor=page.next_cursor, counts=None if counted is None else dict(counted)
+        )
         return out.model_dump_json().encode()
 
     return Response(await services.threads.read(read), 200, {"Cache-Control": "private, no-cache"}, JSON)
