@@ -1,8 +1,11 @@
 """``python -m migrations``: upgrade the configured database to the newest schema."""
 
 import argparse
+import sys
 
-from migrations.schema import alembic_config, upgrade
+from alembic.util import CommandError
+
+from migrations.schema import alembic_config, upgrade_configured
 from shared.database import Database
 from shared.settings import Settings
 
@@ -20,12 +23,15 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     settings = Settings()
-    database = Database(settings.database, pooler=settings.database_pooler)
     if arguments.new is None:
-        upgrade(database, arguments.to)
+        try:
+            upgrade_configured(settings, arguments.to)
+        except CommandError as error:
+            sys.exit(str(error))
         return
     from alembic import command
 
+    database = Database(settings.database)
     with database.write() as session:
         command.revision(alembic_config(session.connection()), arguments.new, autogenerate=True)
 

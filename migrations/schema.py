@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from migrations.online import LOCK_TIMEOUT
-from shared.database import Database
+from shared.database import Database, open_database
+from shared.schema import NEWEST, revision_of
+from shared.settings import Settings
 
 LOCK: Final = 0x5348_5255
 """Advisory lock of Postgres: one upgrade at a time. The write lock of SQLite does the same."""
@@ -29,6 +32,28 @@ def alembic_config(connection: Connection | None = None) -> Config:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
+
+
+def upgrade_configured(settings: Settings, revision: str = "head") -> None:
+    """Upgrade the database that the settings name, see `upgrade`.
+
+    Raises:
+        CommandError: it is behind a pooler and nobody says where Postgres itself is.
+        DatabaseUnavailable: as `upgrade`.
+    """
+    url = settings.database
+    if settings.database_pooler and settings.database_direct_url:
+        url = settings.database_direct_url
+    elif settings.database_pooler:
+        with closing(open_database(settings, pool_size=1)) as database:
+            if revision_of(database) == NEWEST:
+                return
+        raise CommandError(
+            "Migrations cannot go through a pooler in transaction mode. "
+            "Set SHRUTLEKH_DATABASE_DIRECT_URL to the URL of Postgres itself."
+        )
+    with closing(Database(url)) as database:
+        upgrade(database, revision)
 
 
 def upgrade(database: Database, revision: str = "head") -> None:

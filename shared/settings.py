@@ -67,6 +67,10 @@ class Settings(BaseSettings):
         description="Whether `database_url` is that of a pooler in transaction mode, such as PgBouncer. "
         "Statements are then not prepared, and timeouts must be set in Postgres itself.",
     )
+    database_direct_url: str = Field(
+        "",
+        description="URL of Postgres itself, for migrations, if `database_url` is that of a pooler.",
+    )
     database_statement_seconds: float = Field(
         30.0,
         ge=0,

@@ -33,7 +33,7 @@ def test_an_image_has_the_versions_that_are_tested(image: str) -> None:
 
 def test_every_dependency_is_in_an_image_or_the_clients() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    optional = project["optional-dependencies"]["whisper"]
+    optional = (line for extra in ("s3", "whisper") for line in project["optional-dependencies"][extra])
     declared = {REQUIREMENT.findall(line)[0] for line in [*project["dependencies"], *optional]}
     in_images = {name for path in (ROOT / "deploy").glob("*.in") for name in names_in(path)}
     in_images.remove("onnxruntime-gpu")  # in place of onnxruntime

@@ -18,11 +18,10 @@ from alembic.util import CommandError
 from shrutlekh import ClientError, Readiness, ShrutlekhClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from migrations.schema import upgrade
+from migrations.schema import upgrade_configured
 from ops.errors import StartFailed
 from ops.service.child import Child
 from ops.service.signals import Signals
-from shared.database import Database
 from shared.errors import ServiceError
 from shared.settings import Settings
 
@@ -208,8 +207,7 @@ class Stack:
 
     def _migrate(self, settings: Settings) -> None:
         try:
-            with contextlib.closing(Database(settings.database, pooler=settings.database_pooler)) as database:
-                upgrade(database)
+            upgrade_configured(settings)
         except (ServiceError, SQLAlchemyError, CommandError, OSError) as error:
             raise StartFailed(f"The database cannot be brought to this version's schema: {error}") from error
 

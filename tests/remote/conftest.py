@@ -43,7 +43,7 @@ def toy_settings(tmp_path: Path) -> Settings:
         worker_processes=1,
         worker_threads=1,
         worker_nice=0,
-        lease_seconds=4.0,
+        lease_seconds=8.0,
         sweep_seconds=0.5,
         heartbeat_seconds=0.5,
         webhooks=False,

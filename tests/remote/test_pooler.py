@@ -6,11 +6,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from alembic.util import CommandError
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from migrations.schema import upgrade_configured
 from shared.database import Database
 from shared.errors import DatabaseUnavailable
+from shared.settings import Settings
 from tests.remote.servers import Authority, pgbouncer, pooled_url
 from tests.speech.sounds import write_model
 from tests.stack.conftest import serving
@@ -28,6 +31,7 @@ def test_the_service_with_few_connections(
         settings = {
             "SHRUTLEKH_DATABASE_URL": pooled_url(pooler, empty_postgres_url, authority),
             "SHRUTLEKH_DATABASE_POOLER": "true",
+            "SHRUTLEKH_DATABASE_DIRECT_URL": empty_postgres_url,
             "SHRUTLEKH_MODELS_DIR": str(tmp_path / "models"),
             "SHRUTLEKH_DEFAULT_MODEL": "loudness",
             "SHRUTLEKH_WORKER_PROCESSES": "2",
@@ -84,3 +88,16 @@ def test_postgres_ends_what_hangs(postgres_url: str) -> None:
     with own.read() as session:
         assert session.scalar(text("SHOW statement_timeout")) == "7s"
     own.close()
+
+
+def test_migrations_want_postgres_itself(
+    folder: Path, authority: Authority, empty_postgres_url: str, postgres_url: str
+) -> None:
+    with pgbouncer(folder, empty_postgres_url, authority) as pooler:
+        old = Settings(database_url=pooled_url(pooler, empty_postgres_url, authority), database_pooler=True)
+        with pytest.raises(CommandError, match="SHRUTLEKH_DATABASE_DIRECT_URL"):
+            upgrade_configured(old)
+        current = old.model_copy(update={"database_url": pooled_url(pooler, postgres_url, authority)})
+        upgrade_configured(current)  # there is nothing to do
+        upgrade_configured(old.model_copy(update={"database_direct_url": empty_postgres_url}))
+        upgrade_configured(old)
