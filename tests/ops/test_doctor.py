@@ -402,7 +402,7 @@ class TestDatabase:
 
     def test_connections_of_postgres(self, make: Make, postgres_url: str) -> None:
         assert database.connections(make(database_url=postgres_url, worker_processes=1)).verdict is OK
-        crowded = make(database_url=postgres_url, worker_processes=35)
+        crowded = make(database_url=postgres_url, worker_processes=33)
         assert is_advised(database.connections(crowded), WARNING, "little room")
         crowded = make(database_url=postgres_url, worker_processes=400)
         assert is_advised(database.connections(crowded), PROBLEM, "will be refused")
