@@ -40,12 +40,14 @@ class Comparison:
     simulated_waits: list[float]
 
 
-def simulated(jobs: Sequence[Measured], calibration: Calibration, seed: int = 1) -> list[Outcome]:
-    """Simulate a run several times, with its arrivals and recordings."""
+def simulated(
+    jobs: Sequence[Measured], calibration: Calibration, rate: float, seed: int = 1
+) -> list[Outcome]:
+    """Simulate a run several times, with its arrivals and recordings, uploaded at a mean rate."""
     dice = np.random.default_rng(seed)
     began = min(job.arrived for job in jobs)
     seconds = np.array([job.audio_seconds for job in jobs])
-    pool = calibration.pool()
+    pool = calibration.pool(rate)
     outcomes = []
     for _ in range(REPETITIONS):
         works = calibration.works(seconds, dice)
@@ -59,7 +61,9 @@ def simulated(jobs: Sequence[Measured], calibration: Calibration, seed: int = 1)
 
 def compared(jobs: Sequence[Measured], calibration: Calibration, *, burst: bool) -> Comparison:
     """Compare a run with its simulations: waits and results of arrivals over time, or the end of a burst."""
-    outcomes = simulated(jobs, calibration)
+    arrived = [job.arrived for job in jobs]
+    rate = 0.0 if burst else len(jobs) / (max(arrived) - min(arrived))
+    outcomes = simulated(jobs, calibration, rate)
     measured = Outcome(
         np.array([job.arrived for job in jobs]),
         np.array([job.claimed for job in jobs]),

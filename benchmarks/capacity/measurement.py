@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +102,15 @@ class Bench:
         )
         return float(clips + (longer - clips) * self._extent.longer)
 
-    def calibration(self, processes: int) -> Calibration:
-        """Calibrate with all numbers of busy processes."""
+    def calibration(self, processes: int, burst: int) -> Calibration:
+        """Calibrate with all numbers of busy processes, and with ``burst`` recordings at once."""
         alone = self._extent.alone
         more = round(0.6 * alone)
         levels = [self.always(alone, 1, REST_SECONDS)]
         levels += [self.always(more * busy, busy) for busy in range(2, processes)]
         saturated = self.always(more * processes, processes + 3)
-        burst, _ = self.at_times([0.0] * (more * processes))
-        return calibrate(Runs(levels, saturated, burst), processes)
+        at_once, _ = self.at_times([0.0] * burst)
+        return calibrate(Runs(levels, saturated, at_once), processes)
 
     def _run(self, run: Coroutine[Any, Any, list[Measured]]) -> tuple[list[Measured], Usage]:
         before = self._service.usage()
@@ -130,14 +130,21 @@ def measured(processes: int, folder: Path, extent: Extent, say: Callable[[str], 
         bench = Bench(service, folder / "recordings", extent, say(f"{processes}: service"))
         bench.always(4 * processes, processes)  # warms the caches of the processes
         bench.foreign = 0.0
-        before = bench.calibration(processes)
+        before = bench.calibration(processes, extent.alone // 2 * processes)
         mean = before.base + before.per_second * bench.mean_seconds()
-        capacity = processes * before.speeds[-1] / (mean + before.pause_seconds)
+        speed = before.pool(extent.load * before.saturated_rate).speeds[-1]
+        capacity = processes * speed / (mean + before.pause_seconds)
         rate = extent.load * capacity
         times = poisson(rate, extent.seconds, np.random.default_rng(processes))
         jobs, used = bench.at_times(times.tolist())
-        after = bench.calibration(processes)
-        both = pooled((before, after))
+        # The more wait, the larger the groups, and the less do claims cost: only a burst as large as that
+        # which is simulated tells how fast one is worked on.
+        after = bench.calibration(processes, extent.burst)
+        both = replace(
+            pooled((before, after)),
+            quiet_speeds=after.quiet_speeds,
+            grouped_pause_seconds=after.grouped_pause_seconds,
+        )
         burst, _ = bench.at_times([0.0] * extent.burst)
         return Round(
             processes,

@@ -56,7 +56,8 @@ def _circumstances(record: Record) -> str:
 
 
 def _calibration(record: Record) -> str:
-    head = ["processes", "service, alone", "scatter", "speed of each", "wake", "pause", "in a group", "drift"]
+    head = ["processes", "service, alone", "scatter", "speed of each", "without uploads"]
+    head += ["wake", "pause", "in a group", "drift"]
     rows = []
     for one in record.rounds:
         found = one.calibration
@@ -68,6 +69,7 @@ def _calibration(record: Record) -> str:
                 f"{1000 * found.base:.0f} ms + {1000 * found.per_second:.1f} ms a second of audio",
                 f"{100 * spread:.0f} %",
                 ", ".join(f"{speed:.2f}" for speed in found.speeds),
+                ", ".join(f"{speed:.2f}" for speed in found.quiet_speeds),
                 *(
                     f"{1000 * value:.1f} ms"
                     for value in (found.wake_seconds, found.pause_seconds, found.grouped_pause_seconds)
