@@ -2,7 +2,6 @@
 
 import ipaddress
 import re
-from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
@@ -450,7 +449,7 @@ class Settings(BaseSettings):
             raise ValueError("must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
         return level
 
-    @cached_property
+    @property
     def database(self) -> str:
         """The database URL to connect to: `database_url`, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'shrutlekh.db'}"

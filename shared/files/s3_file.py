@@ -5,7 +5,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import StorageUnavailable
-from shared.files.s3_client import TRIES, RangeBeyondEnd, translated_errors
+from shared.files import s3_client
+from shared.files.s3_client import RangeBeyondEnd, translated_errors
 from shared.files.store import OpenFile
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def blocks_of(
                     yield block
         except StorageUnavailable:
             failures += 1
-            if failures == TRIES:
+            if failures == s3_client.TRIES:
                 raise
         else:
             return
