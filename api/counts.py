@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -18,7 +17,7 @@ MOST: Final = 1000
 
 
 class _Counted(NamedTuple):
-    counts: Mapping[JobStatus, int]
+    counts: dict[JobStatus, int]
     until: float
 
 
@@ -29,7 +28,7 @@ class Counts:
         self._lock = threading.Lock()
         self._found: dict[Selection, _Counted] = {}
 
-    def of(self, session: Session, selection: Selection) -> Mapping[JobStatus, int]:
+    def of(self, session: Session, selection: Selection) -> dict[JobStatus, int]:
         """Count the selected jobs by state. Runs in a thread."""
         with self._lock:
             known = self._found.get(selection)

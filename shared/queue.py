@@ -25,7 +25,7 @@ from shared.settings import Settings
 
 TRANSCRIBE = "shrutlekh.transcribe"
 QUEUE = "shrutlekh"
-SENTINEL_TIMEOUTS: Final = {"socket_connect_timeout": 2, "socket_timeout": 5}
+TIMEOUTS: Final = {"socket_connect_timeout": 2, "socket_timeout": 5}
 
 log = structlog.get_logger(__name__)
 
@@ -48,8 +48,7 @@ def make_celery(settings: Settings) -> Celery:
         broker_connection_timeout=2,
         task_publish_retry=False,
         broker_transport_options={
-            "socket_connect_timeout": 2,
-            "socket_timeout": 5,
+            **TIMEOUTS,
             "socket_keepalive": True,
             "health_check_interval": 25,
             # Sending fails at once while Redis is unreachable, instead of retrying for seconds.
@@ -129,7 +128,7 @@ def _broker(redis_url: str) -> _Broker:
     """Translate redis-py's URL, or that of Sentinels."""
     behind = sentinels_of(redis_url)
     if behind is not None:
-        options = {"master_name": behind.master, "sentinel_kwargs": {**SENTINEL_TIMEOUTS, **behind.own}}
+        options = {"master_name": behind.master, "sentinel_kwargs": {**TIMEOUTS, **behind.own}}
         tls = {"ssl_cert_reqs": ssl.CERT_REQUIRED, **behind.tls} if behind.has_tls else None
         return _Broker(behind.broker_url, tls, options)
     prefix = "unix://"

@@ -144,9 +144,7 @@ async def list_jobs(
             page = page_of_jobs(session, selection, cursor=cursor, limit=limit)
             counted = services.counts.of(session, visible) if counts else None
         jobs = [JobOut.of(job, paths) for job in page.jobs]
-        out = PageOut(
-            jobs=jobs, next_cursor=page.next_cursor, counts=None if counted is None else dict(counted)
-        )
+        out = PageOut(jobs=jobs, next_cursor=page.next_cursor, counts=counted)
         return out.model_dump_json().encode()
 
     return Response(await services.threads.read(read), 200, {"Cache-Control": "private, no-cache"}, JSON)
